@@ -1,0 +1,187 @@
+# disco: one Makefile for the whole tree.
+#
+#	make			build everything into build/
+#	make quickstart		install what is missing, build, run one node, show it
+#	make check		install what tests need, build, run the tests
+#	make lint		warnings as errors (gcc, clang), includes, man pages
+#	make fuzz		libFuzzer programs in build/fuzz (clang)
+#	make install DESTDIR= PREFIX=/usr/local
+#
+# VARIANT=asan builds with ASan and UBSan into build/asan; VARIANT=fuzz with
+# libFuzzer.  WERROR=1 makes warnings errors.  A test's or fuzzer's name starts
+# with the folder it tests: tests/unit/gossipd_swim_test.c.
+
+PREFIX	?= /usr/local
+SBINDIR	?= $(PREFIX)/sbin
+BINDIR	?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/disco
+MANDIR	?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+UNITDIR	?= /lib/systemd/system
+
+DAEMONS	 = gossipd rpcd catalogd checkd dnsd apid execd
+PROGRAMS = discod $(DAEMONS) discoctl
+FOLDERS	 = common $(PROGRAMS)
+
+VARIANT	?=
+BUILD	?= build$(if $(VARIANT),/$(VARIANT))
+
+CC	?= cc
+OPT	?= -O2 -g
+WARN	 = -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow \
+	   -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla
+CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(if $(WERROR),-Werror) -D_GNU_SOURCE \
+	   -fstack-protector-strong -fPIE -I. $(VARIANT_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(VARIANT_CFLAGS) \
+	   $(LDFLAGS)
+
+ifeq ($(VARIANT),asan)
+VARIANT_CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all \
+	   -fno-omit-frame-pointer -DDISCO_SANITIZED
+else ifeq ($(VARIANT),fuzz)
+CC	 = clang
+VARIANT_CFLAGS = -fsanitize=fuzzer-no-link,address,undefined \
+	   -fno-sanitize-recover=all -DDISCO_SANITIZED
+else ifeq ($(VARIANT),clang)
+CC	 = clang
+CFLAGS_ALL += -D_FORTIFY_SOURCE=2
+else
+CFLAGS_ALL += -D_FORTIFY_SOURCE=2
+endif
+
+# Consensus: the 0.22 archive, fetched into the build tree where the system's
+# own is older (mk/libraft says why).
+RAFTDIR	?= build/libraft
+RAFT_CFLAGS = -isystem $(RAFTDIR)/include
+RAFT_A	 = $(RAFTDIR)/lib/libraft.a
+
+LIBS_common   = -lbsd -luv -lyajl -lmsgpackc -lseccomp -lresolv
+LIBS_discod   =
+LIBS_gossipd  = -lcrypto -lm
+LIBS_rpcd     =
+LIBS_catalogd = $(RAFT_A) -lcrypto -luv
+LIBS_checkd   = -lcurl -lssl -lcrypto
+LIBS_dnsd     = -lunbound
+LIBS_apid     = -lmicrohttpd
+LIBS_execd    =
+LIBS_discoctl = -lcurl
+LIBS_check    = -lcheck -lsubunit -lrt -lm -lpthread
+
+# A folder's sources; NAME/NAME.c is main and stays out of the archive.
+src	 = $(sort $(filter-out $(1)/$(1).c,$(wildcard $(1)/*.c $(1)/*/*.c)))
+objs	 = $(patsubst %.c,$(BUILD)/%.o,$(call src,$(1)))
+folder	 = $(firstword $(subst _, ,$(notdir $(1))))
+libs	 = $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
+
+UNIT	 = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
+FUZZ	 = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+.PHONY: all quickstart check check-unit check-fuzz check-golden check-net \
+	check-interop check-fault lint fuzz install clean deps-build deps-test
+all: $(PROGRAMS:%=$(BUILD)/bin/%)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(CFLAGS_$(firstword $(subst /, ,$<))) -MMD -MP -c -o $@ $<
+CFLAGS_catalogd = $(RAFT_CFLAGS)
+
+define folder_rules
+$(BUILD)/lib$(1).a: $(call objs,$(1))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
+
+# Programs are in $(BUILD)/bin, for their objects' folders have their names.
+define program_rules
+$(BUILD)/bin/$(1): $(BUILD)/$(1)/$(1).o $(call libs,$(1)) $(if $(filter catalogd,$(1)),$(RAFT_A))
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $(BUILD)/$(1)/$(1).o $(call libs,$(1)) $(LIBS_$(1)) $(LIBS_common)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
+
+# Archives are linked twice where test code and library call each other.
+define test_rules
+$(1): $(1).o $(call libs,$(call folder,$(1))) $(if $(filter catalogd,$(call folder,$(1))),$(RAFT_A))
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(call libs,$(call folder,$(1))) $(LIBS_$(call folder,$(1))) $(LIBS_common) $(LIBS_check)
+endef
+$(foreach t,$(UNIT),$(eval $(call test_rules,$(t))))
+$(BUILD)/tests/unit/catalogd%.o $(BUILD)/tests/fuzz/catalogd%.o: CFLAGS_tests = $(RAFT_CFLAGS)
+
+# A fuzz target replays its corpus, or under VARIANT=fuzz is a fuzzer.
+ifeq ($(VARIANT),fuzz)
+FUZZ_MAIN = -fsanitize=fuzzer
+else
+FUZZ_MAIN = $(BUILD)/tests/fuzz/replay.o
+endif
+define fuzz_rules
+$(1): $(1).o $(filter %.o,$(FUZZ_MAIN)) $(call libs,$(call folder,$(1))) $(if $(filter catalogd,$(call folder,$(1))),$(RAFT_A))
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(FUZZ_MAIN) $(call libs,$(call folder,$(1))) $(LIBS_$(call folder,$(1))) $(LIBS_common)
+endef
+$(foreach t,$(FUZZ),$(eval $(call fuzz_rules,$(t))))
+fuzz:
+	$(MAKE) VARIANT=fuzz $(FUZZ:$(BUILD)/%=build/fuzz/%)
+
+$(RAFT_A):
+	mk/libraft $(RAFTDIR)
+ifneq ($(filter-out clean,$(or $(MAKECMDGOALS),all)),)
+$(call objs,catalogd) $(BUILD)/catalogd/catalogd.o: | $(RAFT_A)
+endif
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+
+# ---- tests ----
+
+deps-build:
+	mk/deps build
+deps-test:
+	mk/deps build test
+
+check: deps-test
+	$(MAKE) all
+	$(MAKE) check-unit check-fuzz check-golden check-net
+
+check-unit: $(UNIT)
+	@fail=0; for t in $(UNIT); do CK_RUN_CASE= $$t || fail=1; done; exit $$fail
+
+check-fuzz: $(FUZZ)
+	@for t in $(FUZZ); do n=$$(basename $$t _fuzz); \
+		$$t tests/fuzz/corpus/$$n/* || exit 1; done
+
+check-golden: all
+	tests/golden/run $(BUILD)
+check-net: all
+	tests/net/run $(BUILD)
+check-interop: all
+	tests/interop/run $(BUILD)
+check-fault: all
+	tests/fault/run $(BUILD)
+
+lint:
+	mk/lint
+
+quickstart: deps-build
+	$(MAKE) all
+	mk/quickstart $(BUILD)
+
+# ---- install ----
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) \
+	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
+	    $(DESTDIR)$(SYSCONFDIR)/init.d $(DESTDIR)$(SYSCONFDIR)/logrotate.d \
+	    $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
+	install -s -m 755 $(BUILD)/bin/discod $(DESTDIR)$(SBINDIR)/discod
+	install -s -m 755 $(BUILD)/bin/discoctl $(DESTDIR)$(BINDIR)/discoctl
+	for d in $(DAEMONS); do install -s -m 755 $(BUILD)/bin/$$d $(DESTDIR)$(LIBEXECDIR)/$$d || exit 1; done
+	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7/
+	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 755 rc.d/discod $(DESTDIR)$(SYSCONFDIR)/init.d/discod
+	install -m 644 rc.d/logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/disco
+	install -m 644 systemd/disco.service $(DESTDIR)$(UNITDIR)/disco.service
+	install -m 644 systemd/disco.sysusers $(DESTDIR)/usr/lib/sysusers.d/disco.conf
+	install -m 644 systemd/disco.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/disco.conf
+
+clean:
+	rm -rf build

@@ -1,0 +1,72 @@
+/*
+ * Methods of catalogd's agent half, called by apid: this node's own services
+ * and checks.  Never accepted from the network.
+ *
+ *	method			request			answer
+ *	Agent.Services		empty			agent_services
+ *	Agent.Service		agent_id		agent_service, error "unknown"
+ *	Agent.Checks		empty			agent_checks
+ *	Agent.RegisterService	agent_register		empty
+ *	Agent.DeregisterService	agent_id		empty
+ *	Agent.RegisterCheck	check_def		empty
+ *	Agent.DeregisterCheck	agent_id		empty
+ *	Agent.UpdateCheck	agent_update (TTL)	empty
+ *	Agent.Maintenance	agent_maintenance	empty
+ *	Agent.Stats		empty			agent_stats
+ *	Agent.Sync		empty			empty
+ *
+ * Errors carry the HTTP status in front: "400 Missing service name".
+ */
+#ifndef COMMON_SCHEMA_AGENT_H
+#define COMMON_SCHEMA_AGENT_H
+
+#include "common/schema/conf.h"
+#include "common/schema/rpc.h"
+
+/* As agent/services shows it. */
+#define AGENT_SERVICE(F, T)						\
+	F(T, STR, , kind, "Kind", S_OMIT, NULL)				\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	F(T, STR, , service, "Service", 0, NULL)			\
+	F(T, STRS, , tags, "Tags", S_EMPTY, NULL)			\
+	F(T, STRMAP, , meta, "Meta", S_EMPTY, NULL)			\
+	F(T, INT, , port, "Port", 0, NULL)				\
+	F(T, STR, , address, "Address", 0, NULL)			\
+	F(T, MAP, service_address, tagged_addresses, "TaggedAddresses",	\
+	    S_OMIT, NULL)						\
+	F(T, STRUCT, service_weights, weights, "Weights", 0, NULL)	\
+	F(T, BOOL, , enable_tag_override, "EnableTagOverride", 0, NULL)	\
+	F(T, STR, , content_hash, "ContentHash", S_OMIT, NULL)		\
+	F(T, PTR, proxy_config, proxy, "Proxy", S_OMIT, NULL)		\
+	F(T, PTR, service_connect, connect, "Connect", S_OMIT, NULL)
+SCHEMA_DECLARE(agent_service, AGENT_SERVICE)
+#define AGENT_SERVICES(F, T)						\
+	F(T, MAP, agent_service, services, "Services", S_EMPTY, NULL)
+SCHEMA_DECLARE(agent_services, AGENT_SERVICES)
+#define AGENT_CHECKS(F, T)						\
+	F(T, MAP, health_check, checks, "Checks", S_EMPTY, NULL)
+SCHEMA_DECLARE(agent_checks, AGENT_CHECKS)
+#define AGENT_ID(F, T)							\
+	F(T, STR, , id, "ID", 0, NULL)
+SCHEMA_DECLARE(agent_id, AGENT_ID)
+#define AGENT_REGISTER(F, T)						\
+	F(T, STRUCT, service_def, service, "Service", 0, NULL)		\
+	F(T, BOOL, , replace_existing_checks, "ReplaceExistingChecks",	\
+	    0, NULL)
+SCHEMA_DECLARE(agent_register, AGENT_REGISTER)
+#define AGENT_UPDATE(F, T)						\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	F(T, STR, , status, "Status", 0, NULL)				\
+	F(T, STR, , output, "Output", 0, NULL)
+SCHEMA_DECLARE(agent_update, AGENT_UPDATE)
+#define AGENT_MAINTENANCE(F, T)						\
+	F(T, STR, , service_id, "ServiceID", 0, NULL) /* "": the node */ \
+	F(T, BOOL, , enable, "Enable", 0, NULL)				\
+	F(T, STR, , reason, "Reason", 0, NULL)
+SCHEMA_DECLARE(agent_maintenance, AGENT_MAINTENANCE)
+/* Sections of `discoctl info`: "agent.services" -> "1" ... */
+#define AGENT_STATS(F, T)						\
+	F(T, STRMAP, , stats, "Stats", S_EMPTY, NULL)
+SCHEMA_DECLARE(agent_stats, AGENT_STATS)
+
+#endif
