@@ -183,7 +183,11 @@ enum view_kind { VIEW_SERVICE = 1, VIEW_NODE, VIEW_REVERSE };
 	F(T, INT, , weight, "weight", S_OPT, NULL) /* by state: passing or
 						      warning weight */	\
 	F(T, UINT, , health, "health", S_OPT, NULL) /* 0 passing 1 warning
-						       2 critical */
+						       2 critical */	\
+	F(T, STR, , service, "service", S_OPT, NULL) /* reverse: its name,
+					when the address is a service's */ \
+	F(T, STRMAP, , service_tagged, "service_tagged", S_OPT, NULL) /* name
+					to address: lan_ipv4, lan_ipv6 */
 SCHEMA_DECLARE(view_entry, VIEW_ENTRY)
 #define MSG_VIEW(F, T)							\
 	F(T, UINT, , kind, "kind", 0, NULL)	/* enum view_kind */	\
