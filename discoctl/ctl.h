@@ -1,0 +1,129 @@
+/*
+ * What the commands of discoctl share: options, requests to an agent, tables.
+ */
+#ifndef DISCOCTL_CTL_H
+#define DISCOCTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "common/json.h"
+#include "common/schema/schema.h"
+
+/* ---- options ---- */
+
+enum opt_kind { OPT_FLAG, OPT_STR, OPT_LIST };
+
+struct opt {
+	const char	*name;		/* without dashes; NULL ends a list */
+	enum opt_kind	 kind;
+	void		*value;		/* bool *, const char ** or struct strs * */
+	const char	*arg;		/* "<address>", NULL for a flag */
+	const char	*help;
+	const char	*env;		/* default from there, or NULL */
+};
+
+/* Where and as whom to ask: options of every command that talks HTTP. */
+struct target {
+	const char	*addr;		/* host:port, http://..., unix:///path */
+	const char	*token;
+	const char	*token_file;
+	const char	*datacenter;
+	bool		 stale;
+};
+
+struct command;
+
+/* One run of a command. */
+struct ctl {
+	const char		*prog;		/* "discoctl" or "consul" */
+	const struct command	*cmd;
+	struct target		 target;
+};
+
+enum { CMD_HTTP = 1, CMD_DC = 2 };	/* takes the options of a target; of a read */
+
+struct command {
+	const char	*name;		/* "catalog nodes" */
+	unsigned	 flags;
+	const char	*synopsis;	/* after the name */
+	const char	*summary;	/* for the list of commands */
+	const char	*text;		/* for -h */
+	int		(*run)(struct ctl *, int argc, char **argv);
+};
+
+/*
+ * Parses options (one or two dashes, = or a space) in front of the arguments,
+ * those of the command and, as its flags say, of a target.  Returns the index
+ * of the first argument, or -1 with *status set: help was asked for, or an
+ * option is wrong (said on standard error).
+ */
+int options(struct ctl *, const struct opt *, int argc, char **argv,
+    int *status);
+void usage(const struct ctl *, const struct opt *, FILE *);
+/* 0 arguments are left, or the error is printed and false returned. */
+bool no_args(int argc, int first);
+
+/* ---- requests ---- */
+
+struct answer {
+	long		 status;
+	char		*body;
+	size_t		 len;
+	struct json	*json;		/* of a 200 with a JSON body, else NULL */
+};
+
+/*
+ * Sends METHOD path (path and query, values escaped by the caller) and reads
+ * the whole answer.  On anything but a 200 it prints "Error WHAT: ..." as
+ * Consul does and returns -1; then answer is empty.
+ */
+int request(struct ctl *, const char *method, const char *path,
+    const char *body, const char *what, struct answer *);
+void answer_free(struct answer *);
+/* A value for a path or a query; the caller frees it. */
+char *escape(const char *);
+/* "?dc=..&stale" of the target as far as given; the caller frees it. */
+char *query_of(const struct ctl *);
+
+/* Text of a member; "" when it is not there. */
+const char *text_of(const struct json *, const char *key);
+long long number_of(const struct json *, const char *key);
+
+/* ---- tables ---- */
+
+/* Cells are copied; columns are two spaces apart, nothing after the last. */
+struct table;
+struct table *table_new(void);
+/* One row: cells separated by '\t'. */
+void table_row(struct table *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* By the first cell; a heading stays on top. */
+void table_sort(struct table *, bool heading);
+void table_print(struct table *, FILE *);
+void table_free(struct table *);
+
+/* Path of discod, found from our own place; the caller frees it. */
+char *discod_path(void);
+
+/* ---- the commands, by file ---- */
+int cmd_agent(struct ctl *, int, char **);
+int cmd_catalog_datacenters(struct ctl *, int, char **);
+int cmd_catalog_nodes(struct ctl *, int, char **);
+int cmd_catalog_services(struct ctl *, int, char **);
+int cmd_force_leave(struct ctl *, int, char **);
+int cmd_info(struct ctl *, int, char **);
+int cmd_join(struct ctl *, int, char **);
+int cmd_leave(struct ctl *, int, char **);
+int cmd_maint(struct ctl *, int, char **);
+int cmd_members(struct ctl *, int, char **);
+int cmd_list_peers(struct ctl *, int, char **);
+int cmd_reload(struct ctl *, int, char **);
+int cmd_services_deregister(struct ctl *, int, char **);
+int cmd_services_register(struct ctl *, int, char **);
+int cmd_status(struct ctl *, int, char **);
+int cmd_validate(struct ctl *, int, char **);
+int cmd_version(struct ctl *, int, char **);
+
+#endif

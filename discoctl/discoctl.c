@@ -1,0 +1,185 @@
+/*
+ * discoctl: every command of the suite.  Called as consul it is a stand-in for
+ * that command; `consul agent ...` becomes discod in the foreground.
+ *
+ * This file owns the table of commands and the way from argv to one of them.
+ */
+#include <bsd/string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "discoctl/ctl.h"
+
+static const struct command commands[] = {
+	{ "agent", 0, "[options]", "Runs an agent: discod in the foreground",
+	  "Runs the suite in the foreground.  The options are those of discod.",
+	  cmd_agent },
+	{ "catalog datacenters", CMD_HTTP | CMD_DC, "[options]",
+	  "Lists all known datacenters",
+	  "Retrieves the list of all known datacenters.",
+	  cmd_catalog_datacenters },
+	{ "catalog nodes", CMD_HTTP | CMD_DC, "[options]",
+	  "Lists all nodes in the given datacenter",
+	  "Retrieves the list of nodes registered in a given datacenter.",
+	  cmd_catalog_nodes },
+	{ "catalog services", CMD_HTTP | CMD_DC, "[options]",
+	  "Lists all registered services in a datacenter",
+	  "Retrieves the list of services registered in a given datacenter.",
+	  cmd_catalog_services },
+	{ "force-leave", CMD_HTTP, "[options] name",
+	  "Forces a member of the cluster to enter the \"left\" state",
+	  "Forces a member of the cluster to enter the \"left\" state.  If it "
+	  "is still alive,\nit will rejoin.",
+	  cmd_force_leave },
+	{ "info", CMD_HTTP, "[options]",
+	  "Provides debugging information for operators",
+	  "Figures of the agent: membership, consensus, checks.",
+	  cmd_info },
+	{ "join", CMD_HTTP, "[options] address ...",
+	  "Tell an agent to join a cluster",
+	  "Tells a running agent to join the cluster by at least one existing "
+	  "member.",
+	  cmd_join },
+	{ "leave", CMD_HTTP, "[options]",
+	  "Gracefully leaves the cluster and shuts down",
+	  "Causes the agent to gracefully leave the cluster and stop.",
+	  cmd_leave },
+	{ "maint", CMD_HTTP, "[options]",
+	  "Controls node or service maintenance mode",
+	  "Takes a node, or with -service one service, out of DNS and of "
+	  "healthy answers.\nWithout options: shows what is in maintenance.",
+	  cmd_maint },
+	{ "members", CMD_HTTP, "[options]", "Lists the members of a cluster",
+	  "Outputs the members as the agent knows them.",
+	  cmd_members },
+	{ "operator raft list-peers", CMD_HTTP | CMD_DC, "[options]",
+	  "Display the current Raft peer configuration",
+	  "Displays the current Raft peer configuration.",
+	  cmd_list_peers },
+	{ "reload", CMD_HTTP, "",
+	  "Triggers the agent to reload configuration files",
+	  "Causes the agent to read its configuration again, as SIGHUP does.",
+	  cmd_reload },
+	{ "services deregister", CMD_HTTP | CMD_DC, "[options] [FILE...]",
+	  "Deregister services with the local agent",
+	  "Deregisters services, by definition files or by -id.",
+	  cmd_services_deregister },
+	{ "services register", CMD_HTTP | CMD_DC, "[options] [FILE...]",
+	  "Register services with the local agent",
+	  "Registers services, by definition files or by options.",
+	  cmd_services_register },
+	{ "status", CMD_HTTP, "[options]",
+	  "Shows the daemons of this node",
+	  "A table of the daemons: pid, user, state, restarts, uptime, memory, "
+	  "sandbox.",
+	  cmd_status },
+	{ "validate", 0, "[options] FILE_OR_DIRECTORY...",
+	  "Validate config files and directories",
+	  "Checks configuration files as a starting agent does.",
+	  cmd_validate },
+	{ "version", 0, "", "Prints the version", "Prints the version.",
+	  cmd_version },
+};
+
+/* Does the command line start with these words?  Their number, or 0. */
+static int
+words_match(const char *name, int argc, char **argv)
+{
+	const char	*p = name;
+	size_t		 n;
+	int		 words = 0;
+
+	while (*p != '\0') {
+		n = strcspn(p, " ");
+		if (words >= argc || strlen(argv[words]) != n ||
+		    strncmp(argv[words], p, n) != 0)
+			return 0;
+		words++;
+		p += n + (p[n] == ' ');
+	}
+	return words;
+}
+
+/* Is there a command of several words that starts with this one? */
+static bool
+is_group(const char *word)
+{
+	size_t	i, n = strlen(word);
+
+	for (i = 0; i < NELEM(commands); i++)
+		if (strncmp(commands[i].name, word, n) == 0 &&
+		    commands[i].name[n] == ' ')
+			return true;
+	return false;
+}
+
+static void
+list_commands(const char *prog, const char *group, FILE *out)
+{
+	size_t	i, n = group == NULL ? 0 : strlen(group);
+
+	if (group == NULL)
+		fprintf(out, "Usage: %s [--version] [--help] <command> "
+		    "[<args>]\n\nAvailable commands are:\n", prog);
+	else
+		fprintf(out, "Usage: %s %s <subcommand> [options] [args]\n\n"
+		    "Subcommands:\n", prog, group);
+	for (i = 0; i < NELEM(commands); i++)
+		if (group == NULL || (strncmp(commands[i].name, group, n) == 0
+		    && commands[i].name[n] == ' '))
+			fprintf(out, "    %-26s %s\n", commands[i].name +
+			    (group == NULL ? 0 : n + 1), commands[i].summary);
+	if (group == NULL)
+		fputc('\n', out);
+}
+
+static bool
+is_option(const char *arg, const char *name)
+{
+	if (*arg != '-')
+		return false;
+	arg += arg[1] == '-' ? 2 : 1;
+	return strcmp(arg, name) == 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctl	 ctl;
+	const char	*slash;
+	size_t		 i;
+	int		 words;
+
+	memset(&ctl, 0, sizeof(ctl));
+	slash = strrchr(argv[0], '/');
+	ctl.prog = slash == NULL ? argv[0] : slash + 1;
+	if (strcmp(ctl.prog, "consul") != 0)
+		ctl.prog = "discoctl";
+
+	if (argc < 2 || strcmp(argv[1], "help") == 0) {
+		list_commands(ctl.prog, NULL, stderr);
+		return 127;
+	}
+	if (is_option(argv[1], "h") || is_option(argv[1], "help")) {
+		list_commands(ctl.prog, NULL, stdout);
+		return 0;
+	}
+	if (is_option(argv[1], "v") || is_option(argv[1], "version"))
+		return cmd_version(&ctl, 0, NULL);
+
+	for (i = 0; i < NELEM(commands); i++) {
+		words = words_match(commands[i].name, argc - 1, argv + 1);
+		if (words == 0)
+			continue;
+		ctl.cmd = &commands[i];
+		return ctl.cmd->run(&ctl, argc - 1 - words, argv + 1 + words);
+	}
+	if (is_group(argv[1])) {
+		list_commands(ctl.prog, argv[1], stderr);
+		return 1;
+	}
+	list_commands(ctl.prog, NULL, stderr);
+	return 127;
+}

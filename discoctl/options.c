@@ -1,0 +1,152 @@
+/*
+ * Options as Consul's command takes them: one dash or two, a value after = or
+ * as the next word, options before arguments.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "discoctl/ctl.h"
+
+#define OPTIONS_MAX 24
+
+/* The options of a command and of its target, in one list. */
+static size_t
+all_options(struct ctl *c, const struct opt *own, struct opt *out)
+{
+	struct target	*t = &c->target;
+	const struct opt http[] = {
+		{ "http-addr", OPT_STR, &t->addr, "<address>",
+		  "Address of the agent's HTTP API: host:port, http://host:port "
+		  "or unix:///path.", "CONSUL_HTTP_ADDR" },
+		{ "token", OPT_STR, &t->token, "<value>",
+		  "ACL token to use in the request.", "CONSUL_HTTP_TOKEN" },
+		{ "token-file", OPT_STR, &t->token_file, "<value>",
+		  "File that holds the ACL token.", "CONSUL_HTTP_TOKEN_FILE" },
+	};
+	const struct opt dc[] = {
+		{ "datacenter", OPT_STR, &t->datacenter, "<value>",
+		  "Datacenter to query; the agent's own by default.", NULL },
+		{ "stale", OPT_FLAG, &t->stale, NULL,
+		  "Permit any server to answer, with what it has.", NULL },
+	};
+	size_t	 n = 0, i;
+
+	for (; own != NULL && own->name != NULL; own++)
+		out[n++] = *own;
+	for (i = 0; c->cmd->flags & CMD_HTTP && i < NELEM(http); i++)
+		out[n++] = http[i];
+	for (i = 0; c->cmd->flags & CMD_DC && i < NELEM(dc); i++)
+		out[n++] = dc[i];
+	return n;
+}
+
+static void
+print_options(const struct opt *opts, size_t n, FILE *out)
+{
+	size_t	i;
+
+	for (i = 0; i < n; i++) {
+		fprintf(out, "\n  -%s%s%s\n     %s\n", opts[i].name,
+		    opts[i].arg == NULL ? "" : "=",
+		    opts[i].arg == NULL ? "" : opts[i].arg, opts[i].help);
+		if (opts[i].env != NULL)
+			fprintf(out, "     Also by the environment variable "
+			    "%s.\n", opts[i].env);
+	}
+}
+
+void
+usage(const struct ctl *c, const struct opt *own, FILE *out)
+{
+	struct opt	opts[OPTIONS_MAX];
+	struct ctl	copy = *c;	/* only names are printed */
+	size_t		n;
+
+	fprintf(out, "Usage: %s %s %s\n\n%s\n", c->prog, c->cmd->name,
+	    c->cmd->synopsis, c->cmd->text);
+	n = all_options(&copy, own, opts);
+	if (n > 0)
+		fprintf(out, "\nOptions\n");
+	print_options(opts, n, out);
+}
+
+static void
+set_value(const struct opt *o, const char *value)
+{
+	switch (o->kind) {
+	case OPT_FLAG:
+		*(bool *)o->value = strcmp(value, "false") != 0 &&
+		    strcmp(value, "0") != 0;
+		break;
+	case OPT_STR:
+		*(const char **)o->value = value;
+		break;
+	case OPT_LIST:
+		strs_add(o->value, value);
+		break;
+	}
+}
+
+int
+options(struct ctl *c, const struct opt *own, int argc, char **argv,
+    int *status)
+{
+	struct opt	 opts[OPTIONS_MAX];
+	const char	*name, *eq, *env;
+	size_t		 n, i, len;
+	int		 a;
+
+	n = all_options(c, own, opts);
+	for (i = 0; i < n; i++)
+		if (opts[i].env != NULL && (env = getenv(opts[i].env)) != NULL
+		    && *env != '\0')
+			set_value(&opts[i], env);
+
+	for (a = 0; a < argc && argv[a][0] == '-' && argv[a][1] != '\0'; a++) {
+		name = argv[a] + (argv[a][1] == '-' ? 2 : 1);
+		if (*name == '\0')
+			return a + 1;		/* "--" */
+		if (strcmp(name, "h") == 0 || strcmp(name, "help") == 0) {
+			usage(c, own, stdout);
+			*status = 0;
+			return -1;
+		}
+		eq = strchr(name, '=');
+		len = eq == NULL ? strlen(name) : (size_t)(eq - name);
+		for (i = 0; i < n; i++)
+			if (strlen(opts[i].name) == len &&
+			    strncmp(opts[i].name, name, len) == 0)
+				break;
+		*status = 1;
+		if (i == n) {
+			fprintf(stderr, "flag provided but not defined: -%.*s\n",
+			    (int)len, name);
+			usage(c, own, stderr);
+			return -1;
+		}
+		if (eq != NULL)
+			set_value(&opts[i], eq + 1);
+		else if (opts[i].kind == OPT_FLAG)
+			set_value(&opts[i], "true");
+		else if (a + 1 < argc)
+			set_value(&opts[i], argv[++a]);
+		else {
+			fprintf(stderr, "flag needs an argument: -%s\n", name);
+			usage(c, own, stderr);
+			return -1;
+		}
+	}
+	return a;
+}
+
+bool
+no_args(int argc, int first)
+{
+	if (argc == first)
+		return true;
+	fprintf(stderr, "Too many arguments (expected 0, got %d)\n",
+	    argc - first);
+	return false;
+}

@@ -1,0 +1,216 @@
+/*
+ * Requests to an agent, over TCP or its Unix socket, by libcurl.
+ */
+#include <bsd/string.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/util.h"
+#include "discoctl/ctl.h"
+
+#define DEFAULT_ADDR	"127.0.0.1:8500"
+#define DEFAULT_SOCKET	"/run/disco/disco.sock"
+#define ANSWER_MAX	(256u << 20)
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct wbuf	*b = arg;
+
+	wb_bytes(b, p, size * n);
+	return b->err ? 0 : size * n;
+}
+
+/* URL and, for a Unix socket, its path. */
+static char *
+url_of(const char *addr, const char *path, const char **unix_path)
+{
+	char	*url;
+
+	*unix_path = NULL;
+	if (strncmp(addr, "unix://", 7) == 0) {
+		*unix_path = addr + 7;
+		xasprintf(&url, "http://localhost%s", path);
+	} else if (strstr(addr, "://") != NULL) {
+		size_t	n = strlen(addr);
+
+		while (n > 0 && addr[n - 1] == '/')
+			n--;
+		xasprintf(&url, "%.*s%s", (int)n, addr, path);
+	} else
+		xasprintf(&url, "http://%s%s", addr, path);
+	return url;
+}
+
+static char *
+token_header(const struct target *t)
+{
+	char	*token, *header = NULL;
+
+	if (!str_empty(t->token)) {
+		xasprintf(&header, "X-Consul-Token: %s", t->token);
+		return header;
+	}
+	if (str_empty(t->token_file))
+		return NULL;
+	if ((token = file_read(t->token_file, 4096, NULL)) == NULL) {
+		fprintf(stderr, "Error loading token file: %s\n",
+		    t->token_file);
+		return NULL;
+	}
+	token[strcspn(token, "\r\n")] = '\0';
+	xasprintf(&header, "X-Consul-Token: %s", token);
+	free(token);
+	return header;
+}
+
+static CURLcode
+send_to(CURL *curl, const char *addr, const char *method, const char *path,
+    const char *body, struct curl_slist *headers, struct wbuf *out, char *why)
+{
+	const char	*unix_path;
+	char		*url = url_of(addr, path, &unix_path);
+	CURLcode	 rc;
+
+	curl_easy_reset(curl);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	if (unix_path != NULL)
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, unix_path);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+	if (strcmp(method, "GET") != 0)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+		    body == NULL ? "" : body);
+	why[0] = '\0';
+	rc = curl_easy_perform(curl);
+	free(url);
+	return rc;
+}
+
+int
+request(struct ctl *c, const char *method, const char *path, const char *body,
+    const char *what, struct answer *ans)
+{
+	struct curl_slist	*headers = NULL;
+	struct wbuf		 out;
+	char			 why[CURL_ERROR_SIZE], err[256], *header;
+	const char		*addr = c->target.addr;
+	CURLcode		 rc;
+	CURL			*curl;
+
+	memset(ans, 0, sizeof(*ans));
+	if ((curl = curl_easy_init()) == NULL) {
+		fprintf(stderr, "Error %s: out of memory\n", what);
+		return -1;
+	}
+	wb_init(&out, ANSWER_MAX);
+	headers = curl_slist_append(headers, "Expect:");
+	headers = curl_slist_append(headers, "Content-Type: application/json");
+	if ((header = token_header(&c->target)) != NULL)
+		headers = curl_slist_append(headers, header);
+	free(header);
+
+	rc = send_to(curl, addr == NULL ? DEFAULT_ADDR : addr, method, path,
+	    body, headers, &out, why);
+	/* An agent without an HTTP port is reached by its socket. */
+	if (rc == CURLE_COULDNT_CONNECT && addr == NULL) {
+		char	 first[CURL_ERROR_SIZE];
+
+		strlcpy(first, why, sizeof(first));
+		rc = send_to(curl, "unix://" DEFAULT_SOCKET, method, path,
+		    body, headers, &out, why);
+		if (rc == CURLE_COULDNT_CONNECT)
+			strlcpy(why, first, sizeof(why));
+	}
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ans->status);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(curl);
+	if (rc != CURLE_OK) {
+		fprintf(stderr, "Error %s: %s http://%s%s: %s\n", what, method,
+		    addr == NULL ? DEFAULT_ADDR : addr, path,
+		    why[0] != '\0' ? why : curl_easy_strerror(rc));
+		wb_free(&out);
+		return -1;
+	}
+	ans->len = out.len;
+	ans->body = wb_detach_str(&out);
+	if (ans->status != 200) {
+		fprintf(stderr, "Error %s: Unexpected response code: %ld (%s)\n",
+		    what, ans->status, ans->body);
+		answer_free(ans);
+		return -1;
+	}
+	if (ans->len == 0)
+		return 0;
+	ans->json = json_parse(ans->body, ans->len, err, sizeof(err));
+	if (ans->json == NULL && (ans->body[0] == '{' || ans->body[0] == '[')) {
+		fprintf(stderr, "Error %s: the answer is no JSON: %s\n", what,
+		    err);
+		answer_free(ans);
+		return -1;
+	}
+	return 0;
+}
+
+void
+answer_free(struct answer *ans)
+{
+	json_free(ans->json);
+	free(ans->body);
+	memset(ans, 0, sizeof(*ans));
+}
+
+char *
+escape(const char *s)
+{
+	struct wbuf	b;
+
+	wb_init(&b, 0);
+	for (; *s != '\0'; s++)
+		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		    "0123456789-._~:", *s) != NULL)
+			wb_u8(&b, (uint8_t)*s);
+		else
+			wb_printf(&b, "%%%02X", (unsigned char)*s);
+	return wb_detach_str(&b);
+}
+
+char *
+query_of(const struct ctl *c)
+{
+	const struct target	*t = &c->target;
+	struct wbuf		 b;
+	char			*dc;
+
+	wb_init(&b, 0);
+	if (!str_empty(t->datacenter)) {
+		dc = escape(t->datacenter);
+		wb_printf(&b, "?dc=%s", dc);
+		free(dc);
+	}
+	if (t->stale)
+		wb_printf(&b, "%sstale", b.len > 0 ? "&" : "?");
+	return wb_detach_str(&b);
+}
+
+const char *
+text_of(const struct json *j, const char *key)
+{
+	const struct json	*m = j == NULL ? NULL : json_get(j, key);
+
+	return m == NULL || m->str == NULL ? "" : m->str;
+}
+
+long long
+number_of(const struct json *j, const char *key)
+{
+	return strtoll(text_of(j, key), NULL, 10);
+}
