@@ -92,26 +92,17 @@ dur_parse(const char *s, int64_t *ns)
 	return 0;
 }
 
-/* v / unit with as many decimals as it takes. */
+/* v / unit with as many decimals as it takes; unit is at most a second. */
 static void
 dur_decimal(char *buf, size_t len, uint64_t v, uint64_t unit)
 {
-	uint64_t	 frac = v % unit;
-	int		 digits = 0;
-	uint64_t	 u;
+	size_t	 n;
 
-	for (u = unit; u > 1; u /= 10)
-		digits++;
-	while (digits > 0 && frac % 10 == 0) {
-		frac /= 10;
-		digits--;
-	}
-	if (digits == 0)
-		snprintf(buf, len, "%llu", (unsigned long long)(v / unit));
-	else
-		snprintf(buf, len, "%llu.%0*llu",
-		    (unsigned long long)(v / unit), digits,
-		    (unsigned long long)frac);
+	snprintf(buf, len, "%llu.%09llu", (unsigned long long)(v / unit),
+	    (unsigned long long)(v % unit * (NS_PER_S / unit)));
+	for (n = strlen(buf); buf[n - 1] == '0'; n--)
+		;
+	buf[buf[n - 1] == '.' ? n - 1 : n] = '\0';
 }
 
 const char *
@@ -120,7 +111,7 @@ dur_format(int64_t ns, char *buf, size_t len)
 	const char	*sign = ns < 0 ? "-" : "";
 	uint64_t	 v = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
 	uint64_t	 h, m;
-	char		 num[32];
+	char		 num[48];
 
 	if (v == 0)
 		snprintf(buf, len, "0s");

@@ -28,8 +28,7 @@ struct json {
 
 /*
  * NULL on error, with one line in err ("line 3, column 7: ...").  Nesting is
- * bounded by 64, keys and strings by the input.  `file` is for the message and
- * may be NULL.
+ * bounded by 64, keys and strings by the input.  Bad UTF-8 becomes U+FFFD.
  */
 struct json *json_parse(const char *text, size_t len, char *err, size_t errlen);
 void json_free(struct json *);
