@@ -72,7 +72,7 @@ enum {
 	S_EMPTY = 8,	/* JSON: nil list is [], nil map is {} (else null) */
 	S_DURTEXT = 16,	/* JSON: duration as "10s" (else nanoseconds) */
 	S_OPT = 32,	/* msgpack: left out when zero */
-	S_SECRET = 64	/* not shown by schema_json_encode's redacted form */
+	S_SECRET = 64	/* never in a log, a dump, an answer about oneself */
 };
 
 struct schema_field {
@@ -171,9 +171,10 @@ enum {
 	SJ_DURNUM = 4	/* durations may be integers, nanoseconds */
 };
 /*
- * 0, or -1 with obj cleared and one line in err that names the key by its
- * path ("checks[2].interval") and where it stands, if `at` is not NULL then
- * with the node in question.
+ * 0, or -1 with obj cleared and one line in err: place, path of the key, reason
+ * ("line 3, column 7: checks[2].interval: invalid duration "x""); under SJ_FOLD
+ * Go's own words, which API clients know (json: unknown field "x").  `at`, if
+ * not NULL, is the node in question.  null leaves a field zero.
  */
 int schema_json_decode(struct schema *, const struct json *, unsigned flags,
     void *obj, char *err, size_t errlen, const struct json **at);

@@ -1,0 +1,15 @@
+/*
+ * The tables of catalogd's agent methods.
+ */
+#include <stddef.h>
+
+#include "common/schema/agent.h"
+
+SCHEMA_DEFINE(agent_service, AGENT_SERVICE)
+SCHEMA_DEFINE(agent_services, AGENT_SERVICES)
+SCHEMA_DEFINE(agent_checks, AGENT_CHECKS)
+SCHEMA_DEFINE(agent_id, AGENT_ID)
+SCHEMA_DEFINE(agent_register, AGENT_REGISTER)
+SCHEMA_DEFINE(agent_update, AGENT_UPDATE)
+SCHEMA_DEFINE(agent_maintenance, AGENT_MAINTENANCE)
+SCHEMA_DEFINE(agent_stats, AGENT_STATS)
