@@ -41,8 +41,8 @@ struct calls;		/* the caller's open calls on one link */
 struct call;
 
 struct calls *calls_new(struct ev *);
-void calls_free(struct calls *);
-/* The link came up or went down (NULL: answers all open with CALL_LOST). */
+void calls_free(struct calls *);	/* no callbacks; not from within one */
+/* The link came up or went down (NULL: soon answers all open: CALL_LOST). */
 void calls_link(struct calls *, struct ipc *);
 /*
  * Sends.  The callback comes exactly once, never from within call_start(),
@@ -50,7 +50,7 @@ void calls_link(struct calls *, struct ipc *);
  */
 struct call *call_start(struct calls *, const struct msg_call *,
     const void *body, size_t len, uint64_t timeout_ms, call_fn *, void *arg);
-/* The same with CALL_HERE, a schema-made body and nothing else. */
+/* The same with CALL_HERE, a schema-made body (NULL: none) and nothing else. */
 struct call *call_method(struct calls *, const char *method, struct schema *,
     const void *obj, uint64_t timeout_ms, call_fn *, void *arg);
 void call_cancel(struct call *);

@@ -45,7 +45,7 @@ struct child_ops {
 	void	(*leave)(struct child *, void *arg);
 	/* Tidy up; the process exits after it returns. */
 	void	(*stop)(struct child *, void *arg);
-	/* System calls beyond the common list. */
+	/* System calls beyond the common list.  NULL: none. */
 	const struct sandbox_role *role;
 };
 

@@ -13,6 +13,7 @@ struct ev;
 struct ev_io;
 struct ev_timer;
 struct ev_signal;
+struct ev_job;
 
 enum { EV_READ = 1, EV_WRITE = 2, EV_HANGUP = 4 };
 
@@ -52,7 +53,19 @@ struct ev_signal *ev_signal_new(struct ev *, int signo, ev_signal_fn *,
     void *arg);
 void ev_signal_free(struct ev_signal *);
 
-/* Called once per turn, after all events of it were handled; NULL removes. */
+/*
+ * A job runs once at the end of the turn in which it was set: for what is
+ * cheaper done in one go (flushing) and for what must not happen within a
+ * call (reporting a failure).
+ */
+struct ev_job *ev_job_new(struct ev *, ev_timer_fn *, void *arg);
+void ev_job_set(struct ev_job *);
+void ev_job_free(struct ev_job *);		/* NULL is fine */
+
+/*
+ * Called once per turn, after all events and timers of it were handled and
+ * before the loop sleeps; NULL removes.
+ */
 void ev_after(struct ev *, ev_timer_fn *, void *arg);
 
 #endif

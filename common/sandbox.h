@@ -28,8 +28,12 @@ struct sandbox_privs {
 int sandbox_privs(const struct sandbox_privs *, char *err, size_t errlen);
 /*
  * Unlisted calls end the process; openat, clone3 and what libraries probe get
- * an error instead.  0, or -1 with one line in err.
+ * an error instead.  A role with exec has the opposite, for its filter is
+ * inherited by what it runs: all but a list of administrative calls.
+ * dir: where a role with files may work ("/" after chroot; NULL: nowhere).
+ * 0, or -1 with one line in err.
  */
-int sandbox_syscalls(const struct sandbox_role *, char *err, size_t errlen);
+int sandbox_syscalls(const struct sandbox_role *, const char *dir, char *err,
+    size_t errlen);
 
 #endif

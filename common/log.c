@@ -1,0 +1,212 @@
+/*
+ * Log lines: made here, one write() each, so that lines of several writers to
+ * one file (opened for appending) do not mix.  Where the descriptor leads is
+ * the parent's business.
+ */
+#include <bsd/string.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+
+#define LINE_MAX_ 8192	/* longer ones end in "..." */
+
+/* One process, one log: the only state of its kind in the suite. */
+static const char	*log_name = "disco";
+static int		 log_fd = STDERR_FILENO;
+static enum log_level	 log_min = LOG_L_INFO;
+
+static const char *const level_names[] = {
+	[LOG_L_TRACE] = "trace",
+	[LOG_L_DEBUG] = "debug",
+	[LOG_L_INFO] = "info",
+	[LOG_L_WARN] = "warn",
+	[LOG_L_ERR] = "err",
+};
+
+void
+log_init(const char *daemon)
+{
+	log_name = daemon;
+}
+
+void
+log_to(int fd)
+{
+	if (log_fd != STDERR_FILENO && log_fd != fd)
+		close(log_fd);
+	log_fd = fd;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	log_min = level;
+}
+
+bool
+log_enabled(enum log_level level)
+{
+	return level >= log_min;
+}
+
+int
+log_level_parse(const char *s, enum log_level *level)
+{
+	size_t	i;
+
+	if (s == NULL)
+		return -1;
+	if (strcasecmp(s, "error") == 0)
+		s = "err";
+	if (strcasecmp(s, "warning") == 0)
+		s = "warn";
+	for (i = 0; i < NELEM(level_names); i++) {
+		if (strcasecmp(s, level_names[i]) == 0) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+static const char *
+tag(enum log_level level)
+{
+	switch (level) {
+	case LOG_L_TRACE:
+		return "[TRACE]";
+	case LOG_L_DEBUG:
+		return "[DEBUG]";
+	case LOG_L_INFO:
+		return "[INFO] ";
+	case LOG_L_WARN:
+		return "[WARN] ";
+	case LOG_L_ERR:
+		return "[ERROR]";
+	}
+	return "[?]";
+}
+
+/* "2026-11-22T10:20:19.758Z [INFO]  gossipd: "; its length. */
+static size_t
+line_head(char *buf, size_t len, enum log_level level)
+{
+	struct timespec	ts;
+	struct tm	tm;
+	int		n;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	n = snprintf(buf, len, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s: ",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, tag(level), log_name);
+	return n > 0 && (size_t)n < len ? (size_t)n : 0;
+}
+
+/* A name or text from outside must not start a line of its own. */
+static void
+no_controls(char *p, size_t n)
+{
+	for (; n > 0; n--, p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = *p == '\t' ? ' ' : '?';
+}
+
+static LOG_FMT(3, 0) void
+vlog(enum log_level level, int err, const char *fmt, va_list ap)
+{
+	char	 line[LINE_MAX_];
+	size_t	 head, n, room;
+	int	 rc, saved = errno;
+	ssize_t	 w;
+
+	if (level < log_min)
+		return;
+	n = head = line_head(line, sizeof(line), level);
+	room = sizeof(line) - 1;			/* the newline */
+	rc = vsnprintf(line + n, room - n, fmt, ap);
+	if (rc > 0)
+		n += (size_t)rc < room - n ? (size_t)rc : room - n - 1;
+	if (err != 0 && n < room - 1) {
+		rc = snprintf(line + n, room - n, ": %s", strerror(err));
+		if (rc > 0)
+			n += (size_t)rc < room - n ? (size_t)rc : room - n - 1;
+	}
+	if (n >= room - 1)
+		memcpy(line + n - 3, "...", 3);
+	no_controls(line + head, n - head);
+	line[n++] = '\n';
+	/* A full disk loses log lines, not the service. */
+	do
+		w = write(log_fd, line, n);
+	while (w == -1 && errno == EINTR);
+	errno = saved;
+}
+
+#define LOG_AS(level, err)						\
+	do {								\
+		va_list	ap;						\
+		int	err_ = (err);					\
+									\
+		va_start(ap, fmt);					\
+		vlog((level), err_, fmt, ap);				\
+		va_end(ap);						\
+	} while (0)
+
+void
+log_debug(const char *fmt, ...)
+{
+	LOG_AS(LOG_L_DEBUG, 0);
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	LOG_AS(LOG_L_INFO, 0);
+}
+
+void
+log_warn(const char *fmt, ...)
+{
+	LOG_AS(LOG_L_WARN, errno);
+}
+
+void
+log_warnx(const char *fmt, ...)
+{
+	LOG_AS(LOG_L_WARN, 0);
+}
+
+void
+log_errorx(const char *fmt, ...)
+{
+	LOG_AS(LOG_L_ERR, 0);
+}
+
+void
+fatal(const char *fmt, ...)
+{
+	LOG_AS(LOG_L_ERR, errno);
+	exit(1);
+}
+
+void
+fatalx(const char *fmt, ...)
+{
+	LOG_AS(LOG_L_ERR, 0);
+	exit(1);
+}

@@ -1,0 +1,592 @@
+/*
+ * Buffered connections and accepting.  Reads go through a buffer on the stack;
+ * only what the owner left over is kept, so that an idle connection costs no
+ * buffer.  What one turn writes goes out at its end.
+ */
+#include <bsd/string.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/stream.h"
+#include "common/util.h"
+#include "common/wire.h"
+
+#define READ_MAX	65536		/* one read */
+#define IN_LIMIT	(1u << 20)	/* default of stream_limit() */
+#define BUF_KEEP	4096		/* larger ones are given back when empty */
+#define FINISH_MS	5000		/* stream_finish() without a deadline */
+#define ACCEPTS_PER_TURN 64
+#define ACCEPT_PAUSE_MS	100		/* after "too many open files" */
+
+struct stream {
+	struct ev			*ev;
+	struct ev_io			*io;	/* NULL: not watched any more */
+	struct ev_timer			*timer;	/* made at first use */
+	struct ev_job			*job;
+	int				 fd;
+	const struct stream_ops		*ops;
+	void				*arg;
+	struct sockaddr_storage		 peer;
+	struct wbuf			 in, out;
+	size_t				 out_off, limit;
+	const char			*fail;	/* to be told by the job */
+	bool				 connecting, paused, redeliver;
+	bool				 shut;	/* half-close when sent */
+	bool				 finishing, over, freed;
+	unsigned			 depth;
+};
+
+static void	stream_work(void *);
+
+static void
+give_back(struct wbuf *b)
+{
+	if (b->cap > BUF_KEEP) {
+		wb_free(b);
+		wb_init(b, 0);
+	} else
+		wb_reset(b);
+}
+
+size_t
+stream_queued(const struct stream *s)
+{
+	return s->out.len - s->out_off;
+}
+
+static void
+watch(struct stream *s)
+{
+	int	events = 0;
+
+	if (s->io == NULL)
+		return;
+	if (s->connecting)
+		events = EV_WRITE;
+	else {
+		if (!s->paused && !s->finishing)
+			events |= EV_READ;
+		if (stream_queued(s) > 0)
+			events |= EV_WRITE;
+	}
+	ev_io_set(s->io, events);
+}
+
+static void
+destroy(struct stream *s)
+{
+	wb_free(&s->in);
+	wb_free(&s->out);
+	free(s);
+}
+
+static void
+close_fd(struct stream *s)
+{
+	ev_io_free(s->io);
+	s->io = NULL;
+	if (s->fd != -1)
+		close(s->fd);
+	s->fd = -1;
+}
+
+void
+stream_free(struct stream *s)
+{
+	if (s == NULL || s->freed)
+		return;
+	s->freed = true;
+	close_fd(s);
+	ev_timer_free(s->timer);
+	ev_job_free(s->job);
+	if (s->depth == 0)
+		destroy(s);
+}
+
+static void
+enter(struct stream *s)
+{
+	s->depth++;
+}
+
+static void
+leave(struct stream *s)
+{
+	s->depth--;
+	if (s->freed) {
+		if (s->depth == 0)
+			destroy(s);
+	} else
+		watch(s);
+}
+
+/* It is over: tells the owner, once. */
+static void
+end(struct stream *s, const char *why)
+{
+	if (s->over || s->freed)
+		return;
+	if (s->finishing) {
+		stream_free(s);
+		return;
+	}
+	s->over = true;
+	close_fd(s);
+	if (s->timer != NULL)
+		ev_timer_stop(s->timer);
+	s->ops->closed(s, why, s->arg);
+}
+
+static bool
+alive(const struct stream *s)
+{
+	return !s->over && !s->freed;
+}
+
+/* ---- out ---- */
+
+static void
+all_sent(struct stream *s)
+{
+	give_back(&s->out);
+	s->out_off = 0;
+	if (s->finishing) {
+		shutdown(s->fd, SHUT_WR);
+		stream_free(s);
+		return;
+	}
+	if (s->shut)
+		shutdown(s->fd, SHUT_WR);
+	if (s->ops->drained != NULL)
+		s->ops->drained(s, s->arg);
+}
+
+static void
+flush(struct stream *s)
+{
+	ssize_t	n;
+
+	while (alive(s) && !s->connecting && stream_queued(s) > 0) {
+		n = send(s->fd, s->out.p + s->out_off, stream_queued(s),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && (errno == EAGAIN || errno == ENOBUFS))
+			return;
+		if (n == -1) {
+			end(s, strerror(errno));
+			return;
+		}
+		s->out_off += (size_t)n;
+		if (stream_queued(s) == 0)
+			all_sent(s);
+	}
+}
+
+void
+stream_write(struct stream *s, const void *p, size_t n)
+{
+	if (!alive(s) || s->finishing || s->shut || n == 0)
+		return;
+	if (s->out_off > 0 && s->out_off >= s->out.len / 2) {
+		s->out.len -= s->out_off;
+		memmove(s->out.p, s->out.p + s->out_off, s->out.len);
+		s->out_off = 0;
+	}
+	wb_bytes(&s->out, p, n);
+	ev_job_set(s->job);
+}
+
+void
+stream_shutdown(struct stream *s)
+{
+	if (!alive(s) || s->shut)
+		return;
+	s->shut = true;
+	if (stream_queued(s) == 0 && !s->connecting)
+		shutdown(s->fd, SHUT_WR);
+}
+
+void
+stream_finish(struct stream *s)
+{
+	if (!alive(s) || s->fail != NULL || stream_queued(s) == 0) {
+		stream_free(s);
+		return;
+	}
+	s->finishing = true;
+	if (s->timer == NULL || !ev_timer_pending(s->timer))
+		stream_deadline(s, FINISH_MS);
+	ev_job_set(s->job);
+}
+
+/* ---- in ---- */
+
+/* Offers p; how many bytes were taken.  The stream may be gone after it. */
+static size_t
+offer(struct stream *s, const uint8_t *p, size_t n)
+{
+	size_t	took, off = 0;
+
+	while (off < n && alive(s) && !s->paused && !s->finishing) {
+		took = s->ops->data(s, p + off, n - off, s->arg);
+		if (took > n - off)
+			fatalx("stream: %zu of %zu bytes taken", took, n - off);
+		if (took == 0)
+			break;
+		off += took;
+	}
+	return off;
+}
+
+/*
+ * The bytes that were left over, with new ones behind them.  They are moved
+ * out of the stream meanwhile, for the owner may free it.
+ */
+static void
+offer_kept(struct stream *s)
+{
+	struct wbuf	b = s->in;
+	size_t		off;
+
+	wb_init(&s->in, 0);
+	off = offer(s, b.p, b.len);
+	if (!alive(s)) {
+		wb_free(&b);
+		return;
+	}
+	memmove(b.p, b.p + off, b.len - off);
+	b.len -= off;
+	s->in = b;
+	if (s->in.len == 0)
+		give_back(&s->in);
+	else if (s->in.len >= s->limit && !s->paused)
+		end(s, "message too long");
+}
+
+static void
+got(struct stream *s, const uint8_t *p, size_t n)
+{
+	size_t	off;
+
+	if (s->in.len > 0) {
+		wb_bytes(&s->in, p, n);
+		offer_kept(s);
+		return;
+	}
+	off = offer(s, p, n);
+	if (!alive(s) || off == n)
+		return;
+	wb_bytes(&s->in, p + off, n - off);
+	if (s->in.len >= s->limit && !s->paused)
+		end(s, "message too long");
+}
+
+static void
+read_some(struct stream *s)
+{
+	uint8_t	buf[READ_MAX];
+	size_t	room = s->limit > s->in.len ? s->limit - s->in.len : 1;
+	ssize_t	n;
+
+	do
+		n = recv(s->fd, buf, room < sizeof(buf) ? room : sizeof(buf),
+		    MSG_DONTWAIT);
+	while (n == -1 && errno == EINTR);
+	if (n > 0)
+		got(s, buf, (size_t)n);
+	else if (n == 0)
+		end(s, NULL);
+	else if (errno != EAGAIN)
+		end(s, strerror(errno));
+}
+
+void
+stream_pause(struct stream *s)
+{
+	s->paused = true;
+	watch(s);
+}
+
+void
+stream_resume(struct stream *s)
+{
+	if (!s->paused || !alive(s))
+		return;
+	s->paused = false;
+	if (s->in.len > 0) {
+		s->redeliver = true;
+		ev_job_set(s->job);
+	}
+	watch(s);
+}
+
+void
+stream_limit(struct stream *s, size_t n)
+{
+	s->limit = n;
+}
+
+/* ---- life ---- */
+
+static void
+finish_connect(struct stream *s)
+{
+	socklen_t	len = sizeof(int);
+	int		err = 0;
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+		err = errno;
+	if (err != 0) {
+		end(s, strerror(err));
+		return;
+	}
+	s->connecting = false;
+	if (s->timer != NULL)
+		ev_timer_stop(s->timer);
+	if (s->ops->connected != NULL && !s->finishing)
+		s->ops->connected(s, s->arg);
+	if (alive(s) && s->shut && stream_queued(s) == 0)
+		shutdown(s->fd, SHUT_WR);
+}
+
+static void
+on_io(struct ev_io *io, int fd, int events, void *arg)
+{
+	struct stream	*s = arg;
+
+	(void)io;
+	(void)fd;
+	enter(s);
+	if (s->connecting)
+		finish_connect(s);
+	else if ((events & EV_READ) && !s->paused && !s->finishing)
+		read_some(s);
+	if (events & EV_WRITE)
+		flush(s);
+	leave(s);
+}
+
+/* The job: what was put off to the end of the turn. */
+static void
+stream_work(void *arg)
+{
+	struct stream	*s = arg;
+
+	enter(s);
+	if (s->fail != NULL)
+		end(s, s->fail);
+	if (alive(s) && s->redeliver && !s->paused) {
+		s->redeliver = false;
+		offer_kept(s);
+	}
+	flush(s);
+	leave(s);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct stream	*s = arg;
+
+	enter(s);
+	end(s, "timed out");
+	leave(s);
+}
+
+void
+stream_deadline(struct stream *s, uint64_t ms)
+{
+	if (!alive(s))
+		return;
+	if (s->timer == NULL)
+		s->timer = ev_timer_new(s->ev, on_deadline, s);
+	if (ms == 0)
+		ev_timer_stop(s->timer);
+	else
+		ev_timer_set(s->timer, ms);
+}
+
+static struct stream *
+new_stream(struct ev *ev, int fd, const struct stream_ops *ops, void *arg)
+{
+	struct stream	*s = xcalloc(1, sizeof(*s));
+	int		 one = 1;
+
+	s->ev = ev;
+	s->fd = fd;
+	s->ops = ops;
+	s->arg = arg;
+	s->limit = IN_LIMIT;
+	wb_init(&s->in, 0);
+	wb_init(&s->out, 0);
+	s->job = ev_job_new(ev, stream_work, s);
+	if (fd != -1) {
+		s->io = ev_io_new(ev, fd, on_io, s);
+		/* On a Unix socket it fails, and is not needed. */
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+		    sizeof(one));
+	}
+	return s;
+}
+
+struct stream *
+stream_new(struct ev *ev, int fd, const struct stream_ops *ops, void *arg)
+{
+	struct stream	*s = new_stream(ev, fd, ops, arg);
+	socklen_t	 len = sizeof(s->peer);
+
+	if (getpeername(fd, (struct sockaddr *)&s->peer, &len) == -1)
+		memset(&s->peer, 0, sizeof(s->peer));
+	watch(s);
+	return s;
+}
+
+/* NULL, or what failed at once. */
+static const char *
+begin_connect(int fd, const struct sockaddr *sa, socklen_t len,
+    const struct sockaddr *local, socklen_t local_len)
+{
+	if (fd == -1)
+		return strerror(errno);
+	if (local != NULL && bind(fd, local, local_len) == -1)
+		return strerror(errno);
+	if (connect(fd, sa, len) == -1 && errno != EINPROGRESS)
+		return strerror(errno);
+	return NULL;
+}
+
+struct stream *
+stream_connect(struct ev *ev, const struct sockaddr *sa, socklen_t len,
+    const struct sockaddr *local, socklen_t local_len, unsigned timeout_ms,
+    const struct stream_ops *ops, void *arg)
+{
+	struct stream	*s;
+	const char	*fail;
+	int		 fd;
+
+	fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	fail = begin_connect(fd, sa, len, local, local_len);
+	s = new_stream(ev, fd, ops, arg);
+	if (len <= sizeof(s->peer))
+		memcpy(&s->peer, sa, len);
+	s->connecting = true;
+	if (fail != NULL) {
+		s->fail = fail;
+		ev_job_set(s->job);
+		return s;
+	}
+	if (timeout_ms != 0)
+		stream_deadline(s, timeout_ms);
+	watch(s);
+	return s;
+}
+
+const struct sockaddr_storage *
+stream_peer(const struct stream *s)
+{
+	return &s->peer;
+}
+
+/* ---- accepting ---- */
+
+struct acceptor {
+	struct ev_io	*io;
+	struct ev_timer	*timer;
+	int		 fd;
+	acceptor_fn	*fn;
+	void		*arg;
+	bool		 freed, busy;
+};
+
+static void
+acceptor_again(void *arg)
+{
+	struct acceptor	*a = arg;
+
+	ev_io_set(a->io, EV_READ);
+}
+
+/* False: none left for now. */
+static bool
+accept_one(struct acceptor *a)
+{
+	struct sockaddr_storage	ss;
+	socklen_t		len = sizeof(ss);
+	int			fd;
+
+	memset(&ss, 0, sizeof(ss));
+	fd = accept4(a->fd, (struct sockaddr *)&ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd != -1) {
+		a->fn(fd, &ss, a->arg);
+		return true;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		/* They wait in the backlog; asking at once would spin. */
+		log_warn("accept: pausing for %d ms", ACCEPT_PAUSE_MS);
+		ev_io_set(a->io, 0);
+		ev_timer_set(a->timer, ACCEPT_PAUSE_MS);
+		return false;
+	default:
+		/* accept(2): errors of the connection itself; try the next. */
+		return true;
+	}
+}
+
+static void
+on_accept(struct ev_io *io, int fd, int events, void *arg)
+{
+	struct acceptor	*a = arg;
+	int		 i;
+
+	(void)io;
+	(void)fd;
+	(void)events;
+	a->busy = true;
+	for (i = 0; i < ACCEPTS_PER_TURN && !a->freed; i++)
+		if (!accept_one(a))
+			break;
+	a->busy = false;
+	if (a->freed)
+		free(a);
+}
+
+struct acceptor *
+acceptor_new(struct ev *ev, int fd, acceptor_fn *fn, void *arg)
+{
+	struct acceptor	*a = xcalloc(1, sizeof(*a));
+
+	a->fd = fd;
+	a->fn = fn;
+	a->arg = arg;
+	a->io = ev_io_new(ev, fd, on_accept, a);
+	a->timer = ev_timer_new(ev, acceptor_again, a);
+	ev_io_set(a->io, EV_READ);
+	return a;
+}
+
+void
+acceptor_free(struct acceptor *a)
+{
+	if (a == NULL || a->freed)
+		return;
+	a->freed = true;
+	ev_io_free(a->io);
+	ev_timer_free(a->timer);
+	if (!a->busy)
+		free(a);
+}
