@@ -6,6 +6,7 @@
  * does besides.  That is safe there because < > & and U+2028/9 cannot stand
  * outside a string.
  */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,7 +178,7 @@ jw_uint(struct jw *w, uint64_t v)
 
 /*
  * Shortest text that reads back as v.  Fifteen digits hold any shorter one,
- * followed by zeros.
+ * followed by zeros, except of numbers too small to be normal.
  */
 static void
 double_text(double v, char *buf, size_t len)
@@ -185,7 +186,7 @@ double_text(double v, char *buf, size_t len)
 	char	 e[40], *p, *exp;
 	int	 prec, x;
 
-	for (prec = 14; prec <= 16; prec++) {
+	for (prec = fabs(v) < DBL_MIN ? 0 : 14; prec <= 16; prec++) {
 		snprintf(e, sizeof(e), "%.*e", prec, v);
 		if (strtod(e, NULL) == v)
 			break;
