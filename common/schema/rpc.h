@@ -339,6 +339,16 @@ SCHEMA_DECLARE(indexed_health_checks, INDEXED_HEALTH_CHECKS)
 	QUERY_META(F, T)
 SCHEMA_DECLARE(indexed_check_service_nodes, INDEXED_CHECK_SERVICE_NODES)
 
+#define NODE_COORDINATE(F, T)						\
+	F(T, STR, , node, "Node", 0, NULL)				\
+	F(T, STR, , segment, "Segment", 0, NULL)			\
+	F(T, STRUCT, coordinate, coord, "Coord", 0, NULL)
+SCHEMA_DECLARE(node_coordinate, NODE_COORDINATE)
+#define INDEXED_COORDINATES(F, T)					\
+	F(T, LIST, node_coordinate, coordinates, "Coordinates", S_EMPTY, NULL) \
+	QUERY_META(F, T)
+SCHEMA_DECLARE(indexed_coordinates, INDEXED_COORDINATES)
+
 #define RAFT_SERVER(F, T)						\
 	F(T, STR, , id, "ID", 0, NULL)					\
 	F(T, STR, , node, "Node", 0, NULL)				\

@@ -1,0 +1,122 @@
+/*
+ * What a handler says: text, JSON, nothing, or what went wrong.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apid/apid.h"
+#include "common/util.h"
+
+#define RETRY_AFTER_S "1"
+
+void
+add_header(struct request *r, const char *name, const char *fmt, ...)
+{
+	struct header	*h = xcalloc(1, sizeof(*h));
+	va_list		 ap;
+
+	h->name = xstrdup(name);
+	va_start(ap, fmt);
+	if (vasprintf(&h->value, fmt, ap) == -1)
+		abort();
+	va_end(ap);
+	SLIST_INSERT_HEAD(&r->headers, h, entry);
+}
+
+void
+reply_empty(struct request *r, unsigned status)
+{
+	r->status = status;
+	request_answered(r);
+}
+
+void
+reply_text(struct request *r, unsigned status, const char *fmt, ...)
+{
+	va_list	 ap;
+	char	*text;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) == -1)
+		abort();
+	va_end(ap);
+	wb_str(&r->answer, text);
+	free(text);
+	r->type = "text/plain; charset=utf-8";
+	r->status = status;
+	request_answered(r);
+}
+
+struct jw *
+json_of(const struct request *r)
+{
+	return jw_new(params_get(&r->params, "pretty") != NULL);
+}
+
+void
+reply_json(struct request *r, struct jw *jw)
+{
+	const char	*text;
+	size_t		 len;
+
+	text = jw_text(jw, &len);
+	wb_bytes(&r->answer, text, len);
+	if (params_get(&r->params, "pretty") != NULL &&
+	    (len == 0 || text[len - 1] != '\n'))
+		wb_u8(&r->answer, '\n');
+	jw_free(jw);
+	r->type = "application/json";
+	r->status = 200;
+	request_answered(r);
+}
+
+/* The status that Consul's HTTP layer gives an error by its text. */
+static unsigned
+status_of(const char *error)
+{
+	static const struct { const char *text; unsigned status; } known[] = {
+		{ "ACL support disabled", 401 },
+		{ "Permission denied", 403 },
+		{ "ACL not found", 403 },
+		{ "RPC rate limit exceeded", 429 },
+	};
+	size_t	i;
+
+	for (i = 0; i < NELEM(known); i++)
+		if (strstr(error, known[i].text) != NULL)
+			return known[i].status;
+	return 500;
+}
+
+void
+reply_failure(struct request *r, enum call_status status, const char *error)
+{
+	unsigned	code;
+
+	switch (status) {
+	case CALL_OK:
+	case CALL_ERROR:
+		error = str_or(error, "");
+		/* Methods of this suite say the status in front. */
+		if (error[0] >= '4' && error[0] <= '5' && strlen(error) > 4 &&
+		    error[3] == ' ' && (code = (unsigned)atoi(error)) >= 400 &&
+		    code < 600)
+			reply_text(r, code, "%s", error + 4);
+		else
+			reply_text(r, status_of(error), "%s", error);
+		return;
+	case CALL_TIMEOUT:
+		reply_text(r, 500, "rpc error making call: i/o deadline "
+		    "reached");
+		return;
+	case CALL_LOST:
+	case CALL_BUSY:
+		break;
+	}
+	add_header(r, "Retry-After", RETRY_AFTER_S);
+	reply_text(r, 503, "%s", r->method == M_GET || status == CALL_BUSY ?
+	    "Service unavailable: a part of the agent is restarting" :
+	    "Outcome unknown: a part of the agent is restarting");
+}

@@ -1,0 +1,196 @@
+/*
+ * apid's own structures: the process, a request, and what handlers may do
+ * with one.
+ */
+#ifndef APID_APID_H
+#define APID_APID_H
+
+#include <bsd/sys/queue.h>
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apid/params.h"
+#include "common/call.h"
+#include "common/child.h"
+#include "common/schema/agent.h"
+
+/* Bodies above this are refused; an agent's registration is a few kB. */
+#define BODY_MAX_BYTES (4u << 20)
+
+struct listener {
+	SLIST_ENTRY(listener)	 entry;
+	struct apid		*apid;
+	struct MHD_Daemon	*mhd;
+	struct ev_io		*io;		/* on its epoll descriptor */
+	struct ev_timer		*timer;
+	int			 fd;
+	bool			 is_unix;
+	bool			 kick;		/* run it at the end of the turn */
+};
+
+struct apid {
+	struct child		*child;
+	struct ev		*ev;
+	struct conf_agent	 agent;
+	struct conf_http	 http;
+	SLIST_HEAD(, listener)	 listeners;
+	struct calls		*catalogd, *gossipd, *discod;
+	bool			 catalogd_up;
+};
+
+enum method { M_GET = 1, M_PUT = 2, M_DELETE = 4, M_OTHER = 0 };
+
+struct route;
+struct header {
+	SLIST_ENTRY(header)	 entry;
+	char			*name, *value;
+};
+
+/* One HTTP request, from its first byte to the last of the answer. */
+struct request {
+	struct apid		*apid;
+	struct listener		*listener;
+	struct MHD_Connection	*conn;
+	const struct route	*route;
+	enum method		 method;
+	char			*method_text;
+	char			*path;
+	const char		*tail;		/* of the path, past the route's */
+	struct params		 params;
+	struct wbuf		 body;		/* of the request */
+
+	struct call		*call;		/* what it waits for */
+	void			*asked;		/* ask.c's, freed with the request */
+	void			*state;		/* a handler's, between two calls */
+	void			(*state_free)(void *);
+	struct ev_io		*watch;		/* notices a client that left */
+	bool			 suspended, answered, queued;
+
+	unsigned		 status;
+	const char		*type;
+	struct wbuf		 answer;
+	SLIST_HEAD(, header)	 headers;
+};
+
+typedef void handler_fn(struct request *);
+
+struct route {
+	const char	*path;		/* a final '/' takes the rest as tail */
+	unsigned	 methods;	/* mask; in Allow in this order */
+	handler_fn	*fn;
+	const char	*arg;		/* which of a family: "pass", "any" ... */
+};
+
+/* ---- http.c: the library's side ---- */
+
+/* Serves a listening socket; takes fd.  -1 and a log line when it can't. */
+int listener_open(struct apid *, int fd, bool is_unix);
+void listeners_close(struct apid *);
+/* The answer is complete: sends it now, or when the library asks again. */
+void request_answered(struct request *);
+
+/* ---- routes.c ---- */
+
+/* Finds the route and runs its handler, or answers 404, 405, 301, OPTIONS. */
+void dispatch(struct request *);
+
+/* ---- answer.c: what handlers say ---- */
+
+void add_header(struct request *, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void reply_empty(struct request *, unsigned status);
+void reply_text(struct request *, unsigned status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Takes the writer. */
+void reply_json(struct request *, struct jw *);
+/* A writer, pretty as the request wants it. */
+struct jw *json_of(const struct request *);
+/*
+ * The answer for a call that failed: the status that Consul gives this text,
+ * 503 with Retry-After when a process of the suite is away.
+ */
+void reply_failure(struct request *, enum call_status, const char *error);
+
+/* ---- ask.c: requests to the other daemons ---- */
+
+/* Gets the answer's body, decoded or not; must reply. */
+typedef void answered_fn(struct request *, const uint8_t *body, size_t len);
+
+/*
+ * Calls a method of catalogd (gossipd, discod) and hands a good answer to fn;
+ * a failure is replied to here.
+ */
+void ask_catalogd(struct request *, const char *method, struct schema *,
+    const void *obj, unsigned flags, answered_fn *);
+void ask_gossipd(struct request *, const char *method, struct schema *,
+    const void *obj, answered_fn *);
+void ask_discod(struct request *, const char *method, answered_fn *);
+/* Like ask_catalogd, but a failure reaches fn too, with body NULL. */
+void try_catalogd(struct request *, const char *method, struct schema *,
+    const void *obj, answered_fn *);
+
+/*
+ * What every read takes from the query: ?dc ?stale ?consistent ?index ?wait
+ * ?token ?filter ?near ?node-meta.  -1: replied 400.
+ */
+struct read_options {
+	const char	*dc, *token, *filter, *near;
+	uint64_t	 index;
+	int64_t		 wait_ns;
+	bool		 stale, consistent;
+	int64_t		 max_stale_ns;
+	struct strmap	 node_meta;
+};
+int read_options(struct request *, struct read_options *);
+void read_options_clear(struct read_options *);
+/* Into any request struct that has QUERY_OPTIONS and datacenter. */
+#define FILL_OPTIONS(b, o) do {						\
+	str_set(&(b)->datacenter, (o)->dc);				\
+	str_set(&(b)->token, (o)->token);				\
+	str_set(&(b)->filter, (o)->filter);				\
+	(b)->min_query_index = (o)->index;				\
+	(b)->max_query_time = (o)->wait_ns;				\
+	(b)->allow_stale = (o)->stale;					\
+	(b)->require_consistent = (o)->consistent;			\
+	(b)->max_stale_duration = (o)->max_stale_ns;			\
+} while (0)
+#define FILL_SOURCE(b, o) do {						\
+	strmap_copy(&(b)->node_meta_filters, &(o)->node_meta);		\
+	str_set(&(b)->source.node, (o)->near);				\
+	if ((o)->near != NULL)						\
+		str_set(&(b)->source.datacenter, (o)->dc);		\
+} while (0)
+/* The X-Consul headers of a read; consistency too where `effective`. */
+void meta_headers(struct request *, const uint8_t *body, size_t len,
+    bool effective);
+
+/*
+ * Decodes the body of the request as JSON; -1: replied 400 with the text that
+ * Consul's clients know.
+ */
+int body_json(struct request *, struct schema *, unsigned flags, void *obj);
+
+/* ---- handlers, by file ---- */
+#define HANDLERS(H)							\
+	H(agent_self) H(agent_members) H(agent_services)		\
+	H(agent_service) H(agent_checks) H(agent_register_service)	\
+	H(agent_deregister_service) H(agent_register_check)		\
+	H(agent_deregister_check) H(agent_check_status)			\
+	H(agent_check_update) H(agent_maintenance)			\
+	H(agent_service_maintenance) H(agent_join)			\
+	H(agent_force_leave) H(agent_leave) H(agent_reload)		\
+	H(disco_status)							\
+	H(catalog_register) H(catalog_deregister)			\
+	H(catalog_datacenters) H(catalog_nodes) H(catalog_services)	\
+	H(catalog_service) H(catalog_node) H(catalog_node_services)	\
+	H(health_service) H(health_checks) H(health_node) H(health_state) \
+	H(status_leader) H(status_peers)				\
+	H(operator_raft_configuration) H(coordinate_nodes)		\
+	H(acl_disabled) H(connect_disabled)
+#define HANDLER_PROTO(name) void ep_##name(struct request *);
+HANDLERS(HANDLER_PROTO)
+#undef HANDLER_PROTO
+
+#endif

@@ -1,0 +1,256 @@
+/*
+ * From a request to a CALL and back: links, the options that all reads share,
+ * bodies.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apid/apid.h"
+#include "common/mp.h"
+#include "common/util.h"
+
+/* A call must outlive the longest blocking query by what a server adds. */
+#define CALL_TIMEOUT_MS	30000
+#define WAIT_DEFAULT_NS	(300 * NS_PER_S)
+#define WAIT_MAX_NS	(600 * NS_PER_S)
+
+struct asked {
+	struct request	*r;
+	answered_fn	*fn;
+	bool		 failures;	/* fn gets them, as body NULL */
+};
+
+static void
+on_answer(enum call_status status, const char *error, const uint8_t *body,
+    size_t len, void *arg)
+{
+	struct asked	*k = arg;
+	struct request	*r = k->r;
+	answered_fn	*fn = k->fn;
+	bool		 failures = k->failures;
+
+	r->call = NULL;
+	r->asked = NULL;
+	free(k);
+	if (status == CALL_OK)
+		fn(r, body, len);
+	else if (failures)
+		fn(r, NULL, 0);
+	else {
+		/* Consul puts these on a failed read of the servers too. */
+		if (r->method == M_GET && r->route->arg != NULL &&
+		    strcmp(r->route->arg, "read") == 0) {
+			add_header(r, "X-Consul-Index", "1");
+			add_header(r, "X-Consul-Knownleader", "false");
+			add_header(r, "X-Consul-Lastcontact", "0");
+		}
+		reply_failure(r, status, error);
+	}
+}
+
+static void
+ask(struct request *r, struct calls *calls, const char *method,
+    struct schema *schema, const void *obj, unsigned flags, uint64_t timeout_ms,
+    answered_fn *fn, bool failures)
+{
+	struct msg_call	 call;
+	struct asked	*k = xcalloc(1, sizeof(*k));
+	struct wbuf	 body;
+
+	k->r = r;
+	k->fn = fn;
+	k->failures = failures;
+	memset(&call, 0, sizeof(call));
+	call.method = xstrdup(method);
+	call.flags = flags;
+	call.target = CALL_ANY_SERVER;
+	call.timeout_ms = timeout_ms;
+	wb_init(&body, 0);
+	schema_encode(schema, obj, &body);
+	r->asked = k;
+	r->call = call_start(calls, &call, body.p, body.len, timeout_ms,
+	    on_answer, k);
+	wb_free(&body);
+	schema_clear(&msg_call_schema, &call);
+}
+
+void
+ask_catalogd(struct request *r, const char *method, struct schema *schema,
+    const void *obj, unsigned flags, answered_fn *fn)
+{
+	/* Blocking reads answer late by what ?wait allowed and a sixteenth. */
+	ask(r, r->apid->catalogd, method, schema, obj, flags, CALL_TIMEOUT_MS +
+	    (params_get(&r->params, "index") != NULL ||
+	    params_get(&r->params, "hash") != NULL ?
+	    (WAIT_MAX_NS + WAIT_MAX_NS / 16) / NS_PER_MS : 0), fn, false);
+}
+
+void
+try_catalogd(struct request *r, const char *method, struct schema *schema,
+    const void *obj, answered_fn *fn)
+{
+	ask(r, r->apid->catalogd, method, schema, obj, 0, CALL_TIMEOUT_MS, fn,
+	    true);
+}
+
+void
+ask_gossipd(struct request *r, const char *method, struct schema *schema,
+    const void *obj, answered_fn *fn)
+{
+	ask(r, r->apid->gossipd, method, schema, obj, 0, CALL_TIMEOUT_MS, fn,
+	    false);
+}
+
+void
+ask_discod(struct request *r, const char *method, answered_fn *fn)
+{
+	struct empty	none = { 0 };
+
+	ask(r, r->apid->discod, method, &empty_schema, &none, 0,
+	    CALL_TIMEOUT_MS, fn, false);
+}
+
+/* "key:value" filters of ?node-meta. */
+static void
+node_meta(struct request *r, struct strmap *out)
+{
+	struct strs	 pairs = { 0 };
+	size_t		 i, n;
+	char		*key;
+
+	params_all(&r->params, "node-meta", &pairs);
+	for (i = 0; i < pairs.n; i++) {
+		n = strcspn(pairs.item[i], ":");
+		key = xstrndup(pairs.item[i], n);
+		strmap_put(out, key, pairs.item[i][n] == ':' ?
+		    pairs.item[i] + n + 1 : "");
+		free(key);
+	}
+	strs_clear(&pairs);
+}
+
+static int
+parse_index(const char *s, uint64_t *out)
+{
+	char			*end;
+	unsigned long long	 v;
+
+	if (*s < '0' || *s > '9')
+		return -1;
+	v = strtoull(s, &end, 10);
+	*out = v;
+	return *end == '\0' ? 0 : -1;
+}
+
+int
+read_options(struct request *r, struct read_options *o)
+{
+	const struct params	*p = &r->params;
+	const char		*s;
+
+	memset(o, 0, sizeof(*o));
+	if ((s = params_get(p, "wait")) != NULL && *s != '\0' &&
+	    dur_parse(s, &o->wait_ns) == -1) {
+		reply_text(r, 400, "Invalid wait time");
+		return -1;
+	}
+	if ((s = params_get(p, "index")) != NULL && *s != '\0' &&
+	    parse_index(s, &o->index) == -1) {
+		reply_text(r, 400, "Invalid index");
+		return -1;
+	}
+	o->stale = params_get(p, "stale") != NULL;
+	o->consistent = params_get(p, "consistent") != NULL;
+	if (o->stale && o->consistent) {
+		reply_text(r, 400, "Cannot specify ?stale with ?consistent, "
+		    "conflicting semantics.");
+		return -1;
+	}
+	if ((s = params_get(p, "max_stale")) != NULL && *s != '\0' &&
+	    dur_parse(s, &o->max_stale_ns) == -1) {
+		reply_text(r, 400, "Invalid max_stale value \"%s\"", s);
+		return -1;
+	}
+	if (o->wait_ns < 0)
+		o->wait_ns = 0;		/* the default, not for ever */
+	o->dc = params_get(p, "dc");
+	if (str_empty(o->dc))
+		o->dc = r->apid->agent.datacenter;
+	o->token = params_get(p, "token");
+	if (o->token == NULL)
+		o->token = MHD_lookup_connection_value(r->conn,
+		    MHD_HEADER_KIND, "X-Consul-Token");
+	o->filter = params_get(p, "filter");
+	o->near = params_get(p, "near");
+	if (o->near != NULL && strcmp(o->near, "_agent") == 0)
+		o->near = r->apid->agent.node_name;
+	node_meta(r, &o->node_meta);
+	return 0;
+}
+
+void
+read_options_clear(struct read_options *o)
+{
+	strmap_clear(&o->node_meta);
+}
+
+void
+meta_headers(struct request *r, const uint8_t *body, size_t len, bool effective)
+{
+	struct query_meta	m;
+	struct rbuf		rb;
+
+	rb_init(&rb, body, len);
+	if (schema_decode(&query_meta_schema, &rb, &m) == -1)
+		return;
+	/* Inserted in front: last comes first. */
+	add_header(r, "X-Consul-Lastcontact", "%lld",
+	    (long long)(m.last_contact / NS_PER_MS));
+	add_header(r, "X-Consul-Knownleader", "%s",
+	    m.known_leader ? "true" : "false");
+	add_header(r, "X-Consul-Index", "%" PRIu64, m.index);
+	if (effective)
+		add_header(r, "X-Consul-Effective-Consistency", "%s",
+		    params_get(&r->params, "stale") != NULL ? "stale" :
+		    params_get(&r->params, "consistent") != NULL ?
+		    "consistent" : "leader");
+	schema_clear(&query_meta_schema, &m);
+}
+
+int
+body_json(struct request *r, struct schema *schema, unsigned flags, void *obj)
+{
+	const struct json	*at;
+	struct json		*tree;
+	char			 err[512];
+	size_t			 i;
+
+	for (i = 0; i < r->body.len; i++)
+		if (strchr(" \t\r\n", r->body.p[i]) == NULL)
+			break;
+	if (i == r->body.len) {
+		reply_text(r, 400, "Request decode failed: EOF");
+		return -1;
+	}
+	tree = json_parse((const char *)r->body.p, r->body.len, err,
+	    sizeof(err));
+	if (tree == NULL) {
+		/* What clients' tests know is the cut-off document. */
+		reply_text(r, 400, "Request decode failed: %s",
+		    strstr(err, "premature") != NULL ||
+		    strstr(err, "unexpected end") != NULL ? "unexpected EOF" :
+		    err);
+		return -1;
+	}
+	if (tree->type == JSON_NULL)
+		memset(obj, 0, schema->size);
+	else if (schema_json_decode(schema, tree, flags, obj, err, sizeof(err),
+	    &at) == -1) {
+		reply_text(r, 400, "Request decode failed: %s", err);
+		json_free(tree);
+		return -1;
+	}
+	json_free(tree);
+	return 0;
+}

@@ -1,0 +1,544 @@
+/*
+ * /v1/agent and /v1/disco: this node.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apid/apid.h"
+#include "common/util.h"
+
+static void
+done_empty(struct request *r, const uint8_t *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	reply_empty(r, 200);
+}
+
+/* Decodes an answer of our own suite; a bad one is our own bug. */
+static int
+decode(struct request *r, struct schema *schema, const uint8_t *body,
+    size_t len, void *obj)
+{
+	const char	*err;
+
+	if (schema_decode_all(schema, body, len, obj, &err) == 0)
+		return 0;
+	reply_text(r, 500, "internal answer does not decode: %s", err);
+	return -1;
+}
+
+/* ---- self ---- */
+
+static void
+write_tree(struct jw *jw, const struct json *j)
+{
+	const struct json	*c;
+
+	switch (j->type) {
+	case JSON_NULL:
+		jw_null(jw);
+		break;
+	case JSON_BOOL:
+		jw_bool(jw, j->truth);
+		break;
+	case JSON_NUMBER:
+		if (strpbrk(j->str, ".eE") != NULL)
+			jw_double(jw, strtod(j->str, NULL));
+		else
+			jw_int(jw, strtoll(j->str, NULL, 10));
+		break;
+	case JSON_STRING:
+		jw_strn(jw, j->str, j->len);
+		break;
+	case JSON_ARRAY:
+		jw_arr(jw);
+		for (c = j->child; c != NULL; c = c->next)
+			write_tree(jw, c);
+		jw_end_arr(jw);
+		break;
+	case JSON_OBJECT:
+		jw_obj(jw);
+		for (c = j->child; c != NULL; c = c->next) {
+			jw_key(jw, c->key);
+			write_tree(jw, c);
+		}
+		jw_end_obj(jw);
+		break;
+	}
+}
+
+static void
+pair(struct jw *jw, const char *key, const char *val)
+{
+	jw_key(jw, key);
+	jw_str(jw, val);
+}
+
+static int
+stat_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct str_pair *)a)->key,
+	    ((const struct str_pair *)b)->key);
+}
+
+/* "raft.term" -> "3" ... as objects by section. */
+static void
+write_stats(struct jw *jw, struct strmap *stats)
+{
+	const char	*key, *dot, *open = NULL;
+	size_t		 i, n, open_len = 0;
+
+	if (stats->n > 0)
+		qsort(stats->item, stats->n, sizeof(*stats->item), stat_cmp);
+	jw_obj(jw);
+	for (i = 0; i < stats->n; i++) {
+		key = stats->item[i].key;
+		if ((dot = strchr(key, '.')) == NULL)
+			continue;
+		n = (size_t)(dot - key);
+		if (open == NULL || open_len != n || strncmp(open, key, n) != 0) {
+			char	*section = xstrndup(key, n);
+
+			if (open != NULL)
+				jw_end_obj(jw);
+			jw_key(jw, section);
+			jw_obj(jw);
+			free(section);
+			open = key;
+			open_len = n;
+		}
+		pair(jw, dot + 1, stats->item[i].val);
+	}
+	if (open != NULL)
+		jw_end_obj(jw);
+	jw_end_obj(jw);
+}
+
+static void
+members_free(void *p)
+{
+	schema_clear(&gossip_members_schema, p);
+	free(p);
+}
+
+static void
+self_stats(struct request *r, const uint8_t *body, size_t len)
+{
+	struct conf_agent	*a = &r->apid->agent;
+	struct gossip_members	*g = r->state;
+	struct agent_stats	 st = { 0 };
+	struct json		*debug;
+	struct jw		*jw = json_of(r);
+	const char		*err;
+	char			*key, why[128];
+	size_t			 i;
+
+	/* Without catalogd its part is missing, the rest is still true. */
+	if (body != NULL && schema_decode_all(&agent_stats_schema, body, len,
+	    &st, &err) == -1)
+		memset(&st, 0, sizeof(st));
+	for (i = 0; i < g->stats.n; i++) {
+		xasprintf(&key, "serf_lan.%s", g->stats.item[i].key);
+		strmap_put(&st.stats, key, g->stats.item[i].val);
+		free(key);
+	}
+	strmap_put(&st.stats, "build.prerelease", "");
+	strmap_put(&st.stats, "build.revision", "disco" DISCO_VERSION);
+	strmap_put(&st.stats, "build.version", "1.8.7");
+	strmap_put(&st.stats, "runtime.os", "linux");
+
+	jw_obj(jw);
+	jw_key(jw, "Config");
+	jw_obj(jw);
+	pair(jw, "Datacenter", a->datacenter);
+	pair(jw, "NodeName", a->node_name);
+	pair(jw, "NodeID", a->node_id);
+	pair(jw, "Revision", "disco" DISCO_VERSION);
+	jw_key(jw, "Server");
+	jw_bool(jw, a->server);
+	pair(jw, "Version", "1.8.7");
+	jw_end_obj(jw);
+	debug = str_empty(r->apid->http.debug_config) ? NULL : json_parse(
+	    r->apid->http.debug_config, strlen(r->apid->http.debug_config), why,
+	    sizeof(why));
+	if (debug != NULL) {
+		jw_key(jw, "DebugConfig");
+		write_tree(jw, debug);
+		json_free(debug);
+	}
+	for (i = 0; i < g->members.n; i++)
+		if (g->members.item[i].self) {
+			jw_key(jw, "Member");
+			schema_json_encode(&member_schema, &g->members.item[i],
+			    jw);
+		}
+	jw_key(jw, "Stats");
+	write_stats(jw, &st.stats);
+	jw_key(jw, "Meta");
+	jw_obj(jw);
+	for (i = 0; i < a->node_meta.n; i++)
+		pair(jw, a->node_meta.item[i].key, a->node_meta.item[i].val);
+	jw_end_obj(jw);
+	jw_end_obj(jw);
+	schema_clear(&agent_stats_schema, &st);
+	reply_json(r, jw);
+}
+
+static void
+self_members(struct request *r, const uint8_t *body, size_t len)
+{
+	struct gossip_members	*g = xcalloc(1, sizeof(*g));
+	struct empty		 none = { 0 };
+
+	if (decode(r, &gossip_members_schema, body, len, g) == -1) {
+		free(g);
+		return;
+	}
+	r->state = g;
+	r->state_free = members_free;
+	try_catalogd(r, "Agent.Stats", &empty_schema, &none, self_stats);
+}
+
+void
+ep_agent_self(struct request *r)
+{
+	struct gossip_members_request	q = { 0 };
+
+	ask_gossipd(r, "Gossip.Members", &gossip_members_request_schema, &q,
+	    self_members);
+}
+
+/* ---- members, join, leave ---- */
+
+static void
+members_list(struct request *r, const uint8_t *body, size_t len)
+{
+	struct gossip_members	 g;
+	struct jw		*jw;
+	size_t			 i;
+
+	if (decode(r, &gossip_members_schema, body, len, &g) == -1)
+		return;
+	jw = json_of(r);
+	if (params_get(&r->params, "wan") != NULL && !r->apid->agent.server)
+		jw_null(jw);
+	else {
+		jw_arr(jw);
+		for (i = 0; i < g.members.n; i++)
+			schema_json_encode(&member_schema, &g.members.item[i],
+			    jw);
+		jw_end_arr(jw);
+	}
+	schema_clear(&gossip_members_schema, &g);
+	reply_json(r, jw);
+}
+
+void
+ep_agent_members(struct request *r)
+{
+	struct gossip_members_request	 q = { 0 };
+	const char			*segment;
+
+	segment = params_get(&r->params, "segment");
+	if (!str_empty(segment) && strcmp(segment, "_all") != 0) {
+		reply_text(r, 500, "Network segments are not supported in this "
+		    "version of Consul");
+		return;
+	}
+	q.wan = params_get(&r->params, "wan") != NULL;
+	ask_gossipd(r, "Gossip.Members", &gossip_members_request_schema, &q,
+	    members_list);
+}
+
+void
+ep_agent_join(struct request *r)
+{
+	struct gossip_join	q = { 0 };
+
+	strs_add(&q.addrs, r->tail);
+	q.wan = params_get(&r->params, "wan") != NULL;
+	ask_gossipd(r, "Gossip.Join", &gossip_join_schema, &q, done_empty);
+	schema_clear(&gossip_join_schema, &q);
+}
+
+void
+ep_agent_force_leave(struct request *r)
+{
+	struct gossip_force_leave	q = { 0 };
+
+	str_set(&q.node, r->tail);
+	q.prune = params_get(&r->params, "prune") != NULL;
+	ask_gossipd(r, "Gossip.ForceLeave", &gossip_force_leave_schema, &q,
+	    done_empty);
+	schema_clear(&gossip_force_leave_schema, &q);
+}
+
+void
+ep_agent_leave(struct request *r)
+{
+	ask_discod(r, "Parent.Leave", done_empty);
+}
+
+void
+ep_agent_reload(struct request *r)
+{
+	ask_discod(r, "Parent.Reload", done_empty);
+}
+
+static void
+status_table(struct request *r, const uint8_t *body, size_t len)
+{
+	struct parent_status	 st;
+	struct jw		*jw;
+
+	if (decode(r, &parent_status_schema, body, len, &st) == -1)
+		return;
+	jw = json_of(r);
+	schema_json_encode(&parent_status_schema, &st, jw);
+	schema_clear(&parent_status_schema, &st);
+	reply_json(r, jw);
+}
+
+void
+ep_disco_status(struct request *r)
+{
+	ask_discod(r, "Parent.Status", status_table);
+}
+
+/* ---- services and checks of this agent ---- */
+
+static void
+services_map(struct request *r, const uint8_t *body, size_t len)
+{
+	struct agent_services	 s;
+	struct jw		*jw;
+	size_t			 i;
+
+	if (decode(r, &agent_services_schema, body, len, &s) == -1)
+		return;
+	jw = json_of(r);
+	jw_obj(jw);
+	for (i = 0; i < s.services.n; i++) {
+		jw_key(jw, s.services.item[i].key);
+		schema_json_encode(&agent_service_schema,
+		    &s.services.item[i].val, jw);
+	}
+	jw_end_obj(jw);
+	schema_clear(&agent_services_schema, &s);
+	reply_json(r, jw);
+}
+
+void
+ep_agent_services(struct request *r)
+{
+	struct empty	none = { 0 };
+
+	ask_catalogd(r, "Agent.Services", &empty_schema, &none, 0,
+	    services_map);
+}
+
+static void
+one_service(struct request *r, const uint8_t *body, size_t len)
+{
+	struct agent_service	 s;
+	struct jw		*jw;
+
+	if (decode(r, &agent_service_schema, body, len, &s) == -1)
+		return;
+	add_header(r, "X-Consul-Contenthash", "%s", str_or(s.content_hash, ""));
+	jw = json_of(r);
+	schema_json_encode(&agent_service_schema, &s, jw);
+	schema_clear(&agent_service_schema, &s);
+	reply_json(r, jw);
+}
+
+/* Asks by id (the path's tail) what answers nothing. */
+static void
+ask_by_id(struct request *r, const char *method, unsigned flags,
+    answered_fn *fn)
+{
+	struct agent_id	q = { 0 };
+
+	str_set(&q.id, r->tail);
+	ask_catalogd(r, method, &agent_id_schema, &q, flags, fn);
+	schema_clear(&agent_id_schema, &q);
+}
+
+void
+ep_agent_service(struct request *r)
+{
+	ask_by_id(r, "Agent.Service", 0, one_service);
+}
+
+static void
+checks_map(struct request *r, const uint8_t *body, size_t len)
+{
+	struct agent_checks	 c;
+	struct jw		*jw;
+	size_t			 i;
+
+	if (decode(r, &agent_checks_schema, body, len, &c) == -1)
+		return;
+	jw = json_of(r);
+	jw_obj(jw);
+	for (i = 0; i < c.checks.n; i++) {
+		jw_key(jw, c.checks.item[i].key);
+		schema_json_encode(&health_check_schema, &c.checks.item[i].val,
+		    jw);
+	}
+	jw_end_obj(jw);
+	schema_clear(&agent_checks_schema, &c);
+	reply_json(r, jw);
+}
+
+void
+ep_agent_checks(struct request *r)
+{
+	struct empty	none = { 0 };
+
+	ask_catalogd(r, "Agent.Checks", &empty_schema, &none, 0, checks_map);
+}
+
+void
+ep_agent_register_service(struct request *r)
+{
+	struct agent_register	 q = { 0 };
+	const char		*replace;
+
+	if (body_json(r, &service_def_schema, SJ_STRICT | SJ_FOLD | SJ_DURNUM,
+	    &q.service) == -1)
+		return;
+	replace = params_get(&r->params, "replace-existing-checks");
+	q.replace_existing_checks = replace != NULL &&
+	    strcmp(replace, "false") != 0;
+	ask_catalogd(r, "Agent.RegisterService", &agent_register_schema, &q,
+	    CALL_WRITE, done_empty);
+	schema_clear(&agent_register_schema, &q);
+}
+
+void
+ep_agent_deregister_service(struct request *r)
+{
+	ask_by_id(r, "Agent.DeregisterService", CALL_WRITE, done_empty);
+}
+
+void
+ep_agent_register_check(struct request *r)
+{
+	struct check_def	q;
+
+	if (body_json(r, &check_def_schema, SJ_STRICT | SJ_FOLD | SJ_DURNUM,
+	    &q) == -1)
+		return;
+	ask_catalogd(r, "Agent.RegisterCheck", &check_def_schema, &q,
+	    CALL_WRITE, done_empty);
+	schema_clear(&check_def_schema, &q);
+}
+
+void
+ep_agent_deregister_check(struct request *r)
+{
+	ask_by_id(r, "Agent.DeregisterCheck", CALL_WRITE, done_empty);
+}
+
+static void
+update_check(struct request *r, const struct agent_update *q)
+{
+	ask_catalogd(r, "Agent.UpdateCheck", &agent_update_schema, q,
+	    CALL_WRITE, done_empty);
+}
+
+void
+ep_agent_check_status(struct request *r)
+{
+	struct agent_update	q = { 0 };
+
+	str_set(&q.id, r->tail);
+	str_set(&q.status, r->route->arg);
+	str_set(&q.output, params_get(&r->params, "note"));
+	update_check(r, &q);
+	schema_clear(&agent_update_schema, &q);
+}
+
+void
+ep_agent_check_update(struct request *r)
+{
+	static const char *const	 known[] = {
+		"passing", "warning", "critical"
+	};
+	struct agent_update		 q;
+	size_t				 i;
+
+	if (body_json(r, &agent_update_schema, SJ_FOLD, &q) == -1)
+		return;
+	for (i = 0; i < NELEM(known); i++)
+		if (strcmp(str_or(q.status, ""), known[i]) == 0)
+			break;
+	if (i == NELEM(known))
+		reply_text(r, 400, "Invalid check status: '%s'",
+		    str_or(q.status, ""));
+	else {
+		str_set(&q.id, r->tail);
+		update_check(r, &q);
+	}
+	schema_clear(&agent_update_schema, &q);
+}
+
+/* ?enable= and ?reason=; -1: replied. */
+static int
+maintenance_params(struct request *r, struct agent_maintenance *q)
+{
+	const char	*enable = params_get(&r->params, "enable");
+
+	if (str_empty(enable)) {
+		reply_text(r, 400, "Missing value for enable");
+		return -1;
+	}
+	if (bool_parse(enable, &q->enable) == -1) {
+		reply_text(r, 400, "Invalid value for enable: \"%s\"", enable);
+		return -1;
+	}
+	str_set(&q->reason, params_get(&r->params, "reason"));
+	return 0;
+}
+
+void
+ep_agent_maintenance(struct request *r)
+{
+	struct agent_maintenance	q = { 0 };
+
+	if (maintenance_params(r, &q) == 0)
+		ask_catalogd(r, "Agent.Maintenance", &agent_maintenance_schema,
+		    &q, CALL_WRITE, done_empty);
+	schema_clear(&agent_maintenance_schema, &q);
+}
+
+void
+ep_agent_service_maintenance(struct request *r)
+{
+	struct agent_maintenance	q = { 0 };
+
+	if (*r->tail == '\0') {
+		reply_text(r, 400, "Missing service ID");
+		return;
+	}
+	str_set(&q.service_id, r->tail);
+	if (maintenance_params(r, &q) == 0)
+		ask_catalogd(r, "Agent.Maintenance", &agent_maintenance_schema,
+		    &q, CALL_WRITE, done_empty);
+	schema_clear(&agent_maintenance_schema, &q);
+}
+
+void
+ep_acl_disabled(struct request *r)
+{
+	reply_text(r, 401, "ACL support disabled");
+}
+
+void
+ep_connect_disabled(struct request *r)
+{
+	reply_text(r, 500, "Connect must be enabled in order to use this "
+	    "endpoint");
+}

@@ -1,0 +1,306 @@
+/*
+ * The HTTP library on our loop: one daemon of it per listening socket, each
+ * with its own epoll descriptor, which the loop watches.  Owns connections and
+ * the life of a request; what a request means is in routes.c and the ep_ files.
+ *
+ *	access handler, headers	-> request_new
+ *	access handler, body	-> collected
+ *	access handler, end	-> dispatch(): answered, or suspended until a
+ *				   daemon of the suite answers
+ *	request_answered()	-> resumed; the library asks again; queued
+ *
+ * A suspended client that goes away is not noticed by the library, so its
+ * descriptor is watched for the hang-up until the request ends.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apid/apid.h"
+#include "common/log.h"
+#include "common/util.h"
+
+#define IDLE_TIMEOUT_S	120	/* of a connection between requests */
+#define CONNECTIONS_MAX	16000	/* below the limit of descriptors */
+#define CONN_MEMORY	16384	/* bounds the header of a request */
+
+static void
+listener_run(struct listener *l)
+{
+	MHD_UNSIGNED_LONG_LONG	ms;
+
+	l->kick = false;
+	do
+		MHD_run(l->mhd);
+	while (MHD_get_timeout(l->mhd, &ms) == MHD_YES && ms == 0);
+	if (MHD_get_timeout(l->mhd, &ms) == MHD_YES)
+		ev_timer_set(l->timer, ms);
+	else
+		ev_timer_stop(l->timer);
+}
+
+static void
+on_epoll(struct ev_io *io, int fd, int events, void *arg)
+{
+	(void)io;
+	(void)fd;
+	(void)events;
+	listener_run(arg);
+}
+
+static void
+on_timer(void *arg)
+{
+	listener_run(arg);
+}
+
+/* After each turn of the loop: those with connections that were resumed. */
+static void
+run_kicked(void *arg)
+{
+	struct apid	*a = arg;
+	struct listener	*l;
+
+	SLIST_FOREACH(l, &a->listeners, entry)
+		if (l->kick)
+			listener_run(l);
+}
+
+static enum MHD_Result
+on_query(void *arg, enum MHD_ValueKind kind, const char *key, const char *val)
+{
+	struct request	*r = arg;
+
+	(void)kind;
+	params_add(&r->params, key, val);
+	return MHD_YES;
+}
+
+static struct request *
+request_new(struct listener *l, struct MHD_Connection *conn, const char *url,
+    const char *method)
+{
+	struct request	*r = xcalloc(1, sizeof(*r));
+
+	r->apid = l->apid;
+	r->listener = l;
+	r->conn = conn;
+	r->path = xstrdup(url);
+	r->method_text = xstrdup(method);
+	r->method = strcmp(method, "GET") == 0 ? M_GET :
+	    strcmp(method, "PUT") == 0 ? M_PUT :
+	    strcmp(method, "DELETE") == 0 ? M_DELETE : M_OTHER;
+	wb_init(&r->body, BODY_MAX_BYTES);
+	wb_init(&r->answer, 0);
+	SLIST_INIT(&r->headers);
+	MHD_get_connection_values(conn, MHD_GET_ARGUMENT_KIND, on_query, r);
+	return r;
+}
+
+static void
+request_free(struct request *r)
+{
+	struct header	*h;
+
+	if (r->call != NULL)
+		call_cancel(r->call);
+	free(r->asked);
+	if (r->state_free != NULL)
+		r->state_free(r->state);
+	ev_io_free(r->watch);
+	while ((h = SLIST_FIRST(&r->headers)) != NULL) {
+		SLIST_REMOVE_HEAD(&r->headers, entry);
+		free(h->name);
+		free(h->value);
+		free(h);
+	}
+	params_clear(&r->params);
+	wb_free(&r->body);
+	wb_free(&r->answer);
+	free(r->path);
+	free(r->method_text);
+	free(r);
+}
+
+static enum MHD_Result
+queue_answer(struct request *r)
+{
+	struct MHD_Response	*resp;
+	struct header		*h;
+	enum MHD_Result		 rc;
+	size_t			 i;
+	const struct strmap	*extra = &r->apid->http.response_headers;
+
+	resp = MHD_create_response_from_buffer(r->answer.len, r->answer.p,
+	    MHD_RESPMEM_MUST_COPY);
+	if (resp == NULL)
+		return MHD_NO;
+	if (r->type != NULL)
+		MHD_add_response_header(resp, "Content-Type", r->type);
+	SLIST_FOREACH(h, &r->headers, entry)
+		MHD_add_response_header(resp, h->name, h->value);
+	for (i = 0; i < extra->n; i++)
+		MHD_add_response_header(resp, extra->item[i].key,
+		    extra->item[i].val);
+	rc = MHD_queue_response(r->conn, r->status, resp);
+	MHD_destroy_response(resp);
+	r->queued = true;
+	return rc;
+}
+
+/* The client of a suspended request hung up: let the library see it. */
+static void
+on_hangup(struct ev_io *io, int fd, int events, void *arg)
+{
+	struct request	*r = arg;
+
+	(void)io;
+	(void)fd;
+	(void)events;
+	if (r->call != NULL) {
+		call_cancel(r->call);
+		r->call = NULL;
+	}
+	reply_empty(r, 499);	/* nobody will read it */
+}
+
+static void
+suspend(struct request *r)
+{
+	const union MHD_ConnectionInfo	*info;
+
+	r->suspended = true;
+	MHD_suspend_connection(r->conn);
+	info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info == NULL)
+		return;
+	r->watch = ev_io_new(r->apid->ev, info->connect_fd, on_hangup, r);
+	ev_io_set(r->watch, EV_HANGUP);
+}
+
+void
+request_answered(struct request *r)
+{
+	r->answered = true;
+	if (!r->suspended)
+		return;		/* still inside the access handler */
+	r->suspended = false;
+	ev_io_free(r->watch);
+	r->watch = NULL;
+	MHD_resume_connection(r->conn);
+	r->listener->kick = true;
+}
+
+static enum MHD_Result
+on_access(void *arg, struct MHD_Connection *conn, const char *url,
+    const char *method, const char *version, const char *data, size_t *size,
+    void **con_cls)
+{
+	struct listener	*l = arg;
+	struct request	*r = *con_cls;
+
+	(void)version;
+	if (r == NULL) {
+		*con_cls = request_new(l, conn, url, method);
+		return MHD_YES;
+	}
+	if (*size > 0) {
+		wb_bytes(&r->body, data, *size);
+		*size = 0;
+		return MHD_YES;
+	}
+	if (r->queued)
+		return MHD_YES;
+	if (r->answered)
+		return queue_answer(r);
+	if (r->body.err)
+		reply_text(r, 413, "Request body too large, max size: %u bytes",
+		    BODY_MAX_BYTES);
+	else
+		dispatch(r);
+	if (r->answered)
+		return queue_answer(r);
+	suspend(r);
+	return MHD_YES;
+}
+
+static void
+on_completed(void *arg, struct MHD_Connection *conn, void **con_cls,
+    enum MHD_RequestTerminationCode code)
+{
+	(void)arg;
+	(void)conn;
+	(void)code;
+	if (*con_cls != NULL)
+		request_free(*con_cls);
+	*con_cls = NULL;
+}
+
+static void
+on_library_log(void *arg, const char *fmt, va_list ap)
+{
+	char	line[512];
+
+	(void)arg;
+	if (vsnprintf(line, sizeof(line), fmt, ap) < 0)
+		return;
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("http: %s", line);
+}
+
+int
+listener_open(struct apid *a, int fd, bool is_unix)
+{
+	const union MHD_DaemonInfo	*info;
+	struct listener			*l = xcalloc(1, sizeof(*l));
+
+	l->apid = a;
+	l->fd = fd;
+	l->is_unix = is_unix;
+	l->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO |
+	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+	    on_access, l,
+	    MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
+	    MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	    is_unix ? 0u : (unsigned)a->http.max_conns_per_client,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
+	    MHD_OPTION_END);
+	if (l->mhd == NULL || (info = MHD_get_daemon_info(l->mhd,
+	    MHD_DAEMON_INFO_EPOLL_FD)) == NULL) {
+		log_warnx("listener: the HTTP library refuses descriptor %d",
+		    fd);
+		if (l->mhd != NULL)
+			MHD_stop_daemon(l->mhd);
+		free(l);
+		return -1;
+	}
+	l->timer = ev_timer_new(a->ev, on_timer, l);
+	l->io = ev_io_new(a->ev, info->epoll_fd, on_epoll, l);
+	ev_io_set(l->io, EV_READ);
+	SLIST_INSERT_HEAD(&a->listeners, l, entry);
+	ev_after(a->ev, run_kicked, a);
+	return 0;
+}
+
+void
+listeners_close(struct apid *a)
+{
+	struct listener	*l;
+
+	while ((l = SLIST_FIRST(&a->listeners)) != NULL) {
+		SLIST_REMOVE_HEAD(&a->listeners, entry);
+		if (l->kick)
+			listener_run(l);	/* last answers */
+		ev_io_free(l->io);
+		ev_timer_free(l->timer);
+		/* The library wants nothing suspended when it stops: the
+		 * process ends instead, and the kernel closes the rest. */
+		free(l);
+	}
+}

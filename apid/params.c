@@ -1,0 +1,109 @@
+/*
+ * The query part of a URL, and its path.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apid/params.h"
+#include "common/util.h"
+
+void
+params_add(struct params *p, const char *key, const char *val)
+{
+	if (p->n == PARAMS_MAX)
+		return;
+	p->item[p->n].key = xstrdup(key);
+	p->item[p->n].val = xstrdup(val == NULL ? "" : val);
+	p->n++;
+}
+
+void
+params_clear(struct params *p)
+{
+	size_t	i;
+
+	for (i = 0; i < p->n; i++) {
+		free(p->item[i].key);
+		free(p->item[i].val);
+	}
+	p->n = 0;
+}
+
+const char *
+params_get(const struct params *p, const char *key)
+{
+	size_t	i;
+
+	for (i = 0; i < p->n; i++)
+		if (strcmp(p->item[i].key, key) == 0)
+			return p->item[i].val;
+	return NULL;
+}
+
+void
+params_all(const struct params *p, const char *key, struct strs *out)
+{
+	size_t	i;
+
+	for (i = 0; i < p->n; i++)
+		if (strcmp(p->item[i].key, key) == 0)
+			strs_add(out, p->item[i].val);
+}
+
+char *
+path_clean(const char *path)
+{
+	struct wbuf	 b;
+	const char	*p = path;
+	char		*clean;
+	size_t		 n;
+	bool		 slash;
+
+	wb_init(&b, 0);
+	while (*p != '\0') {
+		while (*p == '/')
+			p++;
+		n = strcspn(p, "/");
+		if (n == 0 || (n == 1 && p[0] == '.'))
+			;
+		else if (n == 2 && p[0] == '.' && p[1] == '.') {
+			while (b.len > 0 && b.p[--b.len] != '/')
+				;
+		} else {
+			wb_u8(&b, '/');
+			wb_bytes(&b, p, n);
+		}
+		p += n;
+	}
+	slash = p > path && p[-1] == '/';
+	if (b.len == 0 || slash)
+		wb_u8(&b, '/');
+	clean = wb_detach_str(&b);
+	if (strcmp(clean, path) == 0) {
+		free(clean);
+		return NULL;
+	}
+	return clean;
+}
+
+int
+bool_parse(const char *s, bool *out)
+{
+	static const char *const yes[] = { "1", "t", "T", "TRUE", "true", "True" };
+	static const char *const no[] = {
+		"0", "f", "F", "FALSE", "false", "False"
+	};
+	size_t	i;
+
+	for (i = 0; i < NELEM(yes); i++) {
+		if (strcmp(s, yes[i]) == 0) {
+			*out = true;
+			return 0;
+		}
+		if (strcmp(s, no[i]) == 0) {
+			*out = false;
+			return 0;
+		}
+	}
+	return -1;
+}

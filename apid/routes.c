@@ -1,0 +1,220 @@
+/*
+ * The table of routes, and what is said when none fits.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apid/apid.h"
+#include "common/util.h"
+
+/* The first that fits wins: longer paths stand before their prefixes. */
+static const struct route routes[] = {
+	{ "/v1/status/leader", M_GET, ep_status_leader, NULL },
+	{ "/v1/status/peers", M_GET, ep_status_peers, NULL },
+	{ "/v1/agent/self", M_GET, ep_agent_self, NULL },
+	{ "/v1/agent/members", M_GET, ep_agent_members, NULL },
+	{ "/v1/agent/services", M_GET, ep_agent_services, NULL },
+	{ "/v1/agent/service/register", M_PUT,
+	    ep_agent_register_service, NULL },
+	{ "/v1/agent/service/deregister/", M_PUT,
+	    ep_agent_deregister_service, NULL },
+	{ "/v1/agent/service/maintenance/", M_PUT,
+	    ep_agent_service_maintenance, NULL },
+	{ "/v1/agent/service/", M_GET, ep_agent_service, NULL },
+	{ "/v1/agent/checks", M_GET, ep_agent_checks, NULL },
+	{ "/v1/agent/check/register", M_PUT, ep_agent_register_check, NULL },
+	{ "/v1/agent/check/deregister/", M_PUT,
+	    ep_agent_deregister_check, NULL },
+	{ "/v1/agent/check/pass/", M_PUT, ep_agent_check_status, "passing" },
+	{ "/v1/agent/check/warn/", M_PUT, ep_agent_check_status, "warning" },
+	{ "/v1/agent/check/fail/", M_PUT, ep_agent_check_status, "critical" },
+	{ "/v1/agent/check/update/", M_PUT, ep_agent_check_update, NULL },
+	{ "/v1/agent/maintenance", M_PUT, ep_agent_maintenance, NULL },
+	{ "/v1/agent/join/", M_PUT, ep_agent_join, NULL },
+	{ "/v1/agent/force-leave/", M_PUT, ep_agent_force_leave, NULL },
+	{ "/v1/agent/leave", M_PUT, ep_agent_leave, NULL },
+	{ "/v1/agent/reload", M_PUT, ep_agent_reload, NULL },
+	{ "/v1/disco/status", M_GET, ep_disco_status, NULL },
+	{ "/v1/catalog/register", M_PUT, ep_catalog_register, NULL },
+	{ "/v1/catalog/deregister", M_PUT, ep_catalog_deregister, NULL },
+	{ "/v1/catalog/datacenters", M_GET, ep_catalog_datacenters, NULL },
+	{ "/v1/catalog/nodes", M_GET, ep_catalog_nodes, "read" },
+	{ "/v1/catalog/services", M_GET, ep_catalog_services, "read" },
+	{ "/v1/catalog/service/", M_GET, ep_catalog_service, "read" },
+	{ "/v1/catalog/connect/", M_GET, ep_catalog_service, "read" },
+	{ "/v1/catalog/node-services/", M_GET,
+	    ep_catalog_node_services, "read" },
+	{ "/v1/catalog/node/", M_GET, ep_catalog_node, "read" },
+	{ "/v1/health/service/", M_GET, ep_health_service, "read" },
+	{ "/v1/health/connect/", M_GET, ep_health_service, "read" },
+	{ "/v1/health/ingress/", M_GET, ep_health_service, "read" },
+	{ "/v1/health/checks/", M_GET, ep_health_checks, "read" },
+	{ "/v1/health/node/", M_GET, ep_health_node, "read" },
+	{ "/v1/health/state/", M_GET, ep_health_state, "read" },
+	{ "/v1/coordinate/nodes", M_GET, ep_coordinate_nodes, "read" },
+	{ "/v1/operator/raft/configuration", M_GET,
+	    ep_operator_raft_configuration, NULL },
+	{ "/v1/acl/", M_GET | M_PUT | M_DELETE, ep_acl_disabled, NULL },
+	{ "/v1/agent/token/", M_PUT, ep_acl_disabled, NULL },
+	{ "/v1/connect/ca/", M_GET | M_PUT | M_DELETE,
+	    ep_connect_disabled, NULL },
+	{ "/v1/agent/connect/", M_GET | M_PUT | M_DELETE,
+	    ep_connect_disabled, NULL },
+	{ "/v1/discovery-chain/", M_GET | M_PUT | M_DELETE,
+	    ep_connect_disabled, NULL },
+};
+
+static const struct { enum method bit; const char *name; } methods[] = {
+	{ M_GET, "GET" }, { M_PUT, "PUT" }, { M_DELETE, "DELETE" },
+};
+
+static bool
+route_fits(const struct route *t, const char *path)
+{
+	size_t	n = strlen(t->path);
+
+	if (t->path[n - 1] == '/')
+		return strncmp(path, t->path, n) == 0;
+	return strcmp(path, t->path) == 0;
+}
+
+static void
+allow_header(struct request *r)
+{
+	struct wbuf	 b;
+	size_t		 i;
+	char		*text;
+
+	wb_init(&b, 0);
+	wb_str(&b, "OPTIONS");
+	for (i = 0; i < NELEM(methods); i++)
+		if (r->route->methods & methods[i].bit)
+			wb_printf(&b, ",%s", methods[i].name);
+	text = wb_detach_str(&b);
+	add_header(r, "Allow", "%s", text);
+	free(text);
+}
+
+/* Is this path closed by http_config.block_endpoints? */
+static bool
+blocked(const struct request *r)
+{
+	const struct strs	*list = &r->apid->http.block_endpoints;
+	size_t			 i;
+
+	for (i = 0; i < list->n; i++)
+		if (strncmp(r->path, list->item[i], strlen(list->item[i])) == 0)
+			return true;
+	return false;
+}
+
+/* "10.0.0.0/8": is the address of the client in it? */
+static bool
+in_network(const struct sockaddr_storage *ss, const char *cidr)
+{
+	struct sockaddr_storage	 net;
+	uint8_t			 a[16], b[16];
+	const char		*slash = strchr(cidr, '/');
+	char			*ip;
+	unsigned		 bits;
+	size_t			 n;
+	int			 rc;
+
+	ip = xstrndup(cidr, slash == NULL ? strlen(cidr) :
+	    (size_t)(slash - cidr));
+	rc = addr_parse(ip, 0, &net);
+	free(ip);
+	if (rc == -1)
+		return false;
+	n = addr_to_bytes(&net, b);
+	if (addr_to_bytes(ss, a) != n)
+		return false;
+	bits = slash == NULL ? (unsigned)n * 8 : (unsigned)atoi(slash + 1);
+	if (bits > n * 8)
+		return false;
+	if (memcmp(a, b, bits / 8) != 0)
+		return false;
+	return bits % 8 == 0 ||
+	    ((a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8)) == 0;
+}
+
+/* May this client write, by http_config.allow_write_http_from? */
+static bool
+may_write(const struct request *r)
+{
+	const struct strs		*nets = &r->apid->http.allow_write_from;
+	const union MHD_ConnectionInfo	*info;
+	struct sockaddr_storage		 ss;
+	size_t				 i;
+
+	if (nets->n == 0 || r->listener->is_unix)
+		return true;
+	info = MHD_get_connection_info(r->conn,
+	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (info == NULL || info->client_addr == NULL)
+		return false;
+	memset(&ss, 0, sizeof(ss));
+	memcpy(&ss, info->client_addr, info->client_addr->sa_family == AF_INET6
+	    ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+	for (i = 0; i < nets->n; i++)
+		if (in_network(&ss, nets->item[i]))
+			return true;
+	return false;
+}
+
+static void
+redirect(struct request *r, const char *path)
+{
+	add_header(r, "Location", "%s", path);
+	wb_printf(&r->answer, "<a href=\"%s\">Moved Permanently</a>.\n\n",
+	    path);
+	r->type = "text/html; charset=utf-8";
+	reply_empty(r, 301);
+}
+
+void
+dispatch(struct request *r)
+{
+	char	*clean;
+	size_t	 i;
+
+	if ((clean = path_clean(r->path)) != NULL) {
+		/* Only what is safe inside HTML and a header is echoed. */
+		if (strpbrk(clean, "<>\"'&\r\n") != NULL)
+			reply_empty(r, 404);
+		else
+			redirect(r, clean);
+		free(clean);
+		return;
+	}
+	for (i = 0; i < NELEM(routes); i++)
+		if (route_fits(&routes[i], r->path))
+			break;
+	if (i == NELEM(routes)) {
+		reply_empty(r, 404);
+		return;
+	}
+	r->route = &routes[i];
+	r->tail = r->path + strlen(routes[i].path);
+	add_header(r, "Vary", "Accept-Encoding");
+	if (blocked(r)) {
+		reply_text(r, 403, "Endpoint is blocked by agent configuration");
+		return;
+	}
+	if (strcmp(r->method_text, "OPTIONS") == 0) {
+		allow_header(r);
+		reply_empty(r, 200);
+		return;
+	}
+	if ((r->route->methods & r->method) == 0) {
+		allow_header(r);
+		reply_text(r, 405, "method %s not allowed", r->method_text);
+		return;
+	}
+	if (r->method != M_GET && !may_write(r)) {
+		reply_text(r, 403, "Access is restricted");
+		return;
+	}
+	r->route->fn(r);
+}
