@@ -22,13 +22,20 @@
 static void
 number_from_json(const char *s, struct wbuf *w)
 {
-	char		*end;
-	long long	 v;
+	char			*end;
+	long long		 v;
+	unsigned long long	 u;
 
 	errno = 0;
 	v = strtoll(s, &end, 10);
-	if (errno == 0 && *end == '\0')
+	if (errno == 0 && *end == '\0') {
 		mp_int(w, v);
+		return;
+	}
+	errno = 0;
+	u = strtoull(s, &end, 10);
+	if (errno == 0 && *end == '\0' && *s != '-')
+		mp_uint(w, u);
 	else
 		mp_double(w, strtod(s, NULL));
 }

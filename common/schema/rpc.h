@@ -160,18 +160,19 @@ SCHEMA_DECLARE(node_service, NODE_SERVICE)
 	RAFT_INDEX(F, T)
 SCHEMA_DECLARE(service_node, SERVICE_NODE)
 
+/* Consul puts four of its fields before the others in JSON. */
 #define CHECK_DEFINITION(F, T)						\
+	F(T, DUR, , interval, "Interval", S_OMIT|S_DURTEXT, NULL)	\
+	F(T, UINT, , output_max_size, "OutputMaxSize", S_OMIT, NULL)	\
+	F(T, DUR, , timeout, "Timeout", S_OMIT|S_DURTEXT, NULL)		\
+	F(T, DUR, , deregister_critical_service_after,			\
+	    "DeregisterCriticalServiceAfter", S_OMIT|S_DURTEXT, NULL)	\
 	F(T, STR, , http, "HTTP", S_OMIT, NULL)				\
 	F(T, BOOL, , tls_skip_verify, "TLSSkipVerify", S_OMIT, NULL)	\
 	F(T, STRSMAP, , header, "Header", S_OMIT, NULL)			\
 	F(T, STR, , method, "Method", S_OMIT, NULL)			\
 	F(T, STR, , body, "Body", S_OMIT, NULL)				\
 	F(T, STR, , tcp, "TCP", S_OMIT, NULL)				\
-	F(T, DUR, , interval, "Interval", S_OMIT|S_DURTEXT, NULL)	\
-	F(T, UINT, , output_max_size, "OutputMaxSize", S_OMIT, NULL)	\
-	F(T, DUR, , timeout, "Timeout", S_OMIT|S_DURTEXT, NULL)		\
-	F(T, DUR, , deregister_critical_service_after,			\
-	    "DeregisterCriticalServiceAfter", S_OMIT|S_DURTEXT, NULL)	\
 	F(T, STRS, , script_args, "ScriptArgs", S_OMIT, NULL)		\
 	F(T, STR, , docker_container_id, "DockerContainerID", S_OMIT, NULL) \
 	F(T, STR, , shell, "Shell", S_OMIT, NULL)			\
