@@ -1,0 +1,740 @@
+/*
+ * From values to struct config: what each child is told, and the rules that
+ * hold between keys.  Pure: host name, interfaces and time come in config_env.
+ */
+#include <sys/stat.h>
+#include <bsd/string.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "discod/config_parts.h"
+
+#define RECONNECT_MIN_NS	(8 * 3600 * NS_PER_S)
+#define DEFAULT_RUN_DIR		"/run/disco"
+#define DEFAULT_LOG_DIR		"/var/log/disco"
+
+struct build {
+	const struct values		*v;
+	const struct config_env		*env;
+	struct config			*c;
+	struct problems			*p;
+};
+
+char *
+path_absolute(const char *cwd, const char *path)
+{
+	char *out;
+
+	if (str_empty(path))
+		return NULL;
+	if (path[0] == '/')
+		return xstrdup(path);
+	if (strncmp(path, "./", 2) == 0)
+		path += 2;
+	xasprintf(&out, "%s%s%s", cwd, strcmp(cwd, "/") == 0 ? "" : "/", path);
+	return out;
+}
+
+/* ---- rules of one key and between keys ---- */
+
+/* Numbers that Consul bounds. */
+static const struct { enum key key; int64_t min, max; } bounds[] = {
+	{ KEY_BOOTSTRAP_EXPECT, 0, INT64_MAX },
+	{ KEY_DNS_UDP_LIMIT, 0, INT64_MAX },
+	{ KEY_DNS_A_LIMIT, 0, INT64_MAX },
+	{ KEY_AP_TRAILING, 0, INT64_MAX },
+	{ KEY_RETRY_MAX, 0, INT64_MAX },
+	{ KEY_RETRY_MAX_WAN, 0, INT64_MAX },
+	{ KEY_OUTPUT_MAX, 1, INT64_MAX },
+	{ KEY_RAFT_MULT, 1, 10 },
+	{ KEY_PROTOCOL, 2, 3 },
+	{ KEY_SOA_REFRESH, 0, UINT32_MAX },
+	{ KEY_SOA_RETRY, 0, UINT32_MAX },
+	{ KEY_SOA_EXPIRE, 0, UINT32_MAX },
+	{ KEY_SOA_MIN_TTL, 0, UINT32_MAX },
+	{ KEY_LAN_GOSSIP_NODES, 1, 64 },
+	{ KEY_LAN_SUSPICION, 1, 1000 },
+	{ KEY_LAN_RETRANSMIT, 1, 1000 },
+	{ KEY_LAN_GOSSIP_INTERVAL, NS_PER_MS, INT64_MAX },
+	{ KEY_LAN_PROBE_INTERVAL, NS_PER_MS, INT64_MAX },
+	{ KEY_LAN_PROBE_TIMEOUT, NS_PER_MS, INT64_MAX },
+	{ KEY_RETRY_INTERVAL, NS_PER_MS, INT64_MAX },
+	{ KEY_RECONNECT, RECONNECT_MIN_NS, INT64_MAX },
+	{ KEY_RECONNECT_WAN, RECONNECT_MIN_NS, INT64_MAX },
+};
+
+/* Text that is one of a few words. */
+static const struct { enum key key; const char *words; } choices[] = {
+	{ KEY_ACL_DEFAULT, "allow deny" },
+	{ KEY_ACL_DOWN, "allow deny extend-cache async-cache" },
+	{ KEY_TLS_MIN, "tls10 tls11 tls12 tls13" },
+	{ KEY_SANDBOX, "required optional" },
+};
+
+static void
+bound_text(const struct key_info *k, int64_t n, char *buf, size_t len)
+{
+	if (k->type == T_DUR)
+		dur_format(n, buf, len);
+	else
+		snprintf(buf, len, "%lld", (long long)n);
+}
+
+static void
+check_bounds(const struct build *b)
+{
+	char is[32], min[32], max[32];
+	const struct key_info *k;
+	int64_t n;
+	size_t i;
+
+	for (i = 0; i < NELEM(bounds); i++) {
+		k = &config_keys[bounds[i].key];
+		n = v_num(b->v, bounds[i].key);
+		if (n >= bounds[i].min && n <= bounds[i].max)
+			continue;
+		bound_text(k, n, is, sizeof(is));
+		bound_text(k, bounds[i].min, min, sizeof(min));
+		bound_text(k, bounds[i].max, max, sizeof(max));
+		if (bounds[i].max == INT64_MAX && bounds[i].min == 0)
+			problem(b->p, v_where(b->v, bounds[i].key), "%s cannot "
+			    "be %s. Must be greater than or equal to zero",
+			    k->path, is);
+		else if (bounds[i].max == INT64_MAX)
+			problem(b->p, v_where(b->v, bounds[i].key), "%s cannot "
+			    "be %s. Must be at least %s", k->path, is, min);
+		else
+			problem(b->p, v_where(b->v, bounds[i].key), "%s cannot "
+			    "be %s. Must be between %s and %s", k->path, is,
+			    min, max);
+	}
+}
+
+static bool
+word_in(const char *words, const char *word)
+{
+	size_t n, len = strlen(word);
+
+	for (; *words != '\0'; words += n + (words[n] == ' ')) {
+		n = strcspn(words, " ");
+		if (n == len && strncmp(words, word, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_choices(const struct build *b)
+{
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < NELEM(choices); i++) {
+		text = v_str(b->v, choices[i].key);
+		if (text != NULL && !word_in(choices[i].words, text))
+			problem(b->p, v_where(b->v, choices[i].key), "%s: \"%s\" "
+			    "is none of: %s", config_keys[choices[i].key].path,
+			    text, choices[i].words);
+	}
+}
+
+static bool
+value_given(const struct value *v, enum key_type type)
+{
+	switch (type) {
+	case T_BOOL:
+		return v->truth;
+	case T_INT:
+	case T_UINT:
+	case T_PORT:
+	case T_DUR:
+		return v->num > 0;
+	case T_FLOAT:
+		return v->real > 0;
+	case T_STR:
+		return !str_empty(v->str);
+	case T_STRS:
+		return v->list.n > 0;
+	case T_STRMAP:
+	case T_DURMAP:
+		return v->map.n > 0;
+	case T_OBJ:
+	case T_LIST:
+	case T_WATCHES:
+	case T_SERVICE:
+	case T_SERVICES:
+	case T_CHECK:
+	case T_CHECKS:
+		break;
+	}
+	return true;
+}
+
+/* Whoever sets these must not believe that they have an effect. */
+static void
+warn_unused(const struct build *b)
+{
+	const struct value *v;
+	size_t i;
+
+	for (i = 0; i < KEY_MAX; i++) {
+		v = &b->v->v[i];
+		if ((config_keys[i].flags & KF_WARN) && v->set &&
+		    value_given(v, config_keys[i].type))
+			warning(&b->c->warnings, v->where, "%s is accepted, but "
+			    "this version does not act on it",
+			    config_keys[i].path);
+	}
+}
+
+static void
+check_bootstrap(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct strs *w = &b->c->warnings;
+	int64_t n = v_num(v, KEY_BOOTSTRAP_EXPECT);
+	const char *where = v_where(v, KEY_BOOTSTRAP_EXPECT);
+
+	if (!v_bool(v, KEY_SERVER)) {
+		if (v_bool(v, KEY_BOOTSTRAP))
+			problem(b->p, v_where(v, KEY_BOOTSTRAP),
+			    "'bootstrap = true' requires 'server = true'");
+		if (n > 0)
+			problem(b->p, where,
+			    "'bootstrap_expect > 0' requires 'server = true'");
+		return;
+	}
+	if (v_bool(v, KEY_BOOTSTRAP) && n > 0)
+		problem(b->p, where, "'bootstrap_expect > 0' and 'bootstrap = "
+		    "true' are mutually exclusive: remove one");
+	if (n == 1)
+		warning(w, NULL, "BootstrapExpect is set to 1; this is the same "
+		    "as Bootstrap mode.");
+	if (v_bool(v, KEY_BOOTSTRAP) || n == 1)
+		warning(w, NULL, "bootstrap = true: do not enable unless "
+		    "necessary");
+	if (n == 2)
+		warning(w, NULL, "bootstrap_expect = 2: A cluster with 2 "
+		    "servers will provide no failure tolerance.");
+	else if (n > 0 && n % 2 == 0)
+		warning(w, NULL, "bootstrap_expect is even number: A cluster "
+		    "with an even number of servers does not achieve optimum "
+		    "fault tolerance.");
+	if (n > 1)
+		warning(w, NULL, "bootstrap_expect > 0: expecting %lld servers",
+		    (long long)n);
+}
+
+static void
+check_encrypt(const struct build *b)
+{
+	const char *text = v_str(b->v, KEY_ENCRYPT);
+	const char *where = v_where(b->v, KEY_ENCRYPT);
+	uint8_t key[64];
+	int n;
+
+	if (text == NULL)
+		return;
+	n = strlen(text) > sizeof(key) ? -1 :
+	    base64_decode(text, key, sizeof(key));
+	if (n == -1)
+		problem(b->p, where, "encrypt has invalid key: it is not "
+		    "base64");
+	else if (n != 16 && n != 24 && n != 32)
+		problem(b->p, where, "encrypt: Invalid key: key size must be "
+		    "16, 24 or 32 bytes, not %d", n);
+	explicit_bzero(key, sizeof(key));
+}
+
+static void
+check_joins(const struct build *b)
+{
+	static const enum key keys[] = { KEY_START_JOIN, KEY_RETRY_JOIN };
+	const struct strs *list;
+	size_t i, j;
+
+	for (i = 0; i < NELEM(keys); i++) {
+		list = &b->v->v[keys[i]].list;
+		for (j = 0; j < list->n; j++)
+			if (strstr(list->item[j], "provider=") != NULL)
+				problem(b->p, v_where(b->v, keys[i]), "%s: "
+				    "\"%s\": cloud providers are not asked: "
+				    "give addresses or a DNS name",
+				    config_keys[keys[i]].path, list->item[j]);
+	}
+}
+
+static void
+check_recursors(const struct build *b)
+{
+	const struct strs *list = &b->v->v[KEY_RECURSORS].list;
+	const char *where = v_where(b->v, KEY_RECURSORS);
+	struct sockaddr_storage ss;
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (strncmp(list->item[i], "unix://", 7) == 0)
+			problem(b->p, where, "recursors: DNS Recursors cannot "
+			    "be unix sockets: %s", list->item[i]);
+		else if (addr_parse(list->item[i], 53, &ss) == -1)
+			problem(b->p, where, "recursors: Invalid recursor "
+			    "address: \"%s\": give an IP address, and :port "
+			    "if it is not 53", list->item[i]);
+}
+
+/* "10.0.0.0/8" */
+static bool
+cidr_ok(const char *text)
+{
+	struct sockaddr_storage ss;
+	char host[64], *slash, *end;
+	unsigned long bits;
+
+	if (strlcpy(host, text, sizeof(host)) >= sizeof(host) ||
+	    (slash = strchr(host, '/')) == NULL)
+		return false;
+	*slash++ = '\0';
+	if (!isdigit((unsigned char)*slash))
+		return false;
+	bits = strtoul(slash, &end, 10);
+	return *end == '\0' && addr_parse(host, 0, &ss) == 0 &&
+	    bits <= (ss.ss_family == AF_INET ? 32 : 128);
+}
+
+static void
+check_networks(const struct build *b)
+{
+	static const enum key keys[] = {
+		KEY_LAN_CIDRS, KEY_WAN_CIDRS, KEY_HTTP_WRITE_FROM
+	};
+	const struct strs *list;
+	size_t i, j;
+
+	for (i = 0; i < NELEM(keys); i++) {
+		list = &b->v->v[keys[i]].list;
+		for (j = 0; j < list->n; j++)
+			if (!cidr_ok(list->item[j]))
+				problem(b->p, v_where(b->v, keys[i]), "%s: "
+				    "invalid CIDR address: %s: write it as "
+				    "10.0.0.0/8", config_keys[keys[i]].path,
+				    list->item[j]);
+	}
+}
+
+static void
+check_dirs(const struct build *b)
+{
+	const struct config *c = b->c;
+	struct stat st;
+
+	if (c->agent.dev)
+		return;
+	if (c->data_dir == NULL)
+		problem(b->p, NULL, "data_dir cannot be empty: give -data-dir, "
+		    "or \"data_dir\" in a file");
+	else if (stat(c->data_dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		problem(b->p, v_where(b->v, KEY_DATA_DIR), "data_dir \"%s\" is "
+		    "not a directory", c->data_dir);
+}
+
+static void
+check_rules(const struct build *b)
+{
+	const struct values *v = b->v;
+	char buf[256];
+	const char *why;
+
+	check_bounds(b);
+	check_choices(b);
+	check_bootstrap(b);
+	check_encrypt(b);
+	check_joins(b);
+	check_recursors(b);
+	check_networks(b);
+	why = meta_check(&v->v[KEY_NODE_META].map, buf, sizeof(buf));
+	if (why != NULL)
+		problem(b->p, v_where(v, KEY_NODE_META), "node_meta invalid: "
+		    "%s", why);
+	if (v_bool(v, KEY_UI) && v_str(v, KEY_UI_DIR) != NULL)
+		problem(b->p, v_where(v, KEY_UI_DIR), "Both the ui and ui-dir "
+		    "flags were specified, please provide only one.");
+	if (v_num(v, KEY_DEF_QUERY_TIME) > v_num(v, KEY_MAX_QUERY_TIME))
+		warning(&b->c->warnings, v_where(v, KEY_DEF_QUERY_TIME),
+		    "default_query_time is above max_query_time, which bounds "
+		    "it");
+	warn_unused(b);
+}
+
+/* ---- who this node is ---- */
+
+static void
+build_names(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct conf_agent *a = &b->c->agent;
+	const char *name = v_str(v, KEY_NODE_NAME), *s;
+
+	if (b->env->running != NULL)
+		name = b->env->running->agent.node_name;
+	a->node_name = xstrdup(name != NULL ? name : b->env->hostname);
+	if (str_empty(a->node_name))
+		problem(b->p, NULL, "node_name: this host has no name: give "
+		    "-node");
+	else if (!dns_name_ok(a->node_name))
+		warning(&b->c->warnings, v_where(v, KEY_NODE_NAME), "Node name "
+		    "\"%s\" will not be discoverable via DNS due to invalid "
+		    "characters. Valid characters include all alpha-numerics "
+		    "and dashes.", a->node_name);
+
+	a->datacenter = xstrdup(str_or(v_str(v, KEY_DATACENTER), "dc1"));
+	for (char *c = a->datacenter; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	for (s = a->datacenter; *s != '\0'; s++)
+		if (!isalnum((unsigned char)*s) && *s != '-' && *s != '_') {
+			problem(b->p, v_where(v, KEY_DATACENTER), "datacenter "
+			    "cannot be \"%s\". Please use only [a-z0-9-_]",
+			    a->datacenter);
+			break;
+		}
+	a->primary_datacenter = xstrdup(str_or(v_str(v, KEY_PRIMARY_DC),
+	    a->datacenter));
+	for (char *c = a->primary_datacenter; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+}
+
+/* Lower case with a dot at the end; NULL stays NULL. */
+static char *
+domain_text(const char *text)
+{
+	size_t n;
+	char *out, *c;
+
+	if (text == NULL)
+		return NULL;
+	n = strlen(text);
+	xasprintf(&out, "%s%s", text, text[n - 1] == '.' ? "" : ".");
+	for (c = out; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return out;
+}
+
+static void
+build_domains(const struct build *b)
+{
+	static const enum key keys[] = { KEY_DOMAIN, KEY_ALT_DOMAIN };
+	const char *text, *s;
+	size_t i;
+
+	b->c->agent.domain = domain_text(str_or(v_str(b->v, KEY_DOMAIN),
+	    "consul."));
+	b->c->agent.alt_domain = domain_text(v_str(b->v, KEY_ALT_DOMAIN));
+	for (i = 0; i < NELEM(keys); i++) {
+		if ((text = v_str(b->v, keys[i])) == NULL)
+			continue;
+		for (s = text; *s != '\0'; s++)
+			if (!isalnum((unsigned char)*s) &&
+			    strchr("-_.", *s) == NULL)
+				break;
+		if (*s != '\0' || strlen(text) > 253)
+			problem(b->p, v_where(b->v, keys[i]), "%s: \"%s\" is no "
+			    "DNS domain", config_keys[keys[i]].path, text);
+	}
+}
+
+static uint64_t
+port_or_off(const struct values *v, enum key key)
+{
+	return v_num(v, key) > 0 ? (uint64_t)v_num(v, key) : 0;
+}
+
+static void
+build_agent(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct conf_agent *a = &b->c->agent;
+
+	a->dev = b->env->dev;
+	build_names(b);
+	build_domains(b);
+	strmap_copy(&a->node_meta, &v->v[KEY_NODE_META].map);
+	/* Consul's every node has it. */
+	strmap_put(&a->node_meta, "consul-network-segment", "");
+	a->server = v_bool(v, KEY_SERVER);
+	a->bootstrap_expect = v_num(v, KEY_BOOTSTRAP_EXPECT) > 0 ?
+	    (uint64_t)v_num(v, KEY_BOOTSTRAP_EXPECT) : 0;
+	a->bootstrap = v_bool(v, KEY_BOOTSTRAP) || a->bootstrap_expect == 1 ||
+	    (a->dev && a->server && a->bootstrap_expect == 0);
+	a->port_rpc = port_or_off(v, KEY_PORT_SERVER);
+	a->port_lan = port_or_off(v, KEY_PORT_LAN);
+	a->port_wan = port_or_off(v, KEY_PORT_WAN);
+	if (v_str(v, KEY_NODE_ID) != NULL && !uuid_valid(v_str(v,
+	    KEY_NODE_ID)))
+		problem(b->p, v_where(v, KEY_NODE_ID), "node_id: specified "
+		    "NodeID is invalid: \"%s\" is no UUID", v_str(v,
+		    KEY_NODE_ID));
+}
+
+/* ---- for discod itself ---- */
+
+static void
+build_log(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct config *c = b->c;
+	const char *file = v_str(v, KEY_LOG_FILE), *dot;
+	const char *level = str_or(v_str(v, KEY_LOG_LEVEL), "INFO");
+	char *slash;
+	size_t n;
+
+	if (log_level_parse(level, &c->log_level) == -1)
+		problem(b->p, v_where(v, KEY_LOG_LEVEL), "Invalid log level: "
+		    "%s. Valid log levels are: [TRACE DEBUG INFO WARN ERR "
+		    "ERROR]", level);
+	c->agent.log_level = xstrdup(level);
+	for (char *s = c->agent.log_level; *s != '\0'; s++)
+		*s = (char)tolower((unsigned char)*s);
+	c->syslog = v_bool(v, KEY_SYSLOG);
+
+	if (file == NULL) {
+		if (c->foreground)
+			return;
+		if (b->env->uid == 0)
+			c->log_dir = xstrdup(DEFAULT_LOG_DIR);
+		else if (c->data_dir != NULL)
+			xasprintf(&c->log_dir, "%s/log", c->data_dir);
+		return;
+	}
+	/* Consul's is one file: its directory is what is meant. */
+	c->log_dir = path_absolute(b->env->cwd, file);
+	n = strlen(c->log_dir);
+	while (n > 1 && c->log_dir[n - 1] == '/')
+		c->log_dir[--n] = '\0';
+	slash = strrchr(c->log_dir, '/');
+	dot = strrchr(slash, '.');
+	if (dot != NULL && strcmp(dot, ".log") == 0 && slash != c->log_dir) {
+		*slash = '\0';
+		warning(&c->warnings, v_where(v, KEY_LOG_FILE), "log_file: each "
+		    "daemon has its own log file in %s", c->log_dir);
+	}
+}
+
+static void
+build_dirs(const struct build *b)
+{
+	const struct values *v = b->v;
+	const struct config_env *env = b->env;
+	struct config *c = b->c;
+
+	if (c->agent.dev) {
+		if (v_set(v, KEY_DATA_DIR))
+			warning(&c->warnings, v_where(v, KEY_DATA_DIR),
+			    "data_dir: -dev keeps everything in memory");
+	} else
+		c->data_dir = path_absolute(env->cwd, v_str(v, KEY_DATA_DIR));
+	c->agent.data_dir = xstrdup(c->data_dir);
+
+	if (v_str(v, KEY_RUN_DIR) != NULL)
+		c->run_dir = path_absolute(env->cwd, v_str(v, KEY_RUN_DIR));
+	else if (env->uid == 0)
+		c->run_dir = xstrdup(DEFAULT_RUN_DIR);
+	else if (env->xdg_runtime_dir != NULL)
+		xasprintf(&c->run_dir, "%s/disco", env->xdg_runtime_dir);
+	else if (c->data_dir != NULL)
+		xasprintf(&c->run_dir, "%s/run", c->data_dir);
+	else if (c->agent.dev)
+		problem(b->p, NULL, "disco.run_dir: there is no directory for "
+		    "sockets: give -run-dir");
+	c->agent.run_dir = xstrdup(c->run_dir);
+	c->pid_file = path_absolute(env->cwd, v_str(v, KEY_PID_FILE));
+}
+
+static void
+build_parent(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct config *c = b->c;
+	bool server = v_bool(v, KEY_SERVER);
+
+	c->foreground = v_bool(v, KEY_FOREGROUND) || b->env->dev ||
+	    b->env->as_consul;
+	build_dirs(b);
+	build_log(b);
+	check_dirs(b);
+	c->sandbox_optional = strcmp(str_or(v_str(v, KEY_SANDBOX), ""),
+	    "optional") == 0;
+	c->leave_on_terminate = v_set(v, KEY_LEAVE_ON_TERM) ?
+	    v_bool(v, KEY_LEAVE_ON_TERM) : !server;
+	c->skip_leave_on_interrupt = v_set(v, KEY_SKIP_LEAVE_INT) ?
+	    v_bool(v, KEY_SKIP_LEAVE_INT) : server;
+	c->leave_drain_ns = v_num(v, KEY_DRAIN_TIME);
+}
+
+/* ---- for the children ---- */
+
+static void
+build_gossip(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct conf_gossip *g = &b->c->gossip;
+
+	g->lan.gossip_interval = v_num(v, KEY_LAN_GOSSIP_INTERVAL);
+	g->lan.gossip_nodes = (uint64_t)v_num(v, KEY_LAN_GOSSIP_NODES);
+	g->lan.probe_interval = v_num(v, KEY_LAN_PROBE_INTERVAL);
+	g->lan.probe_timeout = v_num(v, KEY_LAN_PROBE_TIMEOUT);
+	g->lan.suspicion_mult = (uint64_t)v_num(v, KEY_LAN_SUSPICION);
+	g->lan.retransmit_mult = (uint64_t)v_num(v, KEY_LAN_RETRANSMIT);
+	g->wan.gossip_interval = v_num(v, KEY_WAN_GOSSIP_INTERVAL);
+	g->wan.gossip_nodes = (uint64_t)v_num(v, KEY_WAN_GOSSIP_NODES);
+	g->wan.probe_interval = v_num(v, KEY_WAN_PROBE_INTERVAL);
+	g->wan.probe_timeout = v_num(v, KEY_WAN_PROBE_TIMEOUT);
+	g->wan.suspicion_mult = (uint64_t)v_num(v, KEY_WAN_SUSPICION);
+	g->wan.retransmit_mult = (uint64_t)v_num(v, KEY_WAN_RETRANSMIT);
+	g->encrypt = xstrdup(v_str(v, KEY_ENCRYPT));
+	g->verify_incoming = v_bool(v, KEY_ENCRYPT_IN);
+	g->verify_outgoing = v_bool(v, KEY_ENCRYPT_OUT);
+	g->disable_keyring_file = v_bool(v, KEY_NO_KEYRING_FILE);
+	strs_copy(&g->start_join, &v->v[KEY_START_JOIN].list);
+	strs_copy(&g->retry_join, &v->v[KEY_RETRY_JOIN].list);
+	g->retry_interval = v_num(v, KEY_RETRY_INTERVAL);
+	g->retry_max = (uint64_t)v_num(v, KEY_RETRY_MAX);
+	g->rejoin_after_leave = v_bool(v, KEY_REJOIN);
+	g->reconnect_timeout = v_num(v, KEY_RECONNECT);
+	strs_copy(&g->lan_allowed_cidrs, &v->v[KEY_LAN_CIDRS].list);
+	g->disable_coordinates = v_bool(v, KEY_NO_COORDINATES);
+}
+
+/* Negative is without a limit, for which a child gets 0. */
+static uint64_t
+limit(const struct values *v, enum key key)
+{
+	return v_num(v, key) > 0 ? (uint64_t)v_num(v, key) : 0;
+}
+
+static void
+build_dns(const struct build *b)
+{
+	const struct values *v = b->v;
+	const struct strmap *ttl = &v->v[KEY_DNS_SERVICE_TTL].map;
+	struct conf_dns *d = &b->c->dns;
+	struct dns_ttl *t;
+	size_t i;
+
+	strs_copy(&d->recursors, &v->v[KEY_RECURSORS].list);
+	d->recursor_timeout = v_num(v, KEY_DNS_REC_TIMEOUT);
+	d->node_ttl = v_num(v, KEY_DNS_NODE_TTL);
+	for (i = 0; i < ttl->n; i++) {
+		t = VEC_ADD(&d->service_ttl);
+		t->name = xstrdup(ttl->item[i].key);
+		(void)dur_parse(ttl->item[i].val, &t->ttl);
+	}
+	d->only_passing = v_bool(v, KEY_DNS_PASSING);
+	d->enable_truncate = v_bool(v, KEY_DNS_TRUNCATE);
+	d->udp_answer_limit = limit(v, KEY_DNS_UDP_LIMIT);
+	d->a_record_limit = limit(v, KEY_DNS_A_LIMIT);
+	d->node_meta_txt = v_bool(v, KEY_DNS_META_TXT);
+	d->disable_compression = v_bool(v, KEY_DNS_NO_COMPRESS);
+	d->soa_refresh = limit(v, KEY_SOA_REFRESH);
+	d->soa_retry = limit(v, KEY_SOA_RETRY);
+	d->soa_expire = limit(v, KEY_SOA_EXPIRE);
+	d->soa_min_ttl = limit(v, KEY_SOA_MIN_TTL);
+}
+
+static void
+build_http(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct conf_http *h = &b->c->http;
+
+	strmap_copy(&h->response_headers, &v->v[KEY_HTTP_HEADERS].map);
+	strs_copy(&h->block_endpoints, &v->v[KEY_HTTP_BLOCK].list);
+	strs_copy(&h->allow_write_from, &v->v[KEY_HTTP_WRITE_FROM].list);
+	h->max_conns_per_client = limit(v, KEY_LIM_HTTP_CONNS);
+	h->default_query_time = v_num(v, KEY_DEF_QUERY_TIME);
+	h->max_query_time = v_num(v, KEY_MAX_QUERY_TIME);
+	h->kv_max_value_size = limit(v, KEY_LIM_KV);
+}
+
+static void
+add_command(struct conf_exec *e, const struct check_def *c)
+{
+	struct exec_command *cmd;
+
+	if (c->args.n == 0)
+		return;
+	cmd = VEC_ADD(&e->commands);
+	strs_copy(&cmd->args, &c->args);
+}
+
+static void
+build_checks(const struct build *b, struct defs *d)
+{
+	const struct values *v = b->v;
+	struct config *c = b->c;
+	const struct service_def *s;
+	bool any = v_bool(v, KEY_SCRIPTS);
+	bool files = any || v_bool(v, KEY_SCRIPTS_LOCAL);
+	size_t i, j;
+
+	defs_check_all(d, files, &c->warnings, b->p);
+	c->services = d->services;
+	c->checks = d->checks;
+	memset(&d->services, 0, sizeof(d->services));
+	memset(&d->checks, 0, sizeof(d->checks));
+
+	c->catalog.check_update_interval = v_num(v, KEY_CHECK_UPDATE);
+	c->catalog.discard_check_output = v_bool(v, KEY_DISCARD_OUTPUT);
+	c->catalog.check_output_max_size = limit(v, KEY_OUTPUT_MAX);
+	c->catalog.script_checks_http = any;
+	c->catalog.script_checks_files = files;
+	c->catalog.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);
+	c->catalog.raft_multiplier = limit(v, KEY_RAFT_MULT);
+	c->catalog.token_agent = xstrdup(v_str(v, KEY_TOKEN_AGENT));
+	c->catalog.token_default = xstrdup(v_str(v, KEY_TOKEN_DEFAULT));
+	c->rpc.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);
+	c->rpc.rpc_handshake_timeout = v_num(v, KEY_LIM_RPC_SHAKE);
+	c->rpc.max_conns_per_client = limit(v, KEY_LIM_RPC_CONNS);
+
+	for (i = 0; i < c->services.n; i++) {
+		s = &c->services.item[i];
+		if (s->check != NULL)
+			add_command(&c->exec, s->check);
+		for (j = 0; j < s->checks.n; j++)
+			add_command(&c->exec, &s->checks.item[j]);
+	}
+	for (i = 0; i < c->checks.n; i++)
+		add_command(&c->exec, &c->checks.item[i]);
+	c->exec.any = any;
+	c->need_exec = any || c->exec.commands.n > 0;
+	/* execd is neither made nor ended by a reload. */
+	if (b->env->running != NULL) {
+		if (c->need_exec && !b->env->running->need_exec)
+			warning(&c->warnings, NULL, "script checks need execd: "
+			    "they begin with the next restart");
+		c->need_exec = b->env->running->need_exec;
+	}
+	c->checkd.output_max_size = limit(v, KEY_OUTPUT_MAX);
+	c->checkd.has_exec = c->need_exec;
+}
+
+void
+config_build(const struct values *v, struct defs *d,
+    const struct config_env *env, struct config *c, struct problems *p)
+{
+	struct build b = { v, env, c, p };
+
+	build_agent(&b);
+	build_parent(&b);
+	check_rules(&b);
+	build_checks(&b, d);
+	build_gossip(&b);
+	build_dns(&b);
+	build_http(&b);
+	if (p->line.n > 0)
+		return;
+	addr_advertise(v, env, c, p);
+	if (p->line.n == 0)
+		addr_listeners(v, env, c, &c->warnings, p);
+}
