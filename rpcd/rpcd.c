@@ -1,0 +1,149 @@
+/*
+ * rpcd: the transport of server RPC.  Owns the sockets of port 8300, sessions,
+ * framing, the connection pool, the choice of a server and retries.  What a
+ * method does, and where a call has to go, is catalogd's to say.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "rpcd/rpcd.h"
+
+static const char *const rpcd_syscalls[] = {
+	"socket", "connect", "bind", "accept4", "getpeername", "getsockname",
+	"getsockopt", "setsockopt", "shutdown", NULL
+};
+static const struct sandbox_role rpcd_role = {
+	.name = "rpcd", .syscalls = rpcd_syscalls
+};
+
+static void
+on_socket(struct child *c, const struct msg_socket *m, int fd, void *arg)
+{
+	struct rpcd	*r = arg;
+
+	(void)c;
+	if (m->kind != SOCK_RPC_TCP || r->nlisten == NELEM(r->listen))
+		fatalx("socket %s is not for rpcd", str_or(m->text, "?"));
+	r->listen[r->nlisten++] = fd;
+}
+
+static void
+on_conf_item(struct child *c, enum conf_kind kind, struct rbuf *b, void *arg)
+{
+	struct rpcd	*r = arg;
+
+	(void)c;
+	switch ((int)kind) {
+	case CONF_AGENT:
+		schema_clear(&conf_agent_schema, &r->agent);
+		if (schema_decode(&conf_agent_schema, b, &r->agent) == -1)
+			fatalx("agent configuration: %s", b->err);
+		break;
+	case CONF_RPC:
+		schema_clear(&conf_rpc_schema, &r->conf);
+		if (schema_decode(&conf_rpc_schema, b, &r->conf) == -1)
+			fatalx("rpc configuration: %s", b->err);
+		break;
+	default:
+		fatalx("configuration of kind %d is not for rpcd", (int)kind);
+	}
+}
+
+static void
+set_limits(struct rpcd *r)
+{
+	struct serve_limits	 l;
+
+	l.handshake_ms = (uint64_t)(r->conf.rpc_handshake_timeout / NS_PER_MS);
+	l.conns_per_ip = (size_t)r->conf.max_conns_per_client;
+	serve_set_limits(r->serve, &l);
+	forward_set_hold(r->forward,
+	    (uint64_t)(r->conf.rpc_hold_timeout / NS_PER_MS));
+}
+
+static void
+on_conf_done(struct child *c, bool first, void *arg)
+{
+	(void)c;
+	if (!first)
+		set_limits(arg);
+}
+
+/* Calls leave from the bind address, unless it is any. */
+static const struct sockaddr_storage *
+local_addr(const struct rpcd *r, struct sockaddr_storage *a)
+{
+	uint8_t	 bytes[16], zero[16] = { 0 };
+	size_t	 n;
+
+	if (addr_parse(str_or(r->agent.bind_addr, ""), 0, a) == -1)
+		return NULL;
+	n = addr_to_bytes(a, bytes);
+	return memcmp(bytes, zero, n) == 0 ? NULL : a;
+}
+
+static void
+on_start(struct child *c, void *arg)
+{
+	struct rpcd		*r = arg;
+	struct ev		*ev = child_ev(c);
+	struct sockaddr_storage	 a;
+	struct ipc		*ipc;
+	size_t			 i;
+
+	r->child = c;
+	r->servers = servers_new(str_or(r->agent.datacenter, ""));
+	r->pool = pool_new(ev, local_addr(r, &a));
+	r->forward = forward_new(ev, r->pool, r->servers, rpcd_answer, r);
+	if (!r->agent.server)
+		r->rebalance = rebalance_new(ev, r->pool, r->servers);
+	r->calls = calls_new(ev);
+	r->serve = serve_new(ev, r->calls);
+	set_limits(r);
+	ipc = child_link(c, PROC_CATALOGD);
+	calls_link(r->calls, ipc);
+	serve_catalog_up(r->serve, ipc != NULL);
+	for (i = 0; i < r->nlisten; i++)
+		serve_listen(r->serve, r->listen[i]);
+}
+
+static void
+on_stop(struct child *c, void *arg)
+{
+	struct rpcd	*r = arg;
+
+	(void)c;
+	serve_free(r->serve);
+	rebalance_free(r->rebalance);
+	forward_free(r->forward);
+	pool_free(r->pool);
+	servers_free(r->servers);
+	calls_free(r->calls);
+	r->calls = NULL;
+	schema_clear(&conf_agent_schema, &r->agent);
+	schema_clear(&conf_rpc_schema, &r->conf);
+}
+
+static const struct child_ops rpcd_ops = {
+	.self = PROC_RPCD,
+	.socket = on_socket,
+	.link = rpcd_link,
+	.conf_item = on_conf_item,
+	.conf_done = on_conf_done,
+	.start = on_start,
+	.msg = rpcd_msg,
+	.stop = on_stop,
+	.role = &rpcd_role
+};
+
+int
+main(int argc, char **argv)
+{
+	struct rpcd	 r;
+
+	memset(&r, 0, sizeof(r));
+	return child_main(argc, argv, &rpcd_ops, &r);
+}
