@@ -38,16 +38,23 @@ move_to(struct parse *p, size_t off)
 	}
 }
 
-/* The token that just ended began after white space, comma and colon. */
+/* The token after the last one begins after white space, comma and colon. */
+static size_t
+token_start(const struct parse *p)
+{
+	size_t	 at = p->end;
+
+	while (at < p->len && p->text[at] != '\0' &&
+	    strchr(" \t\r\n,:", p->text[at]) != NULL)
+		at++;
+	return at;
+}
+
+/* A token has just ended. */
 static void
 token(struct parse *p)
 {
-	size_t	 start = p->end;
-
-	while (start < p->len && strchr(" \t\r\n,:", p->text[start]) != NULL &&
-	    p->text[start] != '\0')
-		start++;
-	move_to(p, start);
+	move_to(p, token_start(p));
 	p->end = yajl_get_bytes_consumed(p->yajl);
 }
 
@@ -167,19 +174,22 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_close
 };
 
-/* One line, with the place; yajl's own text where we have none. */
+/* One line, with the place; `used` is how far yajl had read. */
 static void
-explain(struct parse *p, size_t off, char *err, size_t errlen)
+explain(struct parse *p, size_t used, char *err, size_t errlen)
 {
 	unsigned char	*why = NULL;
+	size_t		 at = token_start(p);
 
 	if (p->err == NULL) {
-		if (off > p->seen)
-			move_to(p, off < p->len ? off : p->len);
 		why = yajl_get_error(p->yajl, 0, NULL, 0);
 		why[strcspn((char *)why, "\n")] = '\0';
-		if (strstr((char *)why, "premature EOF") != NULL)
+		if (strstr((char *)why, "premature EOF") != NULL) {
 			p->err = "unexpected end of input";
+			at = p->len;
+		} else if (used > 0 && at > used - 1)	/* a stray comma */
+			at = used - 1;
+		move_to(p, at);
 	}
 	snprintf(err, errlen, "line %u, column %u: %s", p->line, p->col,
 	    p->err != NULL ? p->err : (char *)why);
@@ -191,7 +201,7 @@ struct json *
 json_parse(const char *text, size_t len, char *err, size_t errlen)
 {
 	struct parse	 p = { .text = text, .len = len, .line = 1, .col = 1 };
-	size_t		 off;
+	size_t		 used;
 	bool		 ok;
 
 	if ((p.yajl = yajl_alloc(&callbacks, NULL, &p)) == NULL)
@@ -200,11 +210,11 @@ json_parse(const char *text, size_t len, char *err, size_t errlen)
 	yajl_config(p.yajl, yajl_dont_validate_strings, 1);
 	ok = yajl_parse(p.yajl, (const unsigned char *)text, len) ==
 	    yajl_status_ok;
-	off = ok ? len : yajl_get_bytes_consumed(p.yajl);
+	used = ok ? len : yajl_get_bytes_consumed(p.yajl);
 	if (ok)
 		ok = yajl_complete_parse(p.yajl) == yajl_status_ok;
 	if (!ok) {
-		explain(&p, off, err, errlen);
+		explain(&p, used, err, errlen);
 		json_free(p.root);
 		p.root = NULL;
 	}

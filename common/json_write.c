@@ -186,7 +186,8 @@ double_text(double v, char *buf, size_t len)
 	char	 e[40], *p, *exp;
 	int	 prec, x;
 
-	for (prec = fabs(v) < DBL_MIN ? 0 : 14; prec <= 16; prec++) {
+	prec = v != 0 && fabs(v) < DBL_MIN ? 0 : 14;
+	for (; prec <= 16; prec++) {
 		snprintf(e, sizeof(e), "%.*e", prec, v);
 		if (strtod(e, NULL) == v)
 			break;

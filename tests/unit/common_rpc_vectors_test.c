@@ -2,7 +2,6 @@
  * Every recorded RPC, header and body, is read and written back byte for byte:
  * by its schema where there is one, as plain msgpack where there is none.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "common/mp.h"
 #include "common/schema/rpc.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 #define DIR "tests/vectors/rpc/"
 
@@ -269,20 +269,6 @@ START_TEST(every_cut_of_a_recorded_call_is_short_and_not_wrong)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("common_rpc_vectors");
-	TCase	*tc = tcase_create("vectors");
-	SRunner	*sr;
-	int	 failed;
-
-	suite_add_tcase(s, tc);
-	tcase_add_test(tc, recorded_calls_are_written_back_byte_for_byte);
-	tcase_add_test(tc, every_cut_of_a_recorded_call_is_short_and_not_wrong);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
-}
+UNIT_MAIN("common_rpc_vectors",
+    recorded_calls_are_written_back_byte_for_byte,
+    every_cut_of_a_recorded_call_is_short_and_not_wrong)
