@@ -150,7 +150,8 @@ link_down(struct link *l)
 		return;
 	ipc_free(l->ipc);
 	l->ipc = NULL;
-	if (c->ops->link != NULL)
+	/* After stop() there is nothing left to tell. */
+	if (c->ops->link != NULL && c->phase != PH_STOPPED)
 		c->ops->link(c, l->peer, NULL, c->arg);
 }
 

@@ -16,7 +16,7 @@
 #include "common/log.h"
 #include "common/util.h"
 
-#define LINE_MAX_ 8192	/* longer ones end in "..." */
+#define TEXT_MAX 8192	/* a longer message ends in "..." */
 
 /* One process, one log: the only state of its kind in the suite. */
 static const char	*log_name = "disco";
@@ -103,7 +103,7 @@ tag(enum log_level level)
 
 /* "2026-11-22T10:20:19.758Z [INFO]  gossipd: "; its length. */
 static size_t
-line_head(char *buf, size_t len, enum log_level level)
+line_head(char *buf, size_t len, enum log_level level, const char *daemon)
 {
 	struct timespec	ts;
 	struct tm	tm;
@@ -113,7 +113,7 @@ line_head(char *buf, size_t len, enum log_level level)
 	gmtime_r(&ts.tv_sec, &tm);
 	n = snprintf(buf, len, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s: ",
 	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-	    tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, tag(level), log_name);
+	    tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, tag(level), daemon);
 	return n > 0 && (size_t)n < len ? (size_t)n : 0;
 }
 
@@ -126,30 +126,45 @@ no_controls(char *p, size_t n)
 			*p = *p == '\t' ? ' ' : '?';
 }
 
+size_t
+log_line(char *buf, size_t len, enum log_level level, const char *daemon,
+    const char *text)
+{
+	size_t	head, n, left;
+
+	head = line_head(buf, len, level, daemon);
+	n = strlen(text);
+	left = len - head - 1;			/* the newline */
+	if (n > left) {
+		memcpy(buf + head, text, left - 3);
+		memcpy(buf + head + left - 3, "...", 3);
+		n = left;
+	} else
+		memcpy(buf + head, text, n);
+	no_controls(buf + head, n);
+	buf[head + n] = '\n';
+	return head + n + 1;
+}
+
 static LOG_FMT(3, 0) void
 vlog(enum log_level level, int err, const char *fmt, va_list ap)
 {
-	char	 line[LINE_MAX_];
-	size_t	 head, n, room;
-	int	 rc, saved = errno;
+	char	 text[TEXT_MAX], line[TEXT_MAX + 128];
+	size_t	 n;
 	ssize_t	 w;
+	int	 rc, saved = errno;
 
 	if (level < log_min)
 		return;
-	n = head = line_head(line, sizeof(line), level);
-	room = sizeof(line) - 1;			/* the newline */
-	rc = vsnprintf(line + n, room - n, fmt, ap);
-	if (rc > 0)
-		n += (size_t)rc < room - n ? (size_t)rc : room - n - 1;
-	if (err != 0 && n < room - 1) {
-		rc = snprintf(line + n, room - n, ": %s", strerror(err));
-		if (rc > 0)
-			n += (size_t)rc < room - n ? (size_t)rc : room - n - 1;
-	}
-	if (n >= room - 1)
-		memcpy(line + n - 3, "...", 3);
-	no_controls(line + head, n - head);
-	line[n++] = '\n';
+	rc = vsnprintf(text, sizeof(text), fmt, ap);
+	n = rc < 0 ? 0 : (size_t)rc < sizeof(text) ? (size_t)rc :
+	    sizeof(text) - 1;
+	if (err != 0)
+		(void)snprintf(text + n, sizeof(text) - n, ": %s",
+		    strerror(err));
+	else if (rc > 0 && n < (size_t)rc)
+		memcpy(text + n - 3, "...", 3);
+	n = log_line(line, sizeof(line), level, log_name, text);
 	/* A full disk loses log lines, not the service. */
 	do
 		w = write(log_fd, line, n);

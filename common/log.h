@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level { LOG_L_TRACE, LOG_L_DEBUG, LOG_L_INFO, LOG_L_WARN, LOG_L_ERR };
 
@@ -20,6 +21,13 @@ bool log_enabled(enum log_level);
 /* "info", "INFO", "warn", "err"...; -1 for none of them. */
 int log_level_parse(const char *, enum log_level *);
 const char *log_level_name(enum log_level);
+
+/*
+ * One line for another daemon, as that would have written it, with the
+ * newline; its length.  What does not fit ends in "...".
+ */
+size_t log_line(char *buf, size_t len, enum log_level, const char *daemon,
+    const char *text);
 
 #define LOG_FMT(a, b) __attribute__((format(printf, a, b)))
 void log_debug(const char *, ...) LOG_FMT(1, 2);

@@ -1,0 +1,184 @@
+/*
+ * Directories and the pid file.  Each child that writes has a directory of
+ * its own below the data directory, owned by its user; as root it is its
+ * whole file system.
+ */
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "discod/parent.h"
+
+static const char *const subdirs[PROC_MAX] = {
+	[PROC_GOSSIPD] = "serf",
+	[PROC_CATALOGD] = "catalog",
+	[PROC_DNSD] = "dns",
+};
+
+char *
+dirs_of(const struct parent *p, enum proc proc)
+{
+	char	*path;
+
+	if (p->cfg.data_dir == NULL || subdirs[proc] == NULL)
+		return NULL;
+	xasprintf(&path, "%s/%s", p->cfg.data_dir, subdirs[proc]);
+	return path;
+}
+
+/* mkdir -p.  The last part gets mode. */
+static int
+make_path(const char *path, mode_t mode)
+{
+	char	*copy = xstrdup(path), *s = copy;
+	int	 rc = 0;
+
+	while (rc == 0 && (s = strchr(s + 1, '/')) != NULL) {
+		*s = '\0';
+		if (mkdir(copy, 0755) == -1 && errno != EEXIST)
+			rc = -1;
+		*s = '/';
+	}
+	if (rc == 0 && mkdir(path, mode) == -1 && errno != EEXIST)
+		rc = -1;
+	free(copy);
+	return rc;
+}
+
+/* A data directory of Consul's is taken over: what is in it changes hands. */
+static void
+give_contents(int dir, uid_t uid, gid_t gid)
+{
+	struct dirent	*e;
+	DIR		*d;
+	int		 fd = dup(dir);
+
+	if (fd == -1 || (d = fdopendir(fd)) == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			(void)!fchownat(dir, e->d_name, uid, gid,
+			    AT_SYMLINK_NOFOLLOW);
+	closedir(d);
+}
+
+static void
+make_data(struct parent *p, enum proc proc, const char *path)
+{
+	struct passwd	*pw;
+	struct stat	 st;
+	int		 fd;
+
+	if (make_path(path, 0700) == -1 ||
+	    (fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
+	    == -1 || fstat(fd, &st) == -1)
+		start_fail(p, "data_dir: %s: %s", path, strerror(errno));
+	if (p->as_root && (pw = getpwnam(proc_user(proc))) != NULL &&
+	    st.st_uid != pw->pw_uid) {
+		if (fchown(fd, pw->pw_uid, pw->pw_gid) == -1)
+			start_fail(p, "data_dir: %s: give it to %s: %s", path,
+			    pw->pw_name, strerror(errno));
+		give_contents(fd, pw->pw_uid, pw->pw_gid);
+	}
+	close(fd);
+	if (!p->as_root && access(path, R_OK | W_OK | X_OK) == -1)
+		start_fail(p, "data_dir: %s: %s (run as its owner, or give "
+		    "another -data-dir)", path, strerror(errno));
+}
+
+static void
+make_data_dirs(struct parent *p)
+{
+	char	*path;
+	size_t	 i;
+
+	if (p->cfg.data_dir == NULL)
+		return;
+	if (make_path(p->cfg.data_dir, 0755) == -1 ||
+	    access(p->cfg.data_dir, W_OK | X_OK) == -1)
+		start_fail(p, "data_dir: %s: %s (run as its owner, or give "
+		    "another -data-dir)", p->cfg.data_dir, strerror(errno));
+	for (i = 0; i < PROC_MAX; i++) {
+		if ((path = dirs_of(p, (enum proc)i)) == NULL)
+			continue;
+		make_data(p, (enum proc)i, path);
+		free(path);
+	}
+}
+
+static void
+make_run_dir(struct parent *p)
+{
+	if (make_path(p->cfg.run_dir, 0755) == -1 ||
+	    access(p->cfg.run_dir, W_OK | X_OK) == -1)
+		start_fail(p, "run directory %s: %s (give another -run-dir)",
+		    p->cfg.run_dir, strerror(errno));
+	if (!p->as_root)
+		return;
+	xasprintf(&p->empty_dir, "%s/empty", p->cfg.run_dir);
+	if (make_path(p->empty_dir, 0555) == -1)
+		start_fail(p, "%s: %s", p->empty_dir, strerror(errno));
+}
+
+/* Who holds the lock runs; who does not is a second one. */
+static void
+lock_pid_file(struct parent *p)
+{
+	char	old[32], text[32];
+	ssize_t	n;
+	int	len;
+
+	if (p->cfg.pid_file != NULL)
+		p->pid_path = xstrdup(p->cfg.pid_file);
+	else
+		xasprintf(&p->pid_path, "%s/discod.pid", p->cfg.run_dir);
+	p->pid_fd = open(p->pid_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (p->pid_fd == -1)
+		start_fail(p, "pid_file: %s: %s", p->pid_path,
+		    strerror(errno));
+	if (flock(p->pid_fd, LOCK_EX | LOCK_NB) == -1) {
+		n = read(p->pid_fd, old, sizeof(old) - 1);
+		old[n > 0 ? n : 0] = '\0';
+		old[strcspn(old, "\n")] = '\0';
+		close(p->pid_fd);
+		p->pid_fd = -1;
+		start_fail(p, "already running with pid %s (%s); a second "
+		    "node on this machine needs its own -run-dir", old,
+		    p->pid_path);
+	}
+	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(p->pid_fd, 0) == -1 ||
+	    write(p->pid_fd, text, (size_t)len) != len)
+		start_fail(p, "pid_file: %s: %s", p->pid_path,
+		    strerror(errno));
+}
+
+void
+dirs_make(struct parent *p)
+{
+	make_run_dir(p);
+	lock_pid_file(p);
+	make_data_dirs(p);
+	if (p->cfg.log_dir != NULL && make_path(p->cfg.log_dir, 0750) == -1)
+		start_fail(p, "log directory %s: %s", p->cfg.log_dir,
+		    strerror(errno));
+}
+
+void
+dirs_remove(struct parent *p)
+{
+	if (p->pid_fd == -1)
+		return;
+	(void)unlink(p->pid_path);
+	close(p->pid_fd);
+	p->pid_fd = -1;
+}

@@ -1,0 +1,233 @@
+/*
+ * Every socket of the suite, bound before anything starts and kept open while
+ * children come and go: clients wait in the backlog and are not refused.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "discod/parent.h"
+
+/* Bursts of datagrams wait here while the process is busy; the kernel cuts it
+ * down to net.core.rmem_max. */
+#define UDP_BUFFER (2 << 20)
+
+static const struct {
+	enum proc	proc;
+	int		type;
+} kinds[] = {
+	[SOCK_LAN_UDP] = { PROC_GOSSIPD, SOCK_DGRAM },
+	[SOCK_LAN_TCP] = { PROC_GOSSIPD, SOCK_STREAM },
+	[SOCK_WAN_UDP] = { PROC_GOSSIPD, SOCK_DGRAM },
+	[SOCK_WAN_TCP] = { PROC_GOSSIPD, SOCK_STREAM },
+	[SOCK_RPC_TCP] = { PROC_RPCD, SOCK_STREAM },
+	[SOCK_DNS_UDP] = { PROC_DNSD, SOCK_DGRAM },
+	[SOCK_DNS_TCP] = { PROC_DNSD, SOCK_STREAM },
+	[SOCK_HTTP_TCP] = { PROC_APID, SOCK_STREAM },
+	[SOCK_HTTPS_TCP] = { PROC_APID, SOCK_STREAM },
+	[SOCK_HTTP_UNIX] = { PROC_APID, SOCK_STREAM },
+};
+
+static const char *
+remedy(int err, const struct listen_addr *a)
+{
+	switch (err) {
+	case EADDRINUSE:
+		return a->port == 0 ? "another agent is using it" :
+		    "another agent or program is using it: `ss -lnptu` shows "
+		    "which; choose another port or address";
+	case EADDRNOTAVAIL:
+		return "no interface of this machine has that address";
+	case EACCES:
+		return a->port != 0 && a->port < 1024 ?
+		    "ports below 1024 need root" : "permission denied";
+	default:
+		return "check the address";
+	}
+}
+
+__attribute__((noreturn)) static void
+cannot(struct parent *p, const struct listen_addr *a, const char *text,
+    int err)
+{
+	start_fail(p, "%s: cannot listen on %s: %s (%s)", a->key, text,
+	    strerror(err), remedy(err, a));
+}
+
+static void
+options(int fd, const struct listen_addr *a, int family)
+{
+	int	one = 1, size = UDP_BUFFER;
+
+	/*
+	 * Failures cost comfort only; bind() says what matters.  For UDP
+	 * SO_REUSEADDR would let a second agent have the same port.
+	 */
+	if (kinds[a->kind].type == SOCK_STREAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one,
+		    sizeof(one));
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
+		    sizeof(one));
+	if (kinds[a->kind].type == SOCK_DGRAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size,
+		    sizeof(size));
+}
+
+static int
+bind_ip(struct parent *p, const struct listen_addr *a, char *text, size_t len)
+{
+	struct sockaddr_storage	ss;
+	int			fd;
+
+	if (addr_parse(a->ip, a->port, &ss) == -1)
+		start_fail(p, "%s: %s is no IP address", a->key, a->ip);
+	addr_set_port(&ss, a->port);
+	(void)addr_text(&ss, text, len);
+	fd = socket(ss.ss_family, kinds[a->kind].type | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		cannot(p, a, text, errno);
+	options(fd, a, ss.ss_family);
+	if (bind(fd, (struct sockaddr *)&ss, addr_len(&ss)) == -1)
+		cannot(p, a, text, errno);
+	return fd;
+}
+
+/* A socket file that nobody listens on is left from a crash. */
+static bool
+is_stale(const struct sockaddr_un *sun)
+{
+	struct stat	st;
+	int		fd, rc;
+
+	if (lstat(sun->sun_path, &st) == -1 || !S_ISSOCK(st.st_mode))
+		return false;
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
+		return false;
+	rc = connect(fd, (const struct sockaddr *)sun, sizeof(*sun));
+	rc = rc == -1 && errno == ECONNREFUSED;
+	close(fd);
+	return rc;
+}
+
+static int
+bind_unix(struct parent *p, const struct listen_addr *a)
+{
+	struct sockaddr_un	sun = { .sun_family = AF_UNIX };
+	mode_t			old;
+	int			fd, rc;
+
+	if (strlen(a->path) >= sizeof(sun.sun_path))
+		start_fail(p, "%s: %s: longer than the %zu characters of a "
+		    "Unix socket's name (give a shorter -run-dir)", a->key,
+		    a->path, sizeof(sun.sun_path) - 1);
+	memcpy(sun.sun_path, a->path, strlen(a->path));
+	if (is_stale(&sun))
+		(void)unlink(a->path);
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0)) == -1)
+		cannot(p, a, a->path, errno);
+	/* Nobody may connect between bind() and chmod(). */
+	old = umask(0177);
+	rc = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
+	umask(old);
+	if (rc == -1)
+		cannot(p, a, a->path, errno);
+	if (chmod(a->path, a->mode) == -1)
+		start_fail(p, "%s: %s: mode: %s", a->key, a->path,
+		    strerror(errno));
+	return fd;
+}
+
+const char *
+bound_proto(const struct bound *b)
+{
+	if (b->ip == NULL)
+		return "unix";
+	return kinds[b->kind].type == SOCK_DGRAM ? "udp" : "tcp";
+}
+
+static void
+listen_one(struct parent *p, const struct listen_addr *a)
+{
+	struct bound	*b = &p->bound[p->nbound];
+	char		 text[ADDR_TEXT_MAX + 16];
+
+	b->kind = a->kind;
+	if (a->path != NULL) {
+		b->fd = bind_unix(p, a);
+		b->text = xstrdup(a->path);
+	} else {
+		b->fd = bind_ip(p, a, text, sizeof(text));
+		b->text = xstrdup(text);
+		b->ip = xstrdup(a->ip);
+		b->port = a->port;
+	}
+	p->nbound++;
+	if (kinds[a->kind].type == SOCK_STREAM &&
+	    listen(b->fd, SOMAXCONN) == -1)
+		cannot(p, a, b->text, errno);
+}
+
+void
+listen_all(struct parent *p)
+{
+	size_t	i;
+
+	p->bound = xcalloc(p->cfg.listen.n + 1, sizeof(*p->bound));
+	for (i = 0; i < p->cfg.listen.n; i++)
+		listen_one(p, &p->cfg.listen.item[i]);
+}
+
+void
+listen_close(struct parent *p)
+{
+	struct bound	*b;
+
+	while (p->nbound > 0) {
+		b = &p->bound[--p->nbound];
+		if (b->ip == NULL)
+			(void)unlink(b->text);
+		close(b->fd);
+		free(b->text);
+		free(b->ip);
+	}
+	free(p->bound);
+	p->bound = NULL;
+}
+
+static void
+send_one(struct kid *k, const struct bound *b)
+{
+	struct msg_socket	m = { .kind = b->kind, .text = b->text,
+				    .ip = b->ip, .port = b->port };
+	struct wbuf		w;
+	int			fd;
+
+	if ((fd = fcntl(b->fd, F_DUPFD_CLOEXEC, 0)) == -1)
+		fatal("%s: socket %s", proc_name(k->proc), b->text);
+	wb_init(&w, 0);
+	schema_encode(&msg_socket_schema, &m, &w);
+	ipc_send(k->ipc, IMSG_SOCKET, 0, w.p, w.len, fd);
+	wb_free(&w);
+}
+
+void
+listen_send(struct parent *p, struct kid *k)
+{
+	size_t	i;
+
+	for (i = 0; i < p->nbound; i++)
+		if (kinds[p->bound[i].kind].proc == k->proc)
+			send_one(k, &p->bound[i]);
+}
