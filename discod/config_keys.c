@@ -240,7 +240,6 @@ set_list(struct value *v, const struct key_info *k, const struct json *n,
 		}
 		strs_add(&v->list, c->str);
 	}
-	v->list.set = true;
 }
 
 static void
