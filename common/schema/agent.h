@@ -47,7 +47,10 @@ SCHEMA_DECLARE(agent_services, AGENT_SERVICES)
 	F(T, MAP, health_check, checks, "Checks", S_EMPTY, NULL)
 SCHEMA_DECLARE(agent_checks, AGENT_CHECKS)
 #define AGENT_ID(F, T)							\
-	F(T, STR, , id, "ID", 0, NULL)
+	F(T, STR, , id, "ID", 0, NULL)					\
+	F(T, STR, , hash, "Hash", S_OPT, NULL) /* Agent.Service: answer	\
+				when its ContentHash is another ... */	\
+	F(T, DUR, , wait, "Wait", S_OPT, NULL) /* ... or after this */
 SCHEMA_DECLARE(agent_id, AGENT_ID)
 #define AGENT_REGISTER(F, T)						\
 	F(T, STRUCT, service_def, service, "Service", 0, NULL)		\
