@@ -388,17 +388,18 @@ static void
 died(struct kid *k, const char *how)
 {
 	uint64_t	lived_ms, wait_ms;
+	char		when[48] = "at once";
 
 	lived_ms = ev_hrtime() / NS_PER_MS - k->started_ms;
 	wait_ms = backoff_died(&k->backoff, lived_ms);
+	if (wait_ms > 0)
+		(void)snprintf(when, sizeof(when), "in %llu ms",
+		    (unsigned long long)wait_ms);
 	k->restarts++;
 	set_state(k, KID_DOWN);
-	log_errorx("%s: pid %ld ended after %llu.%llu s: %s; starting it "
-	    "again %s%llu%s", proc_name(k->proc), (long)k->pid,
-	    (unsigned long long)(lived_ms / 1000),
-	    (unsigned long long)(lived_ms % 1000 / 100), how,
-	    wait_ms == 0 ? "after " : "in ", (unsigned long long)wait_ms,
-	    " ms");
+	log_errorx("%s: pid %ld ended after %llu ms: %s; starting it again "
+	    "%s", proc_name(k->proc), (long)k->pid,
+	    (unsigned long long)lived_ms, how, when);
 	k->pid = 0;
 	ev_timer_set(k->timer, wait_ms);
 }
