@@ -1,0 +1,62 @@
+/*
+ * The files of one server's log: loading at start, then appending, snapshots
+ * and metadata.  Appends and snapshots are written by one thread of its own and
+ * reported on the loop when they are durable; a failed write or fsync ends the
+ * process.  Without a directory everything is durable at once and forgotten.
+ */
+#ifndef CATALOGD_RAFT_DISK_H
+#define CATALOGD_RAFT_DISK_H
+
+#include "catalogd/raft_log.h"
+#include "common/ev.h"
+
+struct disk;
+
+struct disk_ops {
+	/* All entries up to this index are durable. */
+	void	(*persisted)(uint64_t index, void *arg);
+	/* The snapshot is durable, older files are gone. */
+	void	(*snapshotted)(uint64_t index, void *arg);
+	void	*arg;
+};
+
+/* What was found at start.  Freed by disk_found_clear(). */
+struct disk_found {
+	bool			 has_meta;
+	struct log_meta		 meta;
+	bool			 has_snapshot;
+	struct log_snapshot	 snapshot;
+	char			*snapshot_file;	/* what it points into */
+	struct log_entry	*entry;		/* after the snapshot */
+	size_t			 n;
+	uint64_t		 cut;		/* bytes torn off the end */
+};
+
+/*
+ * dir "": in memory.  shown: the directory's name in messages (where dir is
+ * inside a chroot).  Reads everything; NULL with one line that names the file
+ * and what to do.
+ */
+struct disk *disk_open(const char *dir, const char *shown,
+    struct disk_found *, char *err, size_t errlen);
+void disk_found_clear(struct disk_found *);
+/* Starts the thread; before the sandbox closes. */
+void disk_start(struct disk *, struct ev *, const struct disk_ops *);
+/* Waits until everything is written. */
+void disk_close(struct disk *);
+
+/* Synchronous: returns when it is durable. */
+void disk_meta(struct disk *, const struct log_meta *);
+/* The same for a log's first entries, before disk_start(). */
+void disk_append_sync(struct disk *, const struct log_entry *, size_t n);
+/* Queues entries of rising index; what is not below the first is replaced. */
+void disk_append(struct disk *, const struct log_entry *, size_t n);
+/* Takes the data's memory.  One at a time. */
+void disk_snapshot(struct disk *, const struct log_snapshot *,
+    struct wbuf *data);
+/* Bytes of log not covered by a snapshot, about. */
+uint64_t disk_log_bytes(struct disk *);
+/* Everything counts as durable at once; no append, no snapshot. */
+bool disk_in_memory(const struct disk *);
+
+#endif

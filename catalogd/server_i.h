@@ -1,0 +1,245 @@
+/*
+ * Inside the server half: what server*.c share.
+ *
+ *	server.c		life, the turn of the loop, calls and their ends
+ *	server_methods.c	which method is carried out how
+ *	server_catalog.c	Catalog.*
+ *	server_health.c		Health.*, Internal dumps
+ *	server_status.c		Status.*, Operator.*, what is answered emptily
+ *	server_coordinate.c	Coordinate.*
+ *	server_watch.c		who waits for what
+ *	server_leader.c		members, and the leader's duties
+ */
+#ifndef CATALOGD_SERVER_I_H
+#define CATALOGD_SERVER_I_H
+
+#include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
+
+#include "catalogd/raft.h"
+#include "catalogd/server.h"
+#include "catalogd/store.h"
+#include "common/util.h"
+
+/* RB_GENERATE_STATIC needs an __unused that glibc has not. */
+#define TREE_STATIC __attribute__((unused)) static
+
+/* A call waits for this many things at most. */
+#define WATCH_MAX 3
+
+struct watch;
+struct watch_link {
+	LIST_ENTRY(watch_link)	 entry;
+	struct watch		*watch;		/* NULL: unused */
+	struct server_call	*call;
+};
+struct watch {
+	RB_ENTRY(watch)		 entry;
+	enum watch_kind		 kind;
+	char			*name;
+	LIST_HEAD(, watch_link)	 links;
+};
+RB_HEAD(watch_tree, watch);
+
+/* What a read depends on: its index, and what to wait for. */
+struct depends {
+	uint64_t	 index;
+	struct {
+		enum watch_kind	 kind;
+		const char	*name;
+	} on[WATCH_MAX];
+	size_t		 n;
+};
+
+/* A method's result: a body, or an error that the caller sees. */
+struct reply {
+	struct wbuf	 body;
+	char		*error;
+};
+
+enum method_kind {
+	METHOD_READ,	/* held without a leader; blocks if it has `depends` */
+	METHOD_WRITE,	/* makes a log entry (none: answered at once) */
+	METHOD_LOCAL,	/* needs neither leader nor datacenter */
+	METHOD_REFUSED	/* always the same error */
+};
+
+struct method {
+	const char		*name;
+	enum method_kind	 kind;
+	struct schema		*schema;	/* NULL: the body is not read */
+	void	(*depends)(struct server *, const void *req,
+		    struct depends *);
+	void	(*read)(struct server *, const void *req,
+		    const struct query_meta *, struct reply *);
+	void	(*write)(struct server *, void *req, struct wbuf *entry,
+		    struct reply *);
+	const char		*error;
+	bool			 any_dc;	/* Datacenter may be empty */
+	bool			 filters;	/* would have to obey Filter */
+};
+const struct method *method_find(const char *name);
+bool method_service_known(const char *name);
+
+enum call_state { CALL_QUEUED, CALL_HELD, CALL_BLOCKED, CALL_PROPOSED };
+
+struct server_call {
+	TAILQ_ENTRY(server_call) entry;		/* in the list of its state */
+	struct server		*srv;
+	enum call_state		 state;
+	const struct method	*method;	/* NULL: unknown */
+	char			*name;
+	uint8_t			*body;		/* until decoded */
+	size_t			 len;
+	struct query_head	 head;
+	void			*req;
+	bool			 watching;
+	struct watch_link	 link[WATCH_MAX];
+	struct ev_timer		*timer;		/* hold or block */
+	bool			 expired;
+	call_fn			*fn;		/* NULL: cancelled */
+	void			*arg;
+};
+TAILQ_HEAD(server_calls, server_call);
+
+struct member_row {
+	RB_ENTRY(member_row)	 entry;
+	struct member		 m;
+	bool			 seen;		/* in the list being told */
+};
+RB_HEAD(member_tree, member_row);
+
+struct coord_pending {
+	RB_ENTRY(coord_pending)	 entry;
+	struct coordinate_update u;
+};
+RB_HEAD(coord_tree, coord_pending);
+
+struct server {
+	struct ev		*ev;
+	struct conf_agent	 agent;
+	struct conf_catalog	 conf;
+	struct server_env	 env;
+	char			*dir;
+	struct rng		 rng;
+
+	struct store		*store;
+	struct replica		*replica;
+	bool			 started, leaving;
+	int64_t			 start_ns, leader_ns;	/* wall clock */
+
+	struct ev_timer		*turn;		/* calls wait in `queued` */
+	struct server_calls	 list[CALL_PROPOSED + 1];
+	struct watch_tree	 watches;
+
+	struct member_tree	 members;
+	bool			 members_known, members_telling;
+	struct ev_timer		*reconcile;
+
+	struct coord_tree	 coords;
+	size_t			 ncoords;
+	struct ev_timer		*coords_flush;
+
+	void			(*left)(void *);
+	void			*left_arg;
+	struct ev_timer		*left_timer;
+};
+
+/* server.c */
+void server_propose(struct server *, const struct wbuf *entry);
+bool server_in_office(const struct server *);
+/* "10.0.0.1:8300" of this server; of any. */
+void server_rpc_addr(const struct server *, char *, size_t);
+void rpc_addr_text(const char *ip, unsigned port, char *, size_t);
+void reply_error(struct reply *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void reply_empty(struct reply *);		/* an empty map */
+/* Encodes one struct. */
+void reply_schema(struct reply *, struct schema *, const void *);
+/* The flattened head of every read's answer. */
+#define META_PUT(a, m) do {						\
+	(a)->index = (m)->index;					\
+	(a)->last_contact = (m)->last_contact;				\
+	(a)->known_leader = (m)->known_leader;				\
+	(a)->consistency_level = (m)->consistency_level;		\
+} while (0)
+
+/* server_watch.c */
+void watch_add(struct server_call *, const struct depends *);
+void watch_drop(struct server_call *);
+/* Calls fn for each call that waits for this. */
+void watch_wake(struct server *, const struct change *,
+    void (*)(struct server_call *));
+void depends_on(struct depends *, enum watch_kind, const char *name);
+
+/* Filters that several methods share. */
+bool node_meta_matches(const struct node *, const struct strmap *filters);
+bool tags_match(const struct strs *tags, const struct service_request *);
+/* A node by its name, or by a prefix of its ID that is one node's only. */
+const struct node *node_by_name_or_id(const struct server *, const char *);
+
+/* methods */
+#define READ_METHOD(n)							\
+	void n##_depends(struct server *, const void *, struct depends *); \
+	void n##_read(struct server *, const void *,			\
+	    const struct query_meta *, struct reply *);
+#define LOCAL_METHOD(n)							\
+	void n##_read(struct server *, const void *,			\
+	    const struct query_meta *, struct reply *);
+#define WRITE_METHOD(n)							\
+	void n##_write(struct server *, void *, struct wbuf *, struct reply *);
+WRITE_METHOD(catalog_register)
+WRITE_METHOD(catalog_deregister)
+LOCAL_METHOD(catalog_list_datacenters)
+READ_METHOD(catalog_list_nodes)
+READ_METHOD(catalog_list_services)
+READ_METHOD(catalog_service_list)
+READ_METHOD(catalog_service_nodes)
+READ_METHOD(catalog_node_services)
+READ_METHOD(catalog_node_service_list)
+READ_METHOD(catalog_gateway_services)
+READ_METHOD(health_service_nodes)
+READ_METHOD(health_service_checks)
+READ_METHOD(health_node_checks)
+READ_METHOD(health_checks_in_state)
+READ_METHOD(internal_node_info)
+READ_METHOD(internal_node_dump)
+READ_METHOD(internal_service_dump)
+LOCAL_METHOD(internal_event_fire)
+LOCAL_METHOD(status_ping)
+LOCAL_METHOD(status_leader)
+LOCAL_METHOD(status_peers)
+LOCAL_METHOD(status_raft_stats)
+LOCAL_METHOD(operator_raft_configuration)
+LOCAL_METHOD(operator_autopilot_configuration)
+LOCAL_METHOD(operator_server_health)
+READ_METHOD(intention_list)
+READ_METHOD(intention_match)
+READ_METHOD(config_entry_get)
+READ_METHOD(config_entry_list)
+READ_METHOD(config_entry_resolve)
+WRITE_METHOD(coordinate_update)
+READ_METHOD(coordinate_list_nodes)
+READ_METHOD(coordinate_node)
+LOCAL_METHOD(coordinate_list_datacenters)
+void coordinate_free(struct server *);
+
+/* Requests that common/schema has no list for. */
+#define KIND_REQUEST(F, T)						\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , kind, "Kind", 0, NULL)				\
+	F(T, STR, , name, "Name", 0, NULL)
+SCHEMA_DECLARE(kind_request, KIND_REQUEST)
+#define SERVICE_DUMP_REQUEST(F, T)					\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , service_kind, "ServiceKind", 0, NULL)		\
+	F(T, BOOL, , use_service_kind, "UseServiceKind", 0, NULL)	\
+	QUERY_OPTIONS(F, T)
+SCHEMA_DECLARE(service_dump_request, SERVICE_DUMP_REQUEST)
+
+/* server_leader.c */
+void leader_office(struct server *, bool);
+void leader_free(struct server *);
+const struct member *leader_member(const struct server *, const char *name);
+
+#endif

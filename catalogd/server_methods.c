@@ -1,0 +1,153 @@
+/*
+ * The table of methods: how each is carried out.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalogd/server_i.h"
+
+SCHEMA_DEFINE(kind_request, KIND_REQUEST)
+SCHEMA_DEFINE(service_dump_request, SERVICE_DUMP_REQUEST)
+
+static const char connect_off[] =
+    "Connect must be enabled in order to use this endpoint";
+static const char acl_off[] = "ACL support disabled";
+
+#define R(name, schema, fn)						\
+	{ name, METHOD_READ, &schema##_schema, fn##_depends, fn##_read,	\
+	    NULL, NULL, false, true }
+/* Consul does not apply a filter to these. */
+#define R_NOFILTER(name, schema, fn)					\
+	{ name, METHOD_READ, &schema##_schema, fn##_depends, fn##_read,	\
+	    NULL, NULL, false, false }
+/* Answered from this server's own knowledge; Datacenter may be empty. */
+#define L(name, schema, fn)						\
+	{ name, METHOD_LOCAL, schema, NULL, fn##_read, NULL, NULL, true, false }
+/* Not blocking, but only here. */
+#define L_DC(name, schema, fn)						\
+	{ name, METHOD_LOCAL, schema, NULL, fn##_read, NULL, NULL, false, false }
+#define RL(name, schema, fn)						\
+	{ name, METHOD_READ, &schema##_schema, NULL, fn##_read, NULL,	\
+	    NULL, false, false }
+#define W(name, schema, fn)						\
+	{ name, METHOD_WRITE, &schema##_schema, NULL, NULL, fn##_write,	\
+	    NULL, false, false }
+#define REFUSED(name, text)						\
+	{ name, METHOD_REFUSED, NULL, NULL, NULL, NULL, text, true, false }
+
+static const struct method methods[] = {
+	W("Catalog.Register", register_request, catalog_register),
+	W("Catalog.Deregister", deregister_request, catalog_deregister),
+	L("Catalog.ListDatacenters", NULL, catalog_list_datacenters),
+	R("Catalog.ListNodes", dc_request, catalog_list_nodes),
+	R_NOFILTER("Catalog.ListServices", dc_request, catalog_list_services),
+	R_NOFILTER("Catalog.ServiceList", dc_request, catalog_service_list),
+	R("Catalog.ServiceNodes", service_request, catalog_service_nodes),
+	R("Catalog.NodeServices", node_request, catalog_node_services),
+	R("Catalog.NodeServiceList", node_request, catalog_node_service_list),
+	R("Catalog.GatewayServices", service_request,
+	    catalog_gateway_services),
+
+	R("Health.ServiceNodes", service_request, health_service_nodes),
+	R("Health.ServiceChecks", service_request, health_service_checks),
+	R("Health.NodeChecks", node_request, health_node_checks),
+	R("Health.ChecksInState", checks_request, health_checks_in_state),
+
+	R("Internal.NodeInfo", node_request, internal_node_info),
+	R("Internal.NodeDump", dc_request, internal_node_dump),
+	R("Internal.ServiceDump", service_dump_request,
+	    internal_service_dump),
+	L_DC("Internal.EventFire", &event_fire_request_schema,
+	    internal_event_fire),
+
+	W("Coordinate.Update", coordinate_update, coordinate_update),
+	R_NOFILTER("Coordinate.ListNodes", dc_request, coordinate_list_nodes),
+	R_NOFILTER("Coordinate.Node", node_request, coordinate_node),
+	L("Coordinate.ListDatacenters", NULL, coordinate_list_datacenters),
+
+	L("Status.Ping", NULL, status_ping),
+	L("Status.Leader", &dc_request_schema, status_leader),
+	L("Status.Peers", &dc_request_schema, status_peers),
+	L("Status.RaftStats", NULL, status_raft_stats),
+
+	RL("Operator.RaftGetConfiguration", dc_request,
+	    operator_raft_configuration),
+	RL("Operator.AutopilotGetConfiguration", dc_request,
+	    operator_autopilot_configuration),
+	RL("Operator.ServerHealth", dc_request, operator_server_health),
+
+	R_NOFILTER("Intention.List", dc_request, intention_list),
+	R_NOFILTER("Intention.Match", dc_request, intention_match),
+	R_NOFILTER("ConfigEntry.Get", kind_request, config_entry_get),
+	R_NOFILTER("ConfigEntry.List", kind_request, config_entry_list),
+	R_NOFILTER("ConfigEntry.ResolveServiceConfig", kind_request,
+	    config_entry_resolve),
+	REFUSED("ConnectCA.Roots", connect_off),
+	REFUSED("ConnectCA.Sign", connect_off),
+	REFUSED("ConnectCA.ConfigurationGet", connect_off),
+	REFUSED("ConnectCA.ConfigurationSet", connect_off),
+	REFUSED("DiscoveryChain.Get", connect_off),
+	REFUSED("AutoEncrypt.Sign", connect_off),
+
+	REFUSED("ACL.BootstrapTokens", acl_off),
+	REFUSED("ACL.TokenRead", acl_off),
+	REFUSED("ACL.TokenSet", acl_off),
+	REFUSED("ACL.TokenClone", acl_off),
+	REFUSED("ACL.TokenDelete", acl_off),
+	REFUSED("ACL.TokenList", acl_off),
+	REFUSED("ACL.TokenBatchRead", acl_off),
+	REFUSED("ACL.PolicyRead", acl_off),
+	REFUSED("ACL.PolicyBatchRead", acl_off),
+	REFUSED("ACL.PolicySet", acl_off),
+	REFUSED("ACL.PolicyDelete", acl_off),
+	REFUSED("ACL.PolicyList", acl_off),
+	REFUSED("ACL.PolicyResolve", acl_off),
+	REFUSED("ACL.RoleRead", acl_off),
+	REFUSED("ACL.RoleBatchRead", acl_off),
+	REFUSED("ACL.RoleSet", acl_off),
+	REFUSED("ACL.RoleDelete", acl_off),
+	REFUSED("ACL.RoleList", acl_off),
+	REFUSED("ACL.RoleResolve", acl_off),
+	REFUSED("ACL.BindingRuleRead", acl_off),
+	REFUSED("ACL.BindingRuleSet", acl_off),
+	REFUSED("ACL.BindingRuleDelete", acl_off),
+	REFUSED("ACL.BindingRuleList", acl_off),
+	REFUSED("ACL.AuthMethodRead", acl_off),
+	REFUSED("ACL.AuthMethodSet", acl_off),
+	REFUSED("ACL.AuthMethodDelete", acl_off),
+	REFUSED("ACL.AuthMethodList", acl_off),
+	REFUSED("ACL.Login", acl_off),
+	REFUSED("ACL.Logout", acl_off),
+	REFUSED("ACL.ReplicationStatus", acl_off),
+	REFUSED("ACL.GetPolicy", acl_off),
+	REFUSED("ACL.Bootstrap", acl_off),
+	REFUSED("ACL.Apply", acl_off),
+	REFUSED("ACL.Get", acl_off),
+	REFUSED("ACL.List", acl_off),
+};
+
+const struct method *
+method_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NELEM(methods); i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+bool
+method_service_known(const char *name)
+{
+	const char *dot;
+	size_t i, n;
+
+	if ((dot = strrchr(name, '.')) == NULL)
+		return false;
+	n = (size_t)(dot - name) + 1;
+	for (i = 0; i < NELEM(methods); i++)
+		if (strncmp(methods[i].name, name, n) == 0)
+			return true;
+	return false;
+}
