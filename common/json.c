@@ -204,8 +204,10 @@ json_parse(const char *text, size_t len, char *err, size_t errlen)
 	size_t		 used;
 	bool		 ok;
 
-	if ((p.yajl = yajl_alloc(&callbacks, NULL, &p)) == NULL)
+	if ((p.yajl = yajl_alloc(&callbacks, NULL, &p)) == NULL) {
+		snprintf(err, errlen, "out of memory");
 		return NULL;
+	}
 	/* Bad UTF-8 is replaced, as Go does, and not an error. */
 	yajl_config(p.yajl, yajl_dont_validate_strings, 1);
 	ok = yajl_parse(p.yajl, (const unsigned char *)text, len) ==

@@ -48,6 +48,11 @@ is_line_separator(const char *s, size_t len)
 	    memcmp(s, "\342\200\251", 3) == 0);
 }
 
+/* Bytes that may need more than copying. */
+static const bool special[256] = {
+	['<'] = true, ['>'] = true, ['&'] = true, [0xe2] = true
+};
+
 static void
 print(void *ctx, const char *s, size_t len)
 {
@@ -57,11 +62,13 @@ print(void *ctx, const char *s, size_t len)
 	if (len > 0 && s[0] == '\\' && print_escape(w, s, len))
 		return;
 	for (i = 0; i < len; i++) {
-		if (s[i] == '<' || s[i] == '>' || s[i] == '&') {
+		if (!special[(unsigned char)s[i]])
+			continue;
+		if (s[i] != '\342') {
 			wb_bytes(w, s + from, i - from);
 			wb_printf(w, "\\u%04x", (unsigned)s[i]);
 			from = i + 1;
-		} else if (s[i] == '\342' && is_line_separator(s + i, len - i)) {
+		} else if (is_line_separator(s + i, len - i)) {
 			wb_bytes(w, s + from, i - from);
 			wb_str(w, s[i + 2] == '\250' ? "\\u2028" : "\\u2029");
 			i += 2;

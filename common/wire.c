@@ -122,24 +122,34 @@ wb_reset(struct wbuf *w)
 	w->err = false;
 }
 
-uint8_t *
-wb_reserve(struct wbuf *w, size_t n)
+/* The slow way round: no room yet, or never. */
+static bool
+wb_grow(struct wbuf *w, size_t n)
 {
 	size_t	 cap, limit = w->max != 0 ? w->max : SIZE_MAX / 2;
 
 	if (w->err)
-		return NULL;
+		return false;
 	if (w->len > limit || n > limit - w->len) {
 		w->err = true;
+		return false;
+	}
+	cap = w->cap < 64 ? 64 : w->cap + w->cap / 2;
+	if (cap < w->len + n)
+		cap = w->len + n;
+	if (cap > limit)
+		cap = limit;
+	w->p = xrealloc(w->p, cap);
+	w->cap = cap;
+	return true;
+}
+
+/* cap never exceeds max, so that room is all there is to ask for. */
+uint8_t *
+wb_reserve(struct wbuf *w, size_t n)
+{
+	if ((w->err || w->p == NULL || n > w->cap - w->len) && !wb_grow(w, n))
 		return NULL;
-	}
-	if (w->p == NULL || n > w->cap - w->len) {
-		cap = w->cap < 64 ? 64 : w->cap + w->cap / 2;
-		if (cap < w->len + n)
-			cap = w->len + n;
-		w->p = xrealloc(w->p, cap);
-		w->cap = cap;
-	}
 	w->len += n;
 	return w->p + w->len - n;
 }

@@ -61,8 +61,11 @@ text_dup(const void *p, size_t n)
 
 /* ---- freeing ---- */
 
+static void value_free(enum schema_kind, struct schema *, void *);
+static void struct_free(struct schema *, void *);
+
 static void
-vec_clear(enum schema_kind kind, struct schema *sub, struct any_vec *v)
+vec_free(enum schema_kind kind, struct schema *sub, struct any_vec *v)
 {
 	size_t	 i, size = item_size(kind, sub);
 	bool	 map = kinds[kind].shape == SHAPE_MAP;
@@ -74,44 +77,33 @@ vec_clear(enum schema_kind kind, struct schema *sub, struct any_vec *v)
 			free(*pair_key(item));
 			item = pair_value(item);
 		}
-		value_clear(kinds[kind].elem, sub, item);
+		value_free(kinds[kind].elem, sub, item);
 	}
 	free(v->item);
-	memset(v, 0, sizeof(*v));
 }
 
-void
-value_clear(enum schema_kind kind, struct schema *sub, void *p)
+/* What the value points to; the value itself is left as it was. */
+static void
+value_free(enum schema_kind kind, struct schema *sub, void *p)
 {
-	struct bytes	*b;
+	struct bytes	*b = p;
 
-	if (kinds[kind].shape != SHAPE_VALUE) {
-		vec_clear(kind, sub, p);
-		return;
-	}
 	switch (kind) {
 	case K_STR:
 		free(*(char **)p);
 		break;
 	case K_BYTES:
 	case K_ANY:
-		b = p;
 		free(b->p);
 		break;
 	case K_STRUCT:
-		schema_clear(sub, p);
+		struct_free(sub, p);
 		break;
 	case K_PTR:
 		if (*(void **)p != NULL)
-			schema_clear(sub, *(void **)p);
+			struct_free(sub, *(void **)p);
 		free(*(void **)p);
 		break;
-	case K_BOOL:
-	case K_INT:
-	case K_UINT:
-	case K_DOUBLE:
-	case K_DUR:
-	case K_TIME:
 	case K_STRS:
 	case K_DOUBLES:
 	case K_STRMAP:
@@ -119,19 +111,39 @@ value_clear(enum schema_kind kind, struct schema *sub, void *p)
 	case K_INTMAP:
 	case K_LIST:
 	case K_MAP:
+		vec_free(kind, sub, p);
+		break;
+	case K_BOOL:
+	case K_INT:
+	case K_UINT:
+	case K_DOUBLE:
+	case K_DUR:
+	case K_TIME:
 		break;
 	}
+}
+
+static void
+struct_free(struct schema *s, void *obj)
+{
+	size_t	 i;
+
+	for (i = 0; i < s->nfields; i++)
+		value_free(s->fields[i].kind, s->fields[i].sub,
+		    (char *)obj + s->fields[i].off);
+}
+
+void
+value_clear(enum schema_kind kind, struct schema *sub, void *p)
+{
+	value_free(kind, sub, p);
 	memset(p, 0, kind_size(kind, sub));
 }
 
 void
 schema_clear(struct schema *s, void *obj)
 {
-	size_t	 i;
-
-	for (i = 0; i < s->nfields; i++)
-		value_clear(s->fields[i].kind, s->fields[i].sub,
-		    (char *)obj + s->fields[i].off);
+	struct_free(s, obj);
 	memset(obj, 0, s->size);
 }
 

@@ -383,7 +383,7 @@ struct_decode(struct decode *d, struct schema *s, void *obj)
 {
 	const struct schema_field	*f;
 	const uint8_t			*key;
-	size_t				 i, n, len, next = 0;
+	size_t				 i, n, len, last = 0, next = 0;
 
 	n = mp_get_map(d->r);
 	for (i = 0; i < n && rb_ok(d->r); i++) {
@@ -393,8 +393,11 @@ struct_decode(struct decode *d, struct schema *s, void *obj)
 			mp_skip(d->r);
 			continue;
 		}
-		/* A key may come twice. */
-		value_clear(f->kind, f->sub, (char *)obj + f->off);
+		/* A key may come twice, which is possible only out of order. */
+		if (next <= last)
+			value_clear(f->kind, f->sub, (char *)obj + f->off);
+		else
+			last = next;
 		value_decode(d, f->kind, f->sub, (char *)obj + f->off);
 	}
 }
