@@ -1,0 +1,228 @@
+/*
+ * dnsd: DNS for the catalog, on UDP and TCP, from views that catalogd keeps
+ * current; and every other name that the suite looks up.
+ *
+ * It owns its sockets and the views.  What services and nodes there are is
+ * catalogd's.
+ */
+#include "common/log.h"
+#include "dnsd/dnsd.h"
+
+/* ---- a query's ways in and out ---- */
+
+static size_t
+udp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
+    void *arg)
+{
+	struct dnsd	*d = arg;
+	bool		 later;
+
+	return serve_query(d->serve, o, q, n, out, &later);
+}
+
+static size_t
+tcp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
+    bool *later, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	return serve_query(d->serve, o, q, n, out, later);
+}
+
+static void
+reply(const struct origin *o, const uint8_t *p, size_t n, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	if (o->udp)
+		udp_reply(d->udp, o, p, n);
+	else
+		tcp_reply(d->tcp, o, p, n);
+}
+
+static int
+recurse(const struct origin *o, const uint8_t *q, size_t n, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	return resolve_forward(d->resolver, o, q, n, reply, d);
+}
+
+static uint64_t
+now(void *arg)
+{
+	return ev_now(((struct dnsd *)arg)->ev);
+}
+
+static uint32_t
+wall(void *arg)
+{
+	(void)arg;
+	return (uint32_t)(ev_wall_ns() / NS_PER_S);
+}
+
+static const struct serve_ops serve_ops = {
+	.names = { .watch = dnsd_watch, .unwatch = dnsd_unwatch },
+	.reply = reply,
+	.recurse = recurse,
+	.now = now,
+	.wall = wall,
+};
+
+/* ---- time ---- */
+
+void
+dnsd_arm(struct dnsd *d)
+{
+	uint64_t	ms = names_due(serve_names(d->serve));
+
+	if (ms == 0 || (ev_timer_pending(d->tick) && d->tick_ms <= ms))
+		return;
+	d->tick_ms = ms;
+	ev_timer_set(d->tick, ms);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct dnsd	*d = arg;
+
+	names_tick(serve_names(d->serve), ev_now(d->ev));
+	dnsd_arm(d);
+}
+
+/* ---- start, configuration, stop ---- */
+
+static void
+prepare(struct child *c, void *arg)
+{
+	struct dnsd	*d = arg;
+	struct rng	 rng;
+
+	d->child = c;
+	d->ev = child_ev(c);
+	rng_seed_os(&rng);
+	d->serve = serve_new(&serve_ops, d, rng_next(&rng));
+	d->udp = udp_new(d->ev, udp_query, d);
+	d->tcp = tcp_new(d->ev, tcp_query, d);
+	d->resolver = resolver_new(d->ev);
+	resolver_load(d->resolver);
+	d->tick = ev_timer_new(d->ev, on_tick, d);
+}
+
+static void
+on_socket(struct child *c, const struct msg_socket *s, int fd, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	(void)c;
+	switch (s->kind) {
+	case SOCK_DNS_UDP:
+		udp_add(d->udp, fd);
+		break;
+	case SOCK_DNS_TCP:
+		tcp_add(d->tcp, fd);
+		break;
+	default:
+		fatalx("socket of kind %llu",
+		    (unsigned long long)s->kind);
+	}
+}
+
+static void
+conf_item(struct child *c, enum conf_kind kind, struct rbuf *r, void *arg)
+{
+	struct dnsd	*d = arg;
+	struct schema	*schema;
+	void		*obj;
+
+	(void)c;
+	if (kind == CONF_AGENT) {
+		schema = &conf_agent_schema;
+		obj = &d->agent;
+	} else if (kind == CONF_DNS) {
+		schema = &conf_dns_schema;
+		obj = &d->dns;
+	} else
+		fatalx("configuration item %d", (int)kind);
+	schema_clear(schema, obj);
+	if (schema_decode(schema, r, obj) == -1)
+		fatalx("configuration item %d: %s", (int)kind, r->err);
+}
+
+static void
+set_ttl(enum view_kind kind, const char *name, struct view *v, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	v->ttl = answer_ttl(&d->conf, kind, name);
+}
+
+static void
+conf_done(struct child *c, bool first, void *arg)
+{
+	struct dnsd		*d = arg;
+	struct answer_conf	 new;
+
+	(void)c;
+	if (answer_conf_set(&new, &d->agent, &d->dns) == -1)
+		fatalx("domain \"%s\", alt_domain \"%s\": not a name",
+		    str_or(d->agent.domain, ""),
+		    str_or(d->agent.alt_domain, ""));
+	answer_conf_clear(&d->conf);
+	d->conf = new;
+	serve_conf(d->serve, &d->conf);
+	resolver_conf(d->resolver, &d->conf, &d->dns.recursors,
+	    d->dns.recursor_timeout);
+	if (!first)
+		names_each(serve_names(d->serve), set_ttl, d);
+}
+
+static void
+start(struct child *c, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	(void)c;
+	udp_start(d->udp);
+	tcp_start(d->tcp);
+}
+
+static void
+stop(struct child *c, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	(void)c;
+	resolver_free(d->resolver);
+	tcp_free(d->tcp);
+	udp_free(d->udp);
+	ev_timer_free(d->tick);
+	serve_free(d->serve);
+	answer_conf_clear(&d->conf);
+	schema_clear(&conf_agent_schema, &d->agent);
+	schema_clear(&conf_dns_schema, &d->dns);
+}
+
+static const struct sandbox_role role = { .name = "dnsd" };
+
+static const struct child_ops ops = {
+	.self = PROC_DNSD,
+	.prepare = prepare,
+	.socket = on_socket,
+	.link = dnsd_link,
+	.conf_item = conf_item,
+	.conf_done = conf_done,
+	.start = start,
+	.msg = dnsd_msg,
+	.stop = stop,
+	.role = &role,
+};
+
+int
+main(int argc, char **argv)
+{
+	static struct dnsd	d;
+
+	return child_main(argc, argv, &ops, &d);
+}

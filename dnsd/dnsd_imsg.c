@@ -1,0 +1,198 @@
+/*
+ * What dnsd hears and says.
+ *
+ *	catalogd	NAMES_BEGIN, NAME, NAMES_END: the list of names
+ *			WATCH, UNWATCH, VIEW: one name
+ *	gossipd, checkd	RESOLVE, RESOLVED: a host's addresses
+ *
+ * When catalogd comes back it is asked for every name again; until its views
+ * arrive, the old ones are answered from.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "dnsd/dnsd.h"
+
+/* ---- to catalogd ---- */
+
+static void
+send_name(struct dnsd *d, enum imsg_type type, enum view_kind kind,
+    const char *name)
+{
+	uint8_t	body[1 + DNS_NAME_MAX];
+	size_t	n = strlen(name);
+
+	if (n > DNS_NAME_MAX)
+		fatalx("dns: watched name of %zu bytes", n);
+	body[0] = (uint8_t)kind;
+	memcpy(body + 1, name, n);
+	ipc_send(child_link(d->child, PROC_CATALOGD), type, 0, body, 1 + n,
+	    -1);
+}
+
+void
+dnsd_watch(enum view_kind kind, const char *name, void *arg)
+{
+	send_name(arg, IMSG_WATCH, kind, name);
+	dnsd_arm(arg);
+}
+
+void
+dnsd_unwatch(enum view_kind kind, const char *name, void *arg)
+{
+	send_name(arg, IMSG_UNWATCH, kind, name);
+}
+
+/* ---- from catalogd ---- */
+
+static void
+on_names_begin(struct dnsd *d, const struct imsg *m)
+{
+	names_begin(serve_names(d->serve), m->body[0] == 1);
+}
+
+static void
+on_name(struct dnsd *d, const struct imsg *m)
+{
+	char	*name = xmemdup_str(m->body + 2, m->len - 2);
+
+	names_set(serve_names(d->serve), (enum view_kind)m->body[0], name,
+	    m->body[1] == 1);
+	free(name);
+}
+
+static void
+on_names_end(struct dnsd *d)
+{
+	struct names_stats	st;
+
+	names_end(serve_names(d->serve));
+	names_stats(serve_names(d->serve), &st);
+	log_debug("dns: list of names: %zu", st.listed);
+}
+
+static void
+on_view(struct dnsd *d, const struct imsg *m)
+{
+	struct names	*ns = serve_names(d->serve);
+	struct msg_view	 mv;
+	struct view	*v = NULL;
+	const char	*why;
+	enum view_kind	 kind;
+
+	if (schema_decode_all(&msg_view_schema, m->body, m->len, &mv,
+	    &why) == -1)
+		fatalx("dns: view from catalogd: %s", why);
+	kind = (enum view_kind)mv.kind;
+	if (mv.name == NULL || !names_watched(ns, kind, mv.name))
+		log_debug("dns: view of %s: not watched",
+		    str_or(mv.name, "?"));
+	else if (!str_empty(mv.error)) {
+		log_debug("dns: %s: %s", mv.name, mv.error);
+		names_failed(ns, kind, mv.name, ev_now(d->ev));
+	} else {
+		if (mv.exists) {
+			v = view_new(&mv, &d->conf.zone);
+			v->ttl = answer_ttl(&d->conf, kind, mv.name);
+		}
+		(void)names_view(ns, kind, mv.name, v, ev_now(d->ev));
+	}
+	schema_clear(&msg_view_schema, &mv);
+}
+
+static void
+catalogd_msg(struct dnsd *d, const struct imsg *m)
+{
+	switch (m->type) {
+	case IMSG_NAMES_BEGIN:
+		on_names_begin(d, m);
+		break;
+	case IMSG_NAME:
+		on_name(d, m);
+		break;
+	case IMSG_NAMES_END:
+		on_names_end(d);
+		break;
+	case IMSG_VIEW:
+		on_view(d, m);
+		break;
+	default:
+		fatalx("dns: %s from catalogd", imsg_name(m->type));
+	}
+}
+
+/* ---- RESOLVE ---- */
+
+struct resolving {
+	struct dnsd	*d;
+	enum proc	 peer;
+	uint64_t	 generation;	/* of the link that asked */
+	uint32_t	 id;
+};
+
+static void
+on_resolved(const struct msg_resolved *r, void *arg)
+{
+	struct resolving	*x = arg;
+
+	if (x->d->generation[x->peer] == x->generation)
+		ipc_send_schema(child_link(x->d->child, x->peer),
+		    IMSG_RESOLVED, x->id, &msg_resolved_schema, r);
+	free(x);
+}
+
+static void
+on_resolve(struct dnsd *d, enum proc peer, const struct imsg *m)
+{
+	struct resolving	*x = xcalloc(1, sizeof(*x));
+	char			*name = xmemdup_str(m->body, m->len);
+
+	x->d = d;
+	x->peer = peer;
+	x->generation = d->generation[peer];
+	x->id = m->id;
+	resolve_name(d->resolver, name, on_resolved, x);
+	free(name);
+}
+
+/* ---- links ---- */
+
+void
+dnsd_msg(struct child *c, enum proc peer, struct ipc *ipc,
+    const struct imsg *m, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	(void)c;
+	(void)ipc;
+	if (peer == PROC_CATALOGD)
+		catalogd_msg(d, m);
+	else if (m->type == IMSG_RESOLVE)
+		on_resolve(d, peer, m);
+	else
+		fatalx("dns: %s from %s", imsg_name(m->type),
+		    proc_name(peer));
+}
+
+void
+dnsd_link(struct child *c, enum proc peer, struct ipc *ipc, void *arg)
+{
+	struct dnsd	*d = arg;
+
+	(void)c;
+	d->generation[peer]++;
+	if (peer != PROC_CATALOGD)
+		return;
+	if (ipc == NULL) {
+		if (!d->catalog_gone)
+			log_warnx("dns: catalogd is away: answering from the "
+			    "views that are here");
+		d->catalog_gone = true;
+		return;
+	}
+	if (d->catalog_gone)
+		log_info("dns: catalogd is back");
+	d->catalog_gone = false;
+	names_resync(serve_names(d->serve));
+}

@@ -1,0 +1,234 @@
+/*
+ * DNS over TCP: see tcp.h.
+ *
+ * Happy path: accept; two bytes of length and a query, again and again, not
+ * waiting for answers; the client closes.
+ * Failure: a client that stalls within a query or sends nothing for
+ * TCP_IDLE_MS is closed; one that does not take its answers, or has too many
+ * queries open, is not read until it does; a length below a header closes.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/stream.h"
+#include "common/util.h"
+#include "dnsd/tcp.h"
+
+#define TCP_SOCKETS_MAX 64
+
+struct tcp_conn {
+	struct tcp	*tcp;
+	struct stream	*stream;
+	uint64_t	 id;
+	uint32_t	 slot;
+	unsigned	 nlater;
+};
+
+struct tcp {
+	struct ev		*ev;
+	tcp_query_fn		*query;
+	void			*arg;
+	int			 fd[TCP_SOCKETS_MAX];
+	struct acceptor		*acceptor[TCP_SOCKETS_MAX];
+	size_t			 nfd;
+	struct tcp_conn		*conn[TCP_CONNS_MAX];
+	size_t			 nconns;
+	uint64_t		 next_id;
+	bool			 full;		/* said so already */
+	uint8_t			 out[2 + DNS_TCP_MAX];
+};
+
+static void
+conn_free(struct tcp_conn *c)
+{
+	struct tcp	*t = c->tcp;
+
+	stream_free(c->stream);
+	t->conn[c->slot] = NULL;
+	t->nconns--;
+	t->full = false;
+	free(c);
+}
+
+static void
+conn_write(struct tcp_conn *c, const uint8_t *p, size_t n)
+{
+	uint8_t	len[2];
+
+	dns_put16(len, (uint16_t)n);
+	stream_write(c->stream, len, 2);
+	stream_write(c->stream, p, n);
+}
+
+static bool
+conn_busy(const struct tcp_conn *c)
+{
+	return c->nlater >= TCP_LATER_MAX ||
+	    stream_queued(c->stream) >= TCP_QUEUE_MAX;
+}
+
+/* One query; the answer goes straight behind its length. */
+static void
+conn_query(struct tcp_conn *c, const uint8_t *q, size_t len)
+{
+	struct tcp	*t = c->tcp;
+	struct origin	 o = { .udp = false, .socket = c->slot,
+			    .conn = c->id };
+	bool		 later = false;
+	size_t		 n;
+
+	n = t->query(&o, q, len, t->out + 2, &later, t->arg);
+	if (later)
+		c->nlater++;
+	if (n == 0)
+		return;
+	dns_put16(t->out, (uint16_t)n);
+	stream_write(c->stream, t->out, n + 2);
+}
+
+static size_t
+on_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
+{
+	struct tcp_conn	*c = arg;
+	size_t		 used = 0, len;
+
+	while (n - used >= 2 && !conn_busy(c)) {
+		len = dns_get16(p + used);
+		if (len < DNS_HEADER) {
+			conn_free(c);
+			return n;
+		}
+		if (n - used - 2 < len)
+			break;
+		conn_query(c, p + used + 2, len);
+		used += 2 + len;
+	}
+	if (used > 0)
+		stream_deadline(s, TCP_IDLE_MS);
+	if (conn_busy(c))
+		stream_pause(s);
+	return used;
+}
+
+static void
+conn_resume(struct tcp_conn *c)
+{
+	if (!conn_busy(c))
+		stream_resume(c->stream);
+}
+
+static void
+on_drained(struct stream *s, void *arg)
+{
+	(void)s;
+	conn_resume(arg);
+}
+
+static void
+on_closed(struct stream *s, const char *why, void *arg)
+{
+	struct tcp_conn	*c = arg;
+
+	(void)s;
+	if (why != NULL)
+		log_debug("dns: TCP client: %s", why);
+	conn_free(c);
+}
+
+static const struct stream_ops conn_ops = {
+	.data = on_data,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+static void
+on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
+{
+	struct tcp	*t = arg;
+	struct tcp_conn	*c;
+	uint32_t	 i;
+
+	(void)peer;
+	if (t->nconns >= TCP_CONNS_MAX) {
+		if (!t->full)
+			log_warnx("dns: %d TCP connections: new ones are "
+			    "closed", TCP_CONNS_MAX);
+		t->full = true;
+		close(fd);
+		return;
+	}
+	for (i = 0; t->conn[i] != NULL; i++)
+		;
+	c = xcalloc(1, sizeof(*c));
+	c->tcp = t;
+	c->slot = i;
+	c->id = ++t->next_id;
+	t->conn[i] = c;
+	t->nconns++;
+	c->stream = stream_new(t->ev, fd, &conn_ops, c);
+	stream_limit(c->stream, 2 + DNS_TCP_MAX);
+	stream_deadline(c->stream, TCP_IDLE_MS);
+}
+
+void
+tcp_reply(struct tcp *t, const struct origin *o, const uint8_t *p, size_t n)
+{
+	struct tcp_conn	*c;
+
+	if (o->socket >= TCP_CONNS_MAX ||
+	    (c = t->conn[o->socket]) == NULL || c->id != o->conn)
+		return;		/* the client left meanwhile */
+	c->nlater--;
+	if (n > 0)
+		conn_write(c, p, n);
+	conn_resume(c);
+}
+
+void
+tcp_add(struct tcp *t, int fd)
+{
+	if (t->nfd == TCP_SOCKETS_MAX)
+		fatalx("dns: more than %d TCP sockets", TCP_SOCKETS_MAX);
+	t->fd[t->nfd++] = fd;
+}
+
+void
+tcp_start(struct tcp *t)
+{
+	size_t	i;
+
+	for (i = 0; i < t->nfd; i++)
+		if (t->acceptor[i] == NULL)
+			t->acceptor[i] = acceptor_new(t->ev, t->fd[i],
+			    on_accept, t);
+}
+
+struct tcp *
+tcp_new(struct ev *ev, tcp_query_fn *query, void *arg)
+{
+	struct tcp	*t = xcalloc(1, sizeof(*t));
+
+	t->ev = ev;
+	t->query = query;
+	t->arg = arg;
+	return t;
+}
+
+void
+tcp_free(struct tcp *t)
+{
+	size_t	i;
+
+	if (t == NULL)
+		return;
+	for (i = 0; i < TCP_CONNS_MAX; i++)
+		if (t->conn[i] != NULL)
+			conn_free(t->conn[i]);
+	for (i = 0; i < t->nfd; i++) {
+		acceptor_free(t->acceptor[i]);
+		close(t->fd[i]);
+	}
+	free(t);
+}

@@ -1,0 +1,29 @@
+/*
+ * DNS over TCP (RFC 7766): pipelined queries, answers in any order, idle
+ * connections closed.
+ */
+#ifndef DNSD_TCP_H
+#define DNSD_TCP_H
+
+#include "common/ev.h"
+#include "dnsd/names.h"
+
+#define TCP_CONNS_MAX 1024	/* at once; the next are closed */
+#define TCP_IDLE_MS 10000	/* between two queries, or within one */
+#define TCP_LATER_MAX 64	/* unanswered queries of one connection */
+#define TCP_QUEUE_MAX (256 * 1024) /* answers a client has not taken */
+
+/* The answer's length in out, or 0 with *later: it comes, or does not. */
+typedef size_t tcp_query_fn(const struct origin *, const uint8_t *, size_t,
+    uint8_t *out, bool *later, void *arg);
+
+struct tcp;
+struct tcp *tcp_new(struct ev *, tcp_query_fn *, void *arg);
+void tcp_free(struct tcp *);		/* closes the sockets */
+/* A listening socket; takes fd. */
+void tcp_add(struct tcp *, int fd);
+void tcp_start(struct tcp *);		/* begins to accept */
+/* n == 0: there will be no answer. */
+void tcp_reply(struct tcp *, const struct origin *, const uint8_t *, size_t);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * DNS over UDP: batches in, batches out.
+ */
+#ifndef DNSD_UDP_H
+#define DNSD_UDP_H
+
+#include "common/ev.h"
+#include "dnsd/names.h"
+
+/* The answer's length in out, or 0: later, or never. */
+typedef size_t udp_query_fn(const struct origin *, const uint8_t *, size_t,
+    uint8_t *out, void *arg);
+
+struct udp;
+struct udp *udp_new(struct ev *, udp_query_fn *, void *arg);
+void udp_free(struct udp *);		/* closes the sockets */
+/* A bound socket; takes fd. */
+void udp_add(struct udp *, int fd);
+void udp_start(struct udp *);		/* begins to read */
+void udp_reply(struct udp *, const struct origin *, const uint8_t *, size_t);
+
+#endif
