@@ -307,7 +307,8 @@ START_TEST(flags_say_what_is_left_out_and_how_nil_looks)
 	strmap_put(&a.meta, "b", "2");
 	strmap_put(&a.meta, "a", "1");
 	out = encode(&agent_service_schema, &a);
-	ck_assert_ptr_nonnull(strstr(out, "\"Meta\":{\"a\":\"1\",\"b\":\"2\"}"));
+	ck_assert_ptr_nonnull(strstr(out,
+	    "\"Meta\":{\"a\":\"1\",\"b\":\"2\"}"));
 	free(out);
 	schema_clear(&health_check_schema, &c);
 	schema_clear(&agent_service_schema, &a);
