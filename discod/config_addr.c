@@ -307,6 +307,9 @@ addr_advertise(const struct values *v, const struct config_env *env,
 		    &env->running->agent.tagged_addresses);
 		return;
 	}
+	if (v_str(v, KEY_BIND_ADDR) == NULL)
+		problem(p, v_where(v, KEY_BIND_ADDR), "bind_addr cannot be "
+		    "empty: give an address, or 0.0.0.0");
 	if ((a->bind_addr = addr_one(v, KEY_BIND_ADDR, env, p)) == NULL)
 		return;
 	a->advertise_addr = addr_one(v, KEY_ADVERTISE, env, p);

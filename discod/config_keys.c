@@ -61,6 +61,7 @@ static const char *const watch_handlers[] = {
 	"args", "handler", "http_handler_config"
 };
 
+__attribute__((format(printf, 3, 0)))
 static void
 add_line(struct strs *to, const char *where, const char *fmt, va_list ap)
 {

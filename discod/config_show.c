@@ -272,7 +272,9 @@ put_object(struct jw *jw, const struct schema *s, const void *obj, bool api)
 	for (i = 0; i < s->nfields; i++) {
 		f = &s->fields[i];
 		p = (const char *)obj + f->off;
-		if ((f->flags & S_SECRET) || !field_given(f, p))
+		/* A weight of 0 is not the weight that is not given. */
+		if ((f->flags & S_SECRET) ||
+		    (!field_given(f, p) && s != &service_weights_schema))
 			continue;
 		name = api || f->aliases == NULL ? f->name : f->aliases;
 		snprintf(key, sizeof(key), "%.*s", (int)strcspn(name, "|"),
@@ -371,7 +373,7 @@ shown(enum key key, const struct values *vs, const struct config *c)
 		return false;
 	switch (k->type) {
 	case T_STR:
-		return effective(key, c) != NULL ||
+		return effective(key, c) != NULL || k->def != NULL ||
 		    !str_empty(vs->v[key].str);
 	case T_OBJ:
 	case T_LIST:
