@@ -1,0 +1,236 @@
+/*
+ * The store of identities.  Who is alive and since when is swim.c's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "gossipd/ident.h"
+
+#define BUCKETS_MIN 64u
+
+LIST_HEAD(ident_list, ident);
+
+struct name {
+	struct ident_list	 idents;	/* empty: the number is free */
+	uint32_t		 hash;
+	uint32_t		 next;		/* in its bucket, or free */
+};
+
+struct idents {
+	struct name	*names;
+	uint32_t	 n, cap, used, free;
+	uint32_t	*bucket;
+	uint32_t	 nbuckets;		/* a power of two */
+};
+
+struct gaddr
+gaddr_of(struct span ip, uint16_t port)
+{
+	struct gaddr	a = { .port = port };
+
+	if (ip.n == 4 || ip.n == 16) {
+		memcpy(a.ip, ip.p, ip.n);
+		a.len = (uint8_t)ip.n;
+	}
+	return a;
+}
+
+bool
+gaddr_equal(const struct gaddr *a, const struct gaddr *b)
+{
+	return a->len == b->len && a->port == b->port &&
+	    memcmp(a->ip, b->ip, a->len) == 0;
+}
+
+struct span
+gaddr_ip(const struct gaddr *a)
+{
+	return span_of(a->ip, a->len);
+}
+
+int
+gaddr_to_sockaddr(const struct gaddr *a, struct sockaddr_storage *ss)
+{
+	return addr_from_bytes(a->ip, a->len, a->port, ss);
+}
+
+struct gaddr
+gaddr_from_sockaddr(const struct sockaddr_storage *ss)
+{
+	struct gaddr	a = { .port = addr_port(ss) };
+
+	a.len = (uint8_t)addr_to_bytes(ss, a.ip);
+	return a;
+}
+
+struct span
+ident_name_span(const struct ident *id)
+{
+	return span_of(id->data, id->name_len);
+}
+
+struct span
+ident_meta(const struct ident *id)
+{
+	return span_of(id->data + id->name_len + 1, id->meta_len);
+}
+
+static void
+rehash(struct idents *s, uint32_t nbuckets)
+{
+	uint32_t	i, *b;
+
+	s->nbuckets = nbuckets;
+	s->bucket = xreallocarray(s->bucket, nbuckets, sizeof(*s->bucket));
+	memset(s->bucket, 0xff, nbuckets * sizeof(*s->bucket));
+	for (i = 0; i < s->n; i++) {
+		if (LIST_EMPTY(&s->names[i].idents))
+			continue;
+		b = &s->bucket[s->names[i].hash & (nbuckets - 1)];
+		s->names[i].next = *b;
+		*b = i;
+	}
+}
+
+struct idents *
+idents_new(void)
+{
+	struct idents	*s = xcalloc(1, sizeof(*s));
+
+	s->free = IDENT_NONE;
+	rehash(s, BUCKETS_MIN);
+	return s;
+}
+
+void
+idents_free(struct idents *s)
+{
+	if (s == NULL)
+		return;
+	free(s->names);
+	free(s->bucket);
+	free(s);
+}
+
+uint32_t
+idents_bound(const struct idents *s)
+{
+	return s->n;
+}
+
+static uint32_t
+name_hash(struct span name)
+{
+	return (uint32_t)hash_bytes(name.p, name.n, 0);
+}
+
+uint32_t
+idents_find(const struct idents *s, struct span name)
+{
+	uint32_t	 hash = name_hash(name), i;
+
+	for (i = s->bucket[hash & (s->nbuckets - 1)]; i != IDENT_NONE;
+	    i = s->names[i].next)
+		if (s->names[i].hash == hash && span_same(name,
+		    ident_name_span(LIST_FIRST(&s->names[i].idents))))
+			return i;
+	return IDENT_NONE;
+}
+
+static uint32_t
+name_add(struct idents *s, struct span name)
+{
+	struct name	*e;
+	uint32_t	 i, *b;
+
+	if (s->used >= s->nbuckets)
+		rehash(s, s->nbuckets * 2);
+	if ((i = s->free) != IDENT_NONE)
+		s->free = s->names[i].next;
+	else {
+		if (s->n == s->cap) {
+			s->cap = s->cap == 0 ? 16 : s->cap * 2;
+			s->names = xreallocarray(s->names, s->cap,
+			    sizeof(*s->names));
+			/* The heads moved; their first elements point back. */
+			for (i = 0; i < s->n; i++)
+				if (!LIST_EMPTY(&s->names[i].idents))
+					LIST_FIRST(&s->names[i].idents)->
+					    other.le_prev =
+					    &s->names[i].idents.lh_first;
+		}
+		i = s->n++;
+	}
+	e = &s->names[i];
+	LIST_INIT(&e->idents);
+	e->hash = name_hash(name);
+	b = &s->bucket[e->hash & (s->nbuckets - 1)];
+	e->next = *b;
+	*b = i;
+	s->used++;
+	return i;
+}
+
+static void
+name_remove(struct idents *s, uint32_t num)
+{
+	struct name	*e = &s->names[num];
+	uint32_t	*at = &s->bucket[e->hash & (s->nbuckets - 1)];
+
+	while (*at != num)
+		at = &s->names[*at].next;
+	*at = e->next;
+	e->next = s->free;
+	s->free = num;
+	s->used--;
+}
+
+struct ident *
+ident_get(struct idents *s, struct span name, const struct gaddr *addr,
+    struct span meta, const uint8_t vsn[VSN_LEN])
+{
+	struct ident	*id;
+	uint32_t	 num;
+
+	if ((num = idents_find(s, name)) == IDENT_NONE)
+		num = name_add(s, name);
+	LIST_FOREACH(id, &s->names[num].idents, other)
+		if (gaddr_equal(&id->addr, addr) &&
+		    span_same(ident_meta(id), meta) &&
+		    memcmp(id->vsn, vsn, VSN_LEN) == 0)
+			return ident_ref(id);
+	id = xcalloc(1, sizeof(*id) + name.n + 1 + meta.n);
+	id->num = num;
+	id->refs = 1;
+	id->addr = *addr;
+	memcpy(id->vsn, vsn, VSN_LEN);
+	id->name_len = (uint16_t)name.n;
+	id->meta_len = (uint16_t)meta.n;
+	memcpy(id->data, name.p, name.n);
+	if (meta.n > 0)
+		memcpy(id->data + name.n + 1, meta.p, meta.n);
+	LIST_INSERT_HEAD(&s->names[num].idents, id, other);
+	return id;
+}
+
+struct ident *
+ident_ref(struct ident *id)
+{
+	id->refs++;
+	return id;
+}
+
+void
+ident_unref(struct idents *s, struct ident *id)
+{
+	uint32_t	num;
+
+	if (id == NULL || --id->refs > 0)
+		return;
+	num = id->num;
+	LIST_REMOVE(id, other);
+	if (LIST_EMPTY(&s->names[num].idents))
+		name_remove(s, num);
+	free(id);
+}
