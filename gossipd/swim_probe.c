@@ -1,0 +1,368 @@
+/*
+ * Failure detection: one probe at a time, and the answers that others' probes
+ * get from us (gossip.md 9.3 to 9.5).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossipd/swim_int.h"
+
+#define VSN_TCP_PING	3	/* pmax that answers TCP pings */
+#define VSN_NACK	4	/* pmax that sends nacks */
+
+static void
+probe_end(struct swim *s, int delta)
+{
+	struct probe	*p = &s->probe;
+	int		 health = (int)s->health + delta;
+	int		 max = (int)s->conf.awareness_max - 1;
+
+	s->health = (unsigned)(health < 0 ? 0 : health > max ? max : health);
+	ident_unref(s->idents, p->id);
+	memset(p, 0, sizeof(*p));
+}
+
+void
+swim_probe_clear(struct swim *s)
+{
+	struct relay	*y;
+
+	ident_unref(s->idents, s->probe.id);
+	memset(&s->probe, 0, sizeof(s->probe));
+	while ((y = TAILQ_FIRST(&s->relays)) != NULL) {
+		TAILQ_REMOVE(&s->relays, y, link);
+		free(y);
+	}
+	s->nrelays = 0;
+}
+
+/* The next member worth a probe, or NULL in this round. */
+static struct sview *
+next_target(struct swim *s, uint64_t now)
+{
+	struct sview	*v;
+	uint32_t	 tries, max = s->n;
+
+	for (tries = 0; tries < max; tries++) {
+		if (s->next >= s->n) {
+			swim_reap(s, now);
+			s->next = 0;
+			if (s->n == 0)
+				return NULL;
+		}
+		v = &s->view[s->list[s->next++]];
+		if (v->id != s->self &&
+		    (v->state == SWIM_ALIVE || v->state == SWIM_SUSPECT))
+			return v;
+	}
+	return NULL;
+}
+
+static struct ml_ping
+ping_of(const struct swim *s, uint32_t seq, struct span node)
+{
+	struct ml_ping	p = {
+		.node = node, .seq = seq,
+		.src_addr = gaddr_ip(&s->self->addr),
+		.src_node = ident_name_span(s->self),
+		.src_port = s->self->addr.port
+	};
+
+	return p;
+}
+
+/* Suspects hear of it first, so that they can refute. */
+static void
+ping_suspect(struct swim *s, const struct sview *v)
+{
+	struct wbuf	*w;
+	struct ml_claim	 c = {
+		.from = ident_name_span(s->self), .inc = v->inc,
+		.node = ident_name_span(v->id)
+	};
+
+	compound_reset(&s->parts);
+	(void)compound_add(&s->parts, s->msg.p, s->msg.len);
+	w = swim_msg(s, ML_SUSPECT);
+	body_encode(&ml_claim_body, &c, w);
+	(void)compound_add(&s->parts, w->p, w->len);
+	wb_reset(&s->packet);
+	compound_encode(&s->parts, &s->packet);
+	s->ops.send(s->arg, &v->id->addr, v->id->vsn[VSN_PMAX] >= 5,
+	    s->packet.p, s->packet.len);
+}
+
+static void
+probe_start(struct swim *s, uint64_t now)
+{
+	struct probe	*p = &s->probe;
+	struct sview	*v;
+	struct ml_ping	 ping;
+
+	if ((v = next_target(s, now)) == NULL)
+		return;
+	p->phase = PROBE_DIRECT;
+	p->id = ident_ref(v->id);
+	p->seq = ++s->seq;
+	p->start = now;
+	p->direct_until = now + s->conf.probe_timeout_ns;
+	p->until = now + s->conf.probe_interval_ns * (s->health + 1);
+	if (p->direct_until > p->until)
+		p->direct_until = p->until;
+	ping = ping_of(s, p->seq, ident_name_span(v->id));
+	body_encode(&ml_ping_body, &ping, swim_msg(s, ML_PING));
+	if (v->state == SWIM_ALIVE)
+		swim_send_filled(s, &v->id->addr);
+	else
+		ping_suspect(s, v);
+}
+
+static bool
+want_relay(struct swim *s, const struct sview *v, uint64_t now)
+{
+	return swim_want_alive(s, v, now) && v->id->num != s->probe.id->num;
+}
+
+/* No direct ack: others are asked, and TCP is tried. */
+static void
+probe_indirect(struct swim *s, uint64_t now)
+{
+	struct probe		*p = &s->probe;
+	struct sview		*v[16];
+	struct ml_indirect	 m;
+	size_t			 i, n = s->conf.indirect;
+
+	p->phase = PROBE_INDIRECT;
+	n = swim_random(s, n < NELEM(v) ? n : NELEM(v), v, want_relay, now);
+	for (i = 0; i < n; i++) {
+		memset(&m, 0, sizeof(m));
+		m.nack = v[i]->id->vsn[VSN_PMAX] >= VSN_NACK;
+		m.node = ident_name_span(p->id);
+		m.target = gaddr_ip(&p->id->addr);
+		m.port = p->id->addr.port;
+		m.seq = p->seq;
+		m.src_addr = gaddr_ip(&s->self->addr);
+		m.src_node = ident_name_span(s->self);
+		m.src_port = s->self->addr.port;
+		p->relays++;
+		p->want_nacks += m.nack;
+		body_encode(&ml_indirect_body, &m, swim_msg(s, ML_INDIRECT));
+		swim_send_filled(s, &v[i]->id->addr);
+	}
+	if (p->id->vsn[VSN_PMAX] >= VSN_TCP_PING)
+		s->ops.tcp_ping(s->arg, p->id, p->seq, p->until);
+}
+
+static void
+probe_fail(struct swim *s, uint64_t now)
+{
+	struct probe	*p = &s->probe;
+	struct sview	*v = swim_view(s, ident_name_span(p->id));
+	struct ml_claim	 c = { .from = ident_name_span(s->self) };
+	char		 why[128];
+	int		 delta = 1;
+
+	if (p->tcp_acked) {
+		swim_note(s, SWIM_WARN, "member %s: answers by TCP but not by "
+		    "UDP: is UDP blocked?", ident_name(p->id));
+		probe_end(s, -1);
+		return;
+	}
+	if (p->want_nacks > 0)
+		delta = p->want_nacks > p->nacks ?
+		    (int)(p->want_nacks - p->nacks) : 0;
+	if (v != NULL) {
+		(void)snprintf(why, sizeof(why), "no ack in %llu ms, nor "
+		    "through %u others (%u nacks), nor by TCP",
+		    (unsigned long long)((now - p->start) / NS_PER_MS),
+		    p->relays, p->nacks);
+		c.inc = v->inc;
+		c.node = ident_name_span(v->id);
+		swim_suspect(s, now, &c, why);
+	}
+	probe_end(s, delta);
+}
+
+void
+swim_tcp_acked(struct swim *s, uint32_t seq)
+{
+	if (s->probe.phase != PROBE_IDLE && s->probe.seq == seq)
+		s->probe.tcp_acked = true;
+}
+
+/* ---- answering ---- */
+
+/* Where the answer goes: as the message says, else where it came from. */
+static struct gaddr
+answer_to(const struct gaddr *from, struct span src, uint16_t port)
+{
+	struct gaddr	a = gaddr_of(src, port);
+
+	return a.len > 0 && port != 0 ? a : *from;
+}
+
+static void
+send_ack(struct swim *s, const struct gaddr *to, uint32_t seq,
+    struct span payload)
+{
+	struct ml_ack	ack = { .payload = payload, .seq = seq };
+
+	body_encode(&ml_ack_body, &ack, swim_msg(s, ML_ACK));
+	swim_send_filled(s, to);
+}
+
+void
+swim_on_ping(struct swim *s, const struct gaddr *from, struct rbuf *r)
+{
+	struct ml_ping	p;
+	struct gaddr	to;
+
+	body_decode(&ml_ping_body, r, &p);
+	if (!rb_ok(r) || (p.node.n > 0 && !swim_is_self(s, p.node)))
+		return;
+	to = answer_to(from, p.src_addr, p.src_port);
+	wb_reset(&s->payload);
+	s->ops.ack_write(s->arg, &s->payload);
+	send_ack(s, &to, p.seq, span_of(s->payload.p, s->payload.len));
+}
+
+void
+swim_on_indirect(struct swim *s, uint64_t now, const struct gaddr *from,
+    struct rbuf *r)
+{
+	struct ml_indirect	 m;
+	struct ml_ping		 ping;
+	struct gaddr		 target;
+	struct relay		*y;
+
+	body_decode(&ml_indirect_body, r, &m);
+	if (!rb_ok(r) || s->nrelays >= RELAYS_MAX)
+		return;
+	target = gaddr_of(m.target, m.port != 0 ? m.port : s->self->addr.port);
+	if (target.len == 0)
+		return;
+	y = xcalloc(1, sizeof(*y));
+	y->seq = ++s->seq;
+	y->their_seq = m.seq;
+	y->to = answer_to(from, m.src_addr, m.src_port);
+	y->nack = m.nack;
+	y->until = now + s->conf.probe_timeout_ns;
+	TAILQ_INSERT_TAIL(&s->relays, y, link);
+	s->nrelays++;
+	ping = ping_of(s, y->seq, m.node);
+	body_encode(&ml_ping_body, &ping, swim_msg(s, ML_PING));
+	swim_send_filled(s, &target);
+}
+
+static void
+relay_drop(struct swim *s, struct relay *y)
+{
+	TAILQ_REMOVE(&s->relays, y, link);
+	s->nrelays--;
+	free(y);
+}
+
+void
+swim_on_ack(struct swim *s, uint64_t now, struct rbuf *r)
+{
+	struct probe	*p = &s->probe;
+	struct ml_ack	 ack;
+	struct relay	*y;
+
+	body_decode(&ml_ack_body, r, &ack);
+	if (!rb_ok(r))
+		return;
+	if (p->phase != PROBE_IDLE && ack.seq == p->seq) {
+		if (p->phase == PROBE_DIRECT && now <= p->direct_until &&
+		    s->ops.ack_read != NULL)
+			s->ops.ack_read(s->arg, p->id, now - p->start,
+			    ack.payload);
+		probe_end(s, -1);
+		return;
+	}
+	TAILQ_FOREACH(y, &s->relays, link)
+		if (y->seq == ack.seq)
+			break;
+	if (y == NULL)
+		return;
+	if (now <= y->until)
+		send_ack(s, &y->to, y->their_seq, span_of(NULL, 0));
+	relay_drop(s, y);
+}
+
+void
+swim_on_nack(struct swim *s, struct rbuf *r)
+{
+	struct ml_nack	nack;
+
+	body_decode(&ml_nack_body, r, &nack);
+	if (rb_ok(r) && s->probe.phase == PROBE_INDIRECT &&
+	    nack.seq == s->probe.seq)
+		s->probe.nacks++;
+}
+
+static void
+relays_expire(struct swim *s, uint64_t now)
+{
+	struct relay	*y;
+	struct ml_nack	 nack;
+
+	/* All wait equally long, so the oldest is in front. */
+	while ((y = TAILQ_FIRST(&s->relays)) != NULL && now >= y->until) {
+		if (y->nack) {
+			nack.seq = y->their_seq;
+			body_encode(&ml_nack_body, &nack, swim_msg(s, ML_NACK));
+			swim_send_filled(s, &y->to);
+		}
+		relay_drop(s, y);
+	}
+}
+
+/* ---- the clock ---- */
+
+void
+swim_probe_tick(struct swim *s, uint64_t now)
+{
+	struct probe	*p = &s->probe;
+
+	relays_expire(s, now);
+	if (p->phase == PROBE_DIRECT && now >= p->direct_until)
+		probe_indirect(s, now);
+	if (p->phase == PROBE_INDIRECT && now >= p->until)
+		probe_fail(s, now);
+	if (now < s->probe_at)
+		return;
+	s->probe_at += s->conf.probe_interval_ns;
+	if (s->probe_at <= now)
+		s->probe_at = now + s->conf.probe_interval_ns;
+	if (p->phase == PROBE_IDLE)
+		probe_start(s, now);
+}
+
+uint64_t
+swim_probe_next(const struct swim *s)
+{
+	const struct probe	*p = &s->probe;
+	const struct relay	*y = TAILQ_FIRST(&s->relays);
+	uint64_t		 at = s->probe_at, until;
+
+	if (p->phase != PROBE_IDLE) {
+		until = p->phase == PROBE_DIRECT ? p->direct_until : p->until;
+		at = until < at ? until : at;
+	}
+	return y != NULL && y->until < at ? y->until : at;
+}
+
+void
+swim_probe_shift(struct swim *s, uint64_t by)
+{
+	struct relay	*y;
+
+	if (s->probe.phase != PROBE_IDLE) {
+		s->probe.direct_until += by;
+		s->probe.until += by;
+	}
+	TAILQ_FOREACH(y, &s->relays, link)
+		y->until += by;
+}
