@@ -389,6 +389,9 @@ died(struct kid *k, const char *how)
 {
 	uint64_t	lived_ms, wait_ms;
 	char		when[48] = "at once";
+	/* Of one that was not READY, what it said went through us. */
+	const char	*last = k->state == KID_STARTING ?
+			    sink_last(k->sink) : "";
 
 	lived_ms = ev_hrtime() / NS_PER_MS - k->started_ms;
 	wait_ms = backoff_died(&k->backoff, lived_ms);
@@ -397,9 +400,10 @@ died(struct kid *k, const char *how)
 		    (unsigned long long)wait_ms);
 	k->restarts++;
 	set_state(k, KID_DOWN);
-	log_errorx("%s: pid %ld ended after %llu ms: %s; starting it again "
-	    "%s", proc_name(k->proc), (long)k->pid,
-	    (unsigned long long)lived_ms, how, when);
+	log_errorx("%s: pid %ld ended after %llu ms: %s%s%s; starting it "
+	    "again %s", proc_name(k->proc), (long)k->pid,
+	    (unsigned long long)lived_ms, how, *last != '\0' ? ": " : "",
+	    last, when);
 	k->pid = 0;
 	ev_timer_set(k->timer, wait_ms);
 }
