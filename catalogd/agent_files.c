@@ -1,0 +1,454 @@
+/*
+ * The agent's files.  See agent_files.h.  A file that cannot be read or
+ * understood is named in the log and left where it is: one bad file must not
+ * take the others with it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "catalogd/agent_files.h"
+#include "catalogd/agent_persist.h"
+#include "common/log.h"
+
+#define FILE_BYTES_MAX	(1u << 20)	/* a definition is a few hundred */
+#define FILES_MAX	100000
+#define ALIVE_TRUST_S	(2 * ALIVE_EVERY_MS / 1000)
+
+enum { DIR_SERVICES, DIR_CHECKS, DIR_STATE, NDIRS };
+static const char *const subdir[NDIRS] = {
+	"services", "checks", "checks/state"
+};
+
+struct text { char *name, *text; size_t len; };
+
+struct agent_files {
+	char		*dir;			/* NULL: nothing is kept */
+	struct text	*old[NDIRS];		/* of a Consul data directory */
+	size_t		 nold[NDIRS];
+};
+
+/* ---- reading a directory ---- */
+
+static int
+is_name(const char *s)
+{
+	return strlen(s) == PERSIST_NAME_LEN - 1 &&
+	    strspn(s, "0123456789abcdef") == PERSIST_NAME_LEN - 1;
+}
+
+/* Every regular file in it whose name is one of ours. */
+static size_t
+read_dir(const char *dir, struct text **out)
+{
+	struct text	*v = NULL;
+	struct dirent	*e;
+	size_t		 n = 0;
+	char		*path, *text;
+	DIR		*d;
+
+	*out = NULL;
+	if ((d = opendir(dir)) == NULL) {
+		if (errno != ENOENT)
+			log_warn("cannot read %s", dir);
+		return 0;
+	}
+	while (n < FILES_MAX && (e = readdir(d)) != NULL) {
+		if (!is_name(e->d_name))
+			continue;
+		v = xreallocarray(v, n + 1, sizeof(*v));
+		xasprintf(&path, "%s/%s", dir, e->d_name);
+		text = file_read(path, FILE_BYTES_MAX, &v[n].len);
+		if (text == NULL)
+			log_warn("cannot read %s", path);
+		else {
+			v[n].text = text;
+			v[n++].name = xstrdup(e->d_name);
+		}
+		free(path);
+	}
+	closedir(d);
+	*out = v;
+	return n;
+}
+
+static void
+texts_free(struct text *v, size_t n)
+{
+	size_t	 i;
+
+	for (i = 0; i < n; i++) {
+		free(v[i].name);
+		free(v[i].text);
+	}
+	free(v);
+}
+
+/* ---- opening ---- */
+
+/* A Consul data directory has our directory as a child of its own. */
+static void
+take_over(struct agent_files *f, const char *dir)
+{
+	char		*path;
+	struct stat	 st;
+	int		 i, mine;
+
+	xasprintf(&path, "%s/%s", dir, subdir[DIR_SERVICES]);
+	mine = stat(path, &st) == 0;
+	free(path);
+	for (i = 0; i < NDIRS && !mine; i++) {
+		xasprintf(&path, "%s/../%s", dir, subdir[i]);
+		f->nold[i] = read_dir(path, &f->old[i]);
+		free(path);
+	}
+}
+
+struct agent_files *
+agent_files_new(const char *dir_now)
+{
+	struct agent_files	*f = xcalloc(1, sizeof(*f));
+
+	if (!str_empty(dir_now))
+		take_over(f, dir_now);
+	return f;
+}
+
+static char *
+path_of(const struct agent_files *f, int which, const char *id)
+{
+	char	 name[PERSIST_NAME_LEN], *path;
+
+	persist_name(id, name);
+	xasprintf(&path, "%s/%s/%s", f->dir, subdir[which], name);
+	return path;
+}
+
+/* What Consul left becomes ours, file by file. */
+static int
+adopt(struct agent_files *f)
+{
+	char	*path;
+	size_t	 j;
+	int	 i, rc = 0;
+
+	for (i = 0; i < NDIRS; i++) {
+		for (j = 0; j < f->nold[i] && rc == 0; j++) {
+			xasprintf(&path, "%s/%s/%s", f->dir, subdir[i],
+			    f->old[i][j].name);
+			rc = file_write_atomic(path, f->old[i][j].text,
+			    f->old[i][j].len, 0600);
+			free(path);
+		}
+		if (f->nold[i] > 0 && rc == 0)
+			log_info("took over %zu files from Consul's %s",
+			    f->nold[i], subdir[i]);
+		texts_free(f->old[i], f->nold[i]);
+		f->old[i] = NULL;
+		f->nold[i] = 0;
+	}
+	return rc;
+}
+
+int
+agent_files_open(struct agent_files *f, const char *dir)
+{
+	char	*path;
+	int	 i, rc = 0;
+
+	if (str_empty(dir))
+		return 0;
+	free(f->dir);
+	/* "/" would make "//services". */
+	f->dir = xstrdup(strcmp(dir, "/") == 0 ? "" : dir);
+	for (i = 0; i < NDIRS && rc == 0; i++) {
+		xasprintf(&path, "%s/%s", f->dir, subdir[i]);
+		if (mkdir(path, 0700) == -1 && errno != EEXIST) {
+			log_warn("cannot make %s", path);
+			rc = -1;
+		}
+		free(path);
+	}
+	return rc == 0 ? adopt(f) : -1;
+}
+
+void
+agent_files_free(struct agent_files *f)
+{
+	int	 i;
+
+	if (f == NULL)
+		return;
+	for (i = 0; i < NDIRS; i++)
+		texts_free(f->old[i], f->nold[i]);
+	free(f->dir);
+	free(f);
+}
+
+/* ---- writing ---- */
+
+static int
+save(struct agent_files *f, int which, const char *id, struct schema *schema,
+    const void *obj)
+{
+	size_t	 len;
+	char	*text, *path;
+	int	 rc;
+
+	if (f->dir == NULL)
+		return 0;
+	text = persist_encode(schema, obj, &len);
+	path = path_of(f, which, id);
+	if ((rc = file_write_atomic(path, text, len, 0600)) == -1)
+		log_warn("cannot write %s for %s", path, id);
+	free(path);
+	free(text);
+	return rc;
+}
+
+static void
+drop(struct agent_files *f, int which, const char *id)
+{
+	char	*path;
+
+	if (f->dir == NULL)
+		return;
+	path = path_of(f, which, id);
+	if (unlink(path) == -1 && errno != ENOENT)
+		log_warn("cannot remove %s of %s", path, id);
+	free(path);
+}
+
+/* Without fsync: a lost state costs a check its memory and nothing else. */
+static void
+write_plain(const char *path, const char *text, size_t len)
+{
+	char	*tmp;
+	ssize_t	 n;
+	int	 fd;
+
+	xasprintf(&tmp, "%s.new", path);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd == -1) {
+		log_warn("cannot write %s", tmp);
+		free(tmp);
+		return;
+	}
+	n = write(fd, text, len);
+	if (n == -1 || (size_t)n != len)
+		log_warn("cannot write %s", tmp);
+	else if (rename(tmp, path) == -1)
+		log_warn("cannot rename %s", tmp);
+	close(fd);
+	free(tmp);
+}
+
+int
+agent_files_save_service(struct agent_files *f, const struct local_service *s)
+{
+	struct persisted_service	 p;
+	char				 remote[] = "remote";
+
+	memset(&p, 0, sizeof(p));
+	p.token = s->token;
+	p.service = s->svc;	/* borrowed */
+	p.source = remote;
+	return save(f, DIR_SERVICES, s->svc.id, &persisted_service_schema, &p);
+}
+
+int
+agent_files_save_check(struct agent_files *f, const struct local_check *c)
+{
+	struct persisted_check	 p;
+	struct check_def	 def = c->def;	/* borrowed */
+	char			 remote[] = "remote";
+
+	memset(&p, 0, sizeof(p));
+	p.check = c->chk;
+	p.chk_type = c->kind == CHECK_NONE ? NULL : &def;
+	p.token = c->token;
+	p.source = remote;
+	return save(f, DIR_CHECKS, c->chk.check_id, &persisted_check_schema,
+	    &p);
+}
+
+void
+agent_files_save_state(struct agent_files *f, const char *id,
+    const char *status, const char *output, int64_t expires_s)
+{
+	struct persisted_state	 p;
+	size_t			 len;
+	char			*text, *path;
+
+	if (f->dir == NULL)
+		return;
+	p.check_id = (char *)(uintptr_t)id;
+	p.status = (char *)(uintptr_t)status;
+	p.output = (char *)(uintptr_t)output;
+	p.expires = expires_s;
+	text = persist_encode(&persisted_state_schema, &p, &len);
+	path = path_of(f, DIR_STATE, id);
+	write_plain(path, text, len);
+	free(path);
+	free(text);
+}
+
+void
+agent_files_drop_service(struct agent_files *f, const char *id)
+{
+	drop(f, DIR_SERVICES, id);
+}
+
+void
+agent_files_drop_check(struct agent_files *f, const char *id)
+{
+	drop(f, DIR_CHECKS, id);
+}
+
+void
+agent_files_drop_state(struct agent_files *f, const char *id)
+{
+	drop(f, DIR_STATE, id);
+}
+
+void
+agent_files_alive(struct agent_files *f, int64_t wall_s)
+{
+	char	*path, text[32];
+	int	 n;
+
+	if (f->dir == NULL)
+		return;
+	n = snprintf(text, sizeof(text), "%lld\n", (long long)wall_s);
+	xasprintf(&path, "%s/alive", f->dir);
+	write_plain(path, text, (size_t)n);
+	free(path);
+}
+
+/* ---- loading ---- */
+
+static size_t
+load_dir(struct agent_files *f, int which, struct text **v)
+{
+	char	*path;
+	size_t	 n;
+
+	*v = NULL;
+	if (f->dir == NULL)
+		return 0;
+	xasprintf(&path, "%s/%s", f->dir, subdir[which]);
+	n = read_dir(path, v);
+	free(path);
+	return n;
+}
+
+static bool
+was_alive(struct agent_files *f, int64_t wall_s)
+{
+	char		*path, *text;
+	long long	 then = 0;
+	size_t		 len;
+
+	xasprintf(&path, "%s/alive", f->dir);
+	if ((text = file_read(path, 64, &len)) != NULL)
+		then = strtoll(text, NULL, 10);
+	free(text);
+	free(path);
+	return wall_s >= then && wall_s - then <= ALIVE_TRUST_S;
+}
+
+void
+agent_files_states(struct agent_files *f, struct agent *a, int64_t wall_s)
+{
+	struct persisted_state	 p;
+	struct text		*v;
+	size_t			 i, n;
+	char			 err[256];
+	bool			 alive;
+
+	if (f->dir == NULL)
+		return;
+	alive = was_alive(f, wall_s);
+	n = load_dir(f, DIR_STATE, &v);
+	for (i = 0; i < n; i++) {
+		if (persist_decode_state(v[i].text, v[i].len, &p, err,
+		    sizeof(err)) == -1) {
+			log_warnx("check state %s: not restored: %s",
+			    v[i].name, err);
+			continue;
+		}
+		if (p.expires == 0 ? alive : p.expires >= wall_s)
+			agent_remember(a, p.check_id, p.status, p.output);
+		else
+			agent_files_drop_state(f, p.check_id);
+		schema_clear(&persisted_state_schema, &p);
+	}
+	texts_free(v, n);
+}
+
+static void
+load_service(struct agent *a, const struct text *t, uint64_t now)
+{
+	struct persisted_service	 p;
+	char				 err[256];
+
+	if (persist_decode_service(t->text, t->len, &p, err,
+	    sizeof(err)) == -1) {
+		log_warnx("service %s: not restored: %s", t->name, err);
+		return;
+	}
+	if (agent_restore_service(a, &p.service, p.token, now, err,
+	    sizeof(err)) == -1)
+		log_warnx("service %s: not restored: %s", t->name, err);
+	memset(&p.service, 0, sizeof(p.service));
+	schema_clear(&persisted_service_schema, &p);
+}
+
+static void
+load_check(struct agent *a, const struct text *t, uint64_t now)
+{
+	struct persisted_check	 p;
+	struct check_def	 none;
+	char			 err[256];
+
+	memset(&none, 0, sizeof(none));
+	if (persist_decode_check(t->text, t->len, &p, err,
+	    sizeof(err)) == -1) {
+		log_warnx("check %s: not restored: %s", t->name, err);
+		return;
+	}
+	if (agent_restore_check(a, &p.check, p.chk_type != NULL ? p.chk_type :
+	    &none, p.token, now, err, sizeof(err)) == -1)
+		log_warnx("check %s: not restored: %s", t->name, err);
+	schema_clear(&persisted_check_schema, &p);
+}
+
+static void
+load_all(struct agent_files *f, int which, void (*fn)(struct agent *,
+    const struct text *, uint64_t), struct agent *a, uint64_t now)
+{
+	struct text	*v;
+	size_t		 i, n;
+
+	n = load_dir(f, which, &v);
+	for (i = 0; i < n; i++)
+		fn(a, &v[i], now);
+	texts_free(v, n);
+}
+
+void
+agent_files_services(struct agent_files *f, struct agent *a, uint64_t now)
+{
+	load_all(f, DIR_SERVICES, load_service, a, now);
+}
+
+void
+agent_files_checks(struct agent_files *f, struct agent *a, uint64_t now)
+{
+	load_all(f, DIR_CHECKS, load_check, a, now);
+}
