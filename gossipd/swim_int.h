@@ -36,7 +36,7 @@ struct relay {
 	uint32_t		 seq, their_seq;
 	struct gaddr		 to;
 	bool			 nack;
-	uint64_t		 until;
+	uint64_t		 nack_at, until;
 };
 
 enum probe_phase { PROBE_IDLE, PROBE_DIRECT, PROBE_INDIRECT };

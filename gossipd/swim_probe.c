@@ -10,6 +10,12 @@
 
 #define VSN_TCP_PING	3	/* pmax that answers TCP pings */
 #define VSN_NACK	4	/* pmax that sends nacks */
+/*
+ * A nack leaves before the whole probe timeout is over.  The one who asked did
+ * so a probe timeout into a probe interval that is twice as long: a nack after
+ * the full time comes just too late, and it would doubt itself for nothing.
+ */
+#define NACK_AFTER(ns)	((ns) / 5 * 4)
 
 static void
 probe_end(struct swim *s, int delta)
@@ -248,6 +254,7 @@ swim_on_indirect(struct swim *s, uint64_t now, const struct gaddr *from,
 	y->to = answer_to(from, m.src_addr, m.src_port);
 	y->nack = m.nack;
 	y->until = now + s->conf.probe_timeout_ns;
+	y->nack_at = now + NACK_AFTER(s->conf.probe_timeout_ns);
 	TAILQ_INSERT_TAIL(&s->relays, y, link);
 	s->nrelays++;
 	ping = ping_of(s, y->seq, m.node);
@@ -305,17 +312,18 @@ swim_on_nack(struct swim *s, struct rbuf *r)
 static void
 relays_expire(struct swim *s, uint64_t now)
 {
-	struct relay	*y;
+	struct relay	*y, *next;
 	struct ml_nack	 nack;
 
-	/* All wait equally long, so the oldest is in front. */
-	while ((y = TAILQ_FIRST(&s->relays)) != NULL && now >= y->until) {
-		if (y->nack) {
+	TAILQ_FOREACH_SAFE(y, &s->relays, link, next) {
+		if (y->nack && now >= y->nack_at) {
+			y->nack = false;
 			nack.seq = y->their_seq;
 			body_encode(&ml_nack_body, &nack, swim_msg(s, ML_NACK));
 			swim_send_filled(s, &y->to);
 		}
-		relay_drop(s, y);
+		if (now >= y->until)
+			relay_drop(s, y);
 	}
 }
 
@@ -344,14 +352,18 @@ uint64_t
 swim_probe_next(const struct swim *s)
 {
 	const struct probe	*p = &s->probe;
-	const struct relay	*y = TAILQ_FIRST(&s->relays);
+	const struct relay	*y;
 	uint64_t		 at = s->probe_at, until;
 
 	if (p->phase != PROBE_IDLE) {
 		until = p->phase == PROBE_DIRECT ? p->direct_until : p->until;
 		at = until < at ? until : at;
 	}
-	return y != NULL && y->until < at ? y->until : at;
+	TAILQ_FOREACH(y, &s->relays, link) {
+		until = y->nack ? y->nack_at : y->until;
+		at = until < at ? until : at;
+	}
+	return at;
 }
 
 void
@@ -363,6 +375,8 @@ swim_probe_shift(struct swim *s, uint64_t by)
 		s->probe.direct_until += by;
 		s->probe.until += by;
 	}
-	TAILQ_FOREACH(y, &s->relays, link)
+	TAILQ_FOREACH(y, &s->relays, link) {
+		y->nack_at += by;
 		y->until += by;
+	}
 }

@@ -1,0 +1,542 @@
+/*
+ * How members behave towards each other: cores in memory, a clock that only
+ * the test moves.
+ */
+#include "tests/unit/gossipd_mesh.h"
+
+static struct mesh m;
+
+/* One message of type and body into a node, as from another. */
+static void
+inject(struct peer *to, struct peer *from, enum ml_type type,
+    const struct body *b, const void *obj)
+{
+	struct wbuf	w;
+
+	wb_init(&w, 0);
+	wb_u8(&w, (uint8_t)type);
+	body_encode(b, obj, &w);
+	serf_input(to->serf, m.now, &from->addr, w.p, w.len);
+	wb_free(&w);
+}
+
+static void
+accuse(struct peer *at, const char *whom, const char *by, uint32_t inc)
+{
+	struct ml_claim	c = {
+		.from = span_str(by), .inc = inc, .node = span_str(whom)
+	};
+
+	inject(at, at, ML_SUSPECT, &ml_claim_body, &c);
+}
+
+START_TEST(nodes_find_each_other_through_one)
+{
+	int	i, j;
+
+	mesh_cluster(&m, 5);
+	for (i = 0; i < 5; i++)
+		for (j = 0; j < 5; j++)
+			ck_assert_int_eq(mesh_status(&m.node[i], &m.node[j]),
+			    MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(refutes_suspicion_with_higher_incarnation)
+{
+	struct swim	*s;
+	uint32_t	 before, seen;
+
+	mesh_cluster(&m, 3);
+	s = serf_swim(m.node[1].serf);
+	before = swim_incarnation(s);
+	accuse(&m.node[0], "n1", "n2", before);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_SUSPECT);
+	mesh_run(&m, 3000);
+	ck_assert_uint_eq(swim_incarnation(s), before + 1);
+	ck_assert_int_eq(swim_lookup(serf_swim(m.node[0].serf),
+	    span_str("n1"), &seen), SWIM_ALIVE);
+	ck_assert_uint_eq(seen, before + 1);
+	ck_assert_uint_eq(m.node[0].events[SERF_FAILED], 0);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(refutes_an_accusation_from_the_future_above_it)
+{
+	mesh_cluster(&m, 2);
+	accuse(&m.node[1], "n1", "n0", 41);
+	ck_assert_uint_eq(swim_incarnation(serf_swim(m.node[1].serf)), 42);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_older_accusation_is_ignored)
+{
+	mesh_cluster(&m, 3);
+	accuse(&m.node[1], "n1", "n0", 9);
+	mesh_run(&m, 3000);
+	accuse(&m.node[0], "n1", "n2", 9);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_killed_node_fails_after_the_suspicion_timeout_and_not_before)
+{
+	uint64_t	killed;
+	int		i;
+
+	mesh_cluster(&m, 3);
+	m.node[2].up = false;
+	killed = m.now;
+	/* 4 s of suspicion at least, after a second without an ack. */
+	mesh_run(&m, 4900);
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(mesh_status(&m.node[i], &m.node[2]),
+		    MEMBER_ALIVE);
+	mesh_run(&m, 5000);
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(mesh_status(&m.node[i], &m.node[2]),
+		    MEMBER_FAILED);
+		ck_assert_uint_eq(m.node[i].events[SERF_FAILED], 1);
+	}
+	ck_assert_uint_gt(m.now, killed);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(confirmations_shorten_suspicion)
+{
+	uint64_t	start;
+
+	mesh_cluster(&m, 5);
+	/* n4 hears and says nothing, and nobody probes in the meantime. */
+	m.node[4].up = false;
+	start = m.now;
+	accuse(&m.node[0], "n4", "n0", 1);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[4]), SWIM_SUSPECT);
+	accuse(&m.node[0], "n4", "n0", 1);	/* counts once */
+	ck_assert_uint_eq(TAILQ_FIRST(&serf_swim(m.node[0].serf)->
+	    suspicions)->fire - start, 24 * NS_PER_S);
+	accuse(&m.node[0], "n4", "n1", 1);
+	ck_assert_uint_eq((TAILQ_FIRST(&serf_swim(m.node[0].serf)->
+	    suspicions)->fire - start) / NS_PER_MS, 11381);
+	accuse(&m.node[0], "n4", "n2", 1);
+	ck_assert_uint_eq(TAILQ_FIRST(&serf_swim(m.node[0].serf)->
+	    suspicions)->fire - start, 4 * NS_PER_S);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_indirect_ack_saves_a_member)
+{
+	mesh_cluster(&m, 3);
+	m.cut[0][1] = m.cut[1][0] = true;
+	mesh_run(&m, 20000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_ALIVE);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[0]), MEMBER_ALIVE);
+	ck_assert_uint_eq(m.node[0].events[SERF_FAILED], 0);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_member_without_udp_lives_by_tcp)
+{
+	mesh_cluster(&m, 2);
+	m.node[1].deaf_udp = true;
+	mesh_run(&m, 15000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_ALIVE);
+	ck_assert_ptr_nonnull(strstr(m.node[0].last_note, "UDP"));
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(missing_nacks_lower_our_own_health)
+{
+	struct swim	*s;
+
+	mesh_cluster(&m, 5);
+	s = serf_swim(m.node[0].serf);
+	/* All others vanish: whoever gets no nack must doubt itself. */
+	m.node[1].up = m.node[2].up = m.node[3].up = m.node[4].up = false;
+	mesh_run(&m, 4000);
+	ck_assert_uint_ge(swim_health(s), 3);
+	mesh_free(&m);
+
+	/* One vanishes, the others say so: no reason to doubt. */
+	mesh_cluster(&m, 5);
+	s = serf_swim(m.node[0].serf);
+	m.node[4].up = false;
+	mesh_run(&m, 8000);
+	ck_assert_uint_eq(swim_health(s), 0);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_suspect_is_told_with_the_ping)
+{
+	mesh_cluster(&m, 2);
+	accuse(&m.node[0], "n1", "nobody", 1);
+	/* Without gossip of it, the next probe's buddy message must do. */
+	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), 0);
+	mesh_run(&m, 1500);
+	ck_assert_uint_eq(swim_incarnation(serf_swim(m.node[1].serf)), 2);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_graceful_leave_shows_left_and_not_failed)
+{
+	int	i;
+
+	mesh_cluster(&m, 4);
+	serf_leave(m.node[3].serf, m.now);
+	mesh_run(&m, 15000);
+	ck_assert_uint_eq(m.node[3].left, 1);
+	for (i = 0; i < 3; i++) {
+		ck_assert_int_eq(mesh_status(&m.node[i], &m.node[3]),
+		    MEMBER_LEFT);
+		ck_assert_int_eq(mesh_state(&m.node[i], &m.node[3]),
+		    SWIM_LEFT);
+		ck_assert_uint_eq(m.node[i].events[SERF_FAILED], 0);
+		ck_assert_uint_eq(m.node[i].events[SERF_LEFT], 1);
+	}
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_lone_node_leaves_at_once)
+{
+	mesh_init(&m);
+	(void)mesh_add(&m);
+	serf_leave(m.node[0].serf, m.now);
+	mesh_run(&m, 10);
+	ck_assert_uint_eq(m.node[0].left, 1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_restarted_node_outruns_its_older_life)
+{
+	struct peer	*x;
+
+	mesh_cluster(&m, 3);
+	x = &m.node[2];
+	accuse(x, "n2", "n0", 6);
+	mesh_run(&m, 3000);
+	mesh_stop(x);
+	(void)mesh_start(&m, x);
+	ck_assert_ptr_null(mesh_exchange(x, &m.node[0], true));
+	mesh_run(&m, 20000);
+	ck_assert_uint_ge(swim_incarnation(serf_swim(x->serf)), 8);
+	ck_assert_int_eq(mesh_status(&m.node[0], x), MEMBER_ALIVE);
+	ck_assert_int_eq(mesh_status(&m.node[1], x), MEMBER_ALIVE);
+	ck_assert_uint_eq(m.node[0].events[SERF_FAILED] +
+	    m.node[1].events[SERF_FAILED], 0);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(new_tags_reach_everybody)
+{
+	struct strmap	tags = { 0 };
+	struct wbuf	w;
+
+	mesh_cluster(&m, 3);
+	wb_init(&w, 0);
+	strmap_put(&tags, "role", "web");
+	tags_encode(&tags, &w);
+	swim_set_meta(serf_swim(m.node[1].serf), m.now, span_of(w.p, w.len));
+	mesh_run(&m, 2000);
+	ck_assert(tag_is(ident_meta(serf_member_find(m.node[2].serf,
+	    span_str("n1"))->id), "role", "web"));
+	ck_assert_uint_eq(m.node[2].events[SERF_UPDATED], 1);
+	wb_free(&w);
+	strmap_clear(&tags);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_second_node_of_a_name_is_kept_out_until_the_first_is_gone)
+{
+	struct peer	*thief;
+
+	mesh_cluster(&m, 3);
+	thief = mesh_add(&m);
+	mesh_stop(thief);
+	(void)strlcpy(thief->name, "n1", sizeof(thief->name));
+	(void)mesh_start(&m, thief);
+	(void)mesh_exchange(thief, &m.node[0], true);
+	mesh_run(&m, 3000);
+	ck_assert(gaddr_equal(&serf_member_find(m.node[0].serf,
+	    span_str("n1"))->id->addr, &m.node[1].addr));
+	mesh_stop(thief);
+
+	/* Dead for longer than the reclaim time, the name is free. */
+	m.node[1].up = false;
+	mesh_run(&m, 50000);
+	(void)mesh_start(&m, thief);
+	ck_assert_ptr_null(mesh_exchange(thief, &m.node[0], true));
+	mesh_run(&m, 3000);
+	ck_assert(gaddr_equal(&serf_member_find(m.node[2].serf,
+	    span_str("n1"))->id->addr, &thief->addr));
+	ck_assert_int_eq(mesh_status(&m.node[2], thief), MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(the_long_dead_leave_the_table_but_not_the_memory)
+{
+	mesh_cluster(&m, 3);
+	m.node[2].up = false;
+	mesh_run(&m, 60000);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), -1);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_FAILED);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_failed_node_that_is_back_is_found_again)
+{
+	mesh_cluster(&m, 2);
+	m.cut[0][1] = m.cut[1][0] = true;
+	mesh_run(&m, 120000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_FAILED);
+	m.cut[0][1] = m.cut[1][0] = false;
+	mesh_run(&m, 40000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_ALIVE);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[0]), MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(short_or_impossible_versions_are_refused)
+{
+	struct ml_alive	a = {
+		.addr = span_of("\x0a\0\0\x63", 4), .inc = 1, .port = 8301,
+		.node = span_str("bad"), .meta = span_of("\xff\x80", 2)
+	};
+
+	mesh_cluster(&m, 1);
+	a.vsn = span_of("\1\5\2\2\5", 5);
+	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
+	a.vsn = span_of("\1\5\2\2\0\0", 6);
+	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
+	a.vsn = span_of("\5\1\2\2\5\4", 6);
+	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_eq(swim_count(serf_swim(m.node[0].serf)), 1);
+	a.vsn = span_of("\1\5\2\2\5\4", 6);
+	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_eq(swim_count(serf_swim(m.node[0].serf)), 2);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(foreign_addresses_are_repeated_as_they_came)
+{
+	static const uint8_t	 mapped[16] = {
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 99
+	};
+	struct ml_alive		 a = {
+		.addr = span_of(mapped, 16), .inc = 1, .port = 8301,
+		.node = span_str("six"), .meta = span_of("\xff\x80", 2),
+		.vsn = span_of("\1\5\2\2\5\4", 6)
+	};
+	struct swim_said	*said;
+	struct span		 user;
+	struct wbuf		 w;
+	size_t			 i, n;
+	bool			 join, found = false;
+
+	mesh_cluster(&m, 1);
+	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
+	wb_init(&w, 0);
+	swim_state_write(serf_swim(m.node[0].serf), true, false, &w);
+	ck_assert_ptr_null(swim_state_parse(w.p, w.len, &said, &n, &join,
+	    &user));
+	ck_assert(join);
+	for (i = 0; i < n; i++)
+		if (span_is(said[i].name, "six")) {
+			ck_assert_uint_eq(said[i].addr.len, 16);
+			found = true;
+		}
+	ck_assert(found);
+	free(said);
+	wb_free(&w);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(one_with_delegate_version_zero_poisons_an_exchange)
+{
+	struct ml_header	h = { .nodes = 1 };
+	struct ml_state		st = {
+		.addr = span_of("\x0a\0\0\x63", 4), .inc = 1, .port = 8301,
+		.name = span_str("bad"), .vsn = span_of("\1\5\2\0\0\0", 6)
+	};
+	struct wbuf		w;
+
+	mesh_cluster(&m, 2);
+	wb_init(&w, 0);
+	wb_u8(&w, ML_PUSHPULL);
+	body_encode(&ml_header_body, &h, &w);
+	body_encode(&ml_state_body, &st, &w);
+	ck_assert_ptr_nonnull(serf_merge(m.node[0].serf, m.now, false, w.p,
+	    w.len));
+	wb_free(&w);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(hearsay_of_death_only_makes_a_suspect)
+{
+	struct ml_header	h = { .nodes = 1 };
+	struct ml_state		st = {
+		.addr = span_of("\x0a\0\0\x2", 4), .inc = 1, .port = 8301,
+		.name = span_str("n1"), .vsn = span_of("\1\5\2\2\5\4", 6),
+		.state = SWIM_DEAD
+	};
+	struct wbuf		w;
+
+	mesh_cluster(&m, 3);
+	wb_init(&w, 0);
+	wb_u8(&w, ML_PUSHPULL);
+	body_encode(&ml_header_body, &h, &w);
+	body_encode(&ml_state_body, &st, &w);
+	ck_assert_ptr_null(serf_merge(m.node[0].serf, m.now, false, w.p,
+	    w.len));
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_SUSPECT);
+	mesh_run(&m, 5000);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	wb_free(&w);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_pause_of_our_own_accuses_nobody)
+{
+	mesh_cluster(&m, 3);
+	/* Stopped for 20 s with a probe under way. */
+	while (serf_swim(m.node[0].serf)->probe.phase == PROBE_IDLE)
+		mesh_run(&m, 1);
+	m.now += 20 * NS_PER_S;
+	serf_tick(m.node[0].serf, m.now);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), SWIM_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_lone_node_sleeps)
+{
+	mesh_init(&m);
+	(void)mesh_add(&m);
+	ck_assert_uint_eq(serf_next(m.node[0].serf), SWIM_NEVER);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(broadcasts_go_out_as_often_as_the_limit_and_newest_replaces)
+{
+	struct bcast	*b = bcast_new();
+	struct compound	 c;
+	unsigned	 i, total = 0;
+
+	compound_init(&c);
+	bcast_add(b, BC_MEMBER, 3, false, (const uint8_t *)"old", 3);
+	bcast_add(b, BC_MEMBER, 3, false, (const uint8_t *)"news", 4);
+	ck_assert_uint_eq(bcast_count(b, BC_MEMBER), 1);
+	for (i = 0; i < 10; i++) {
+		compound_reset(&c);
+		bcast_take(b, 4, 1000, &c);
+		total += c.n;
+	}
+	ck_assert_uint_eq(total, 4);
+	ck_assert(bcast_empty(b));
+	compound_clear(&c);
+	bcast_free(b);
+}
+END_TEST
+
+START_TEST(the_least_sent_and_the_longest_that_fits_go_first)
+{
+	struct bcast	*b = bcast_new();
+	struct compound	 c;
+
+	compound_init(&c);
+	bcast_add(b, BC_EVENT, BCAST_NAMELESS, false,
+	    (const uint8_t *)"aaaaaaaaaa", 10);
+	bcast_take(b, 4, 100, &c);
+	bcast_add(b, BC_EVENT, BCAST_NAMELESS, false,
+	    (const uint8_t *)"bbb", 3);
+	bcast_add(b, BC_EVENT, BCAST_NAMELESS, false,
+	    (const uint8_t *)"ccccccc", 7);
+	compound_reset(&c);
+	bcast_take(b, 4, 9, &c);	/* 7 + 2 */
+	ck_assert_uint_eq(c.n, 1);
+	ck_assert_int_eq(c.body.p[0], 'c');
+	compound_reset(&c);
+	bcast_take(b, 4, 100, &c);
+	ck_assert_uint_eq(c.n, 3);
+	ck_assert_int_eq(c.body.p[0], 'b');
+	ck_assert_int_eq(c.body.p[3], 'a');
+	ck_assert_int_eq(c.body.p[13], 'c');
+	compound_clear(&c);
+	bcast_free(b);
+}
+END_TEST
+
+START_TEST(a_view_of_a_member_is_small)
+{
+	ck_assert_uint_le(sizeof(struct sview), 24);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("gossipd_swim");
+	TCase	*t = tcase_create("swim");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, nodes_find_each_other_through_one);
+	tcase_add_test(t, refutes_suspicion_with_higher_incarnation);
+	tcase_add_test(t, refutes_an_accusation_from_the_future_above_it);
+	tcase_add_test(t, an_older_accusation_is_ignored);
+	tcase_add_test(t,
+	    a_killed_node_fails_after_the_suspicion_timeout_and_not_before);
+	tcase_add_test(t, confirmations_shorten_suspicion);
+	tcase_add_test(t, an_indirect_ack_saves_a_member);
+	tcase_add_test(t, a_member_without_udp_lives_by_tcp);
+	tcase_add_test(t, missing_nacks_lower_our_own_health);
+	tcase_add_test(t, a_suspect_is_told_with_the_ping);
+	tcase_add_test(t, a_graceful_leave_shows_left_and_not_failed);
+	tcase_add_test(t, a_lone_node_leaves_at_once);
+	tcase_add_test(t, a_restarted_node_outruns_its_older_life);
+	tcase_add_test(t, new_tags_reach_everybody);
+	tcase_add_test(t,
+	    a_second_node_of_a_name_is_kept_out_until_the_first_is_gone);
+	tcase_add_test(t, the_long_dead_leave_the_table_but_not_the_memory);
+	tcase_add_test(t, a_failed_node_that_is_back_is_found_again);
+	tcase_add_test(t, short_or_impossible_versions_are_refused);
+	tcase_add_test(t, foreign_addresses_are_repeated_as_they_came);
+	tcase_add_test(t, one_with_delegate_version_zero_poisons_an_exchange);
+	tcase_add_test(t, hearsay_of_death_only_makes_a_suspect);
+	tcase_add_test(t, a_pause_of_our_own_accuses_nobody);
+	tcase_add_test(t, a_lone_node_sleeps);
+	tcase_add_test(t,
+	    broadcasts_go_out_as_often_as_the_limit_and_newest_replaces);
+	tcase_add_test(t, the_least_sent_and_the_longest_that_fits_go_first);
+	tcase_add_test(t, a_view_of_a_member_is_small);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
