@@ -403,7 +403,7 @@ mp_skip_scalar(struct rbuf *r, enum mp_type type)
 }
 
 void
-mp_skip(struct rbuf *r)
+mp_skip_within(struct rbuf *r, size_t max)
 {
 	uint64_t	 left[MP_DEPTH_MAX];	/* elements to go, per level */
 	enum mp_type	 type;
@@ -426,10 +426,16 @@ mp_skip(struct rbuf *r)
 		n = type == MP_ARRAY ? mp_get_array(r) : 2 * mp_get_map(r);
 		if (!rb_ok(r))
 			return;
-		if (++depth == MP_DEPTH_MAX) {
+		if (++depth == MP_DEPTH_MAX || depth > max) {
 			rb_fail(r, "nested too deep");
 			return;
 		}
 		left[depth] = n;
 	}
+}
+
+void
+mp_skip(struct rbuf *r)
+{
+	mp_skip_within(r, MP_DEPTH_MAX);
 }

@@ -40,7 +40,8 @@ const uint8_t *mp_get_raw(struct rbuf *, size_t *n);
 /* Number of elements (nil: 0), never more than the bytes left. */
 size_t mp_get_array(struct rbuf *);
 size_t mp_get_map(struct rbuf *);
-/* A map key; equal to `name`? is the usual question: rb text, not NUL-ended. */
+/* One value of any type; within: containers nested at most so deep. */
 void mp_skip(struct rbuf *);
+void mp_skip_within(struct rbuf *, size_t depth);
 
 #endif

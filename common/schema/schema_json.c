@@ -318,16 +318,36 @@ bytes_input(const struct input *in, const struct step *step,
 	return 0;
 }
 
-static void
-any_input(const struct json *j, struct bytes *b)
+static bool
+deeper(const struct json *j, unsigned max)
+{
+	const struct json	*c;
+
+	if (j->type != JSON_ARRAY && j->type != JSON_OBJECT)
+		return false;
+	if (max == 0)
+		return true;
+	for (c = j->child; c != NULL; c = c->next) {
+		if (deeper(c, max - 1))
+			return true;
+	}
+	return false;
+}
+
+static int
+any_input(const struct input *in, const struct step *step,
+    const struct json *j, struct bytes *b)
 {
 	struct wbuf	 w;
 
+	if (deeper(j, ANY_DEPTH_MAX))
+		return refuse(in, step, j, "nested too deep");
 	wb_init(&w, 0);
 	any_from_json(j, &w);
 	b->p = w.p;
 	b->n = w.len;
 	b->set = true;
+	return 0;
 }
 
 static int
@@ -415,8 +435,7 @@ value_input(const struct input *in, const struct step *step,
 	case K_TIME:
 		return time_input(in, step, j, p);
 	case K_ANY:
-		any_input(j, p);
-		break;
+		return any_input(in, step, j, p);
 	case K_STRUCT:
 		return struct_input(in, step, sub, j, p);
 	case K_PTR:

@@ -262,7 +262,7 @@ bytes_decode(struct rbuf *r, enum schema_kind kind, struct bytes *b)
 	if (mp_get_nil(r))
 		return;
 	if (kind == K_ANY) {
-		mp_skip(r);
+		mp_skip_within(r, ANY_DEPTH_MAX);
 		n = (size_t)(r->p - p);
 	} else
 		p = mp_get_raw(r, &n);

@@ -65,6 +65,9 @@ void map_unique(enum schema_kind, struct schema *sub, struct any_vec *);
 /* Text as we hold it: NUL-ended, and NULs in it become '?'. */
 char *text_dup(const void *, size_t n);
 
+/* A K_ANY nests at most so deep, and what it stands in no more than the rest
+ * of what a reader of msgpack or JSON takes. */
+#define ANY_DEPTH_MAX 32
 /* Any JSON value as msgpack; any msgpack value as JSON. */
 void any_from_json(const struct json *, struct wbuf *);
 void any_to_json(const struct bytes *, struct jw *);

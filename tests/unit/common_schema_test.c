@@ -272,6 +272,22 @@ START_TEST(a_list_asks_for_no_more_memory_than_its_bytes_account_for)
 }
 END_TEST
 
+START_TEST(a_value_of_any_type_nests_only_so_deep)
+{
+	struct every	 e;
+	uint8_t		 deep[64] = "\x81\xa3" "any";
+	size_t		 n;
+
+	for (n = ANY_DEPTH_MAX; n <= ANY_DEPTH_MAX + 1; n++) {
+		memset(deep + 5, 0x91, n);
+		deep[5 + n] = 0xc0;
+		ck_assert_int_eq(schema_decode_all(&every_schema, deep, n + 6,
+		    &e, NULL), n == ANY_DEPTH_MAX ? 0 : -1);
+		schema_clear(&every_schema, &e);
+	}
+}
+END_TEST
+
 START_TEST(a_nul_in_text_makes_no_other_name)
 {
 	struct service_address	 a;
@@ -404,6 +420,7 @@ UNIT_MAIN("common_schema",
     map_keys_are_unique_after_decoding,
     bad_input_is_refused_and_leaves_nothing,
     a_list_asks_for_no_more_memory_than_its_bytes_account_for,
+    a_value_of_any_type_nests_only_so_deep,
     a_nul_in_text_makes_no_other_name,
     times_are_as_go_marshals_them,
     a_copy_is_equal_and_its_own,
