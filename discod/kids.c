@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,6 +329,20 @@ start_kid(struct kid *k)
 	send_conf(k);
 }
 
+/* One that a reload asked for: what it lacks must not stop the others. */
+static void
+start_late(struct kid *k)
+{
+	const char	*user = proc_user(k->proc);
+
+	if (k->parent->as_root && getpwnam(user) == NULL)
+		log_errorx("%s: not started: no such user: %s (useradd "
+		    "--system --no-create-home --shell /usr/sbin/nologin %s)",
+		    proc_name(k->proc), user, user);
+	else
+		start_kid(k);
+}
+
 void
 kids_start(struct parent *p)
 {
@@ -338,7 +353,7 @@ kids_start(struct parent *p)
 		for (i = 0; i < PROC_MAX; i++)
 			if (kid_wanted(p, (enum proc)i) &&
 			    p->kids[i].state == KID_OFF)
-				start_kid(&p->kids[i]);
+				start_late(&p->kids[i]);
 		return;
 	}
 	for (i = 0; i < PROC_MAX; i++) {
