@@ -198,7 +198,8 @@ landlock_allow(int ruleset, const char *dir, uint64_t access)
 static int
 landlock(const char *dir, char *err, size_t errlen)
 {
-	struct landlock_ruleset_attr	a = { .handled_access_fs = LANDLOCK_V1 };
+	struct landlock_ruleset_attr	a = {
+		.handled_access_fs = LANDLOCK_V1 };
 	long				abi;
 	int				fd, rc = -1;
 

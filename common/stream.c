@@ -19,7 +19,7 @@
 
 #define READ_MAX	65536		/* one read */
 #define IN_LIMIT	(1u << 20)	/* default of stream_limit() */
-#define BUF_KEEP	4096		/* larger ones are given back when empty */
+#define BUF_KEEP	4096		/* larger ones are given back */
 #define FINISH_MS	5000		/* stream_finish() without a deadline */
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_PAUSE_MS	100		/* after "too many open files" */
