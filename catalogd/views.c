@@ -1,0 +1,527 @@
+/*
+ * Views.  See views.h.
+ *
+ *	WATCH ---> query, index 0 ---> VIEW ---> query, blocking ---> ...
+ *	                |                             |
+ *	                +-- error: VIEW with error (once), again later
+ *
+ * A service or a node is a query each.  All reverse names share one list of
+ * nodes; an address that no node has is looked for among the services by a
+ * query of its own.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
+
+#include "catalogd/views.h"
+
+#define VIEWS_MAX	65536	/* dnsd drops what is not asked for */
+#define BLOCK_NS	(600 * NS_PER_S)
+#define ANSWER_MS	(660 * 1000)	/* blocking time, a 16th, some more */
+#define RETRY_MIN_MS	500
+#define RETRY_MAX_MS	10000
+/* A view is asked for again no sooner than this, and the larger it is the
+ * later: 100,000 instances once in a second. */
+#define GAP_MS		20
+#define GAP_ENTRIES	100
+#define NO_TIME		UINT64_MAX
+
+enum follow_kind { FOLLOW_SERVICE, FOLLOW_NODE, FOLLOW_NODES, FOLLOW_ADDR };
+
+struct view;
+
+struct follow {
+	TAILQ_ENTRY(follow)	 entry;		/* while it waits for its time */
+	struct views		*vs;
+	enum follow_kind	 kind;
+	struct view		*view;		/* NULL: the list of nodes */
+	void			*call;
+	bool			 waiting;
+	uint64_t		 at, started;
+	uint64_t		 index;
+	unsigned		 failures;
+};
+TAILQ_HEAD(follows, follow);
+
+struct view {
+	RB_ENTRY(view)		 entry;
+	enum view_kind		 kind;
+	char			*name;
+	struct follow		*follow;	/* reverse: FOLLOW_ADDR */
+	bool			 sent, failed;
+	uint64_t		 hash;
+};
+RB_HEAD(view_tree, view);
+
+struct views {
+	struct views_ops	 ops;
+	struct rng		 rng;
+	char			*dc;
+	struct view_tree	 tree;
+	size_t			 n, nreverse;
+	struct follows		 waiting;
+	struct follow		*nodes_follow;
+	struct indexed_nodes	 nodes;
+	bool			 have_nodes;
+};
+
+static int
+view_cmp(const struct view *a, const struct view *b)
+{
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	return strcasecmp(a->name, b->name);
+}
+
+/* RB_GENERATE_STATIC needs an __unused that glibc has not. */
+RB_GENERATE_INTERNAL(view_tree, view, entry, view_cmp,
+    static __attribute__((unused)))
+
+/* ---- following ---- */
+
+static void
+wait_until(struct follow *f, uint64_t at)
+{
+	if (!f->waiting)
+		TAILQ_INSERT_TAIL(&f->vs->waiting, f, entry);
+	f->waiting = true;
+	f->at = at;
+	f->vs->ops.changed(f->vs->ops.arg);
+}
+
+static struct follow *
+follow_new(struct views *vs, enum follow_kind kind, struct view *view)
+{
+	struct follow	*f = xcalloc(1, sizeof(*f));
+
+	f->vs = vs;
+	f->kind = kind;
+	f->view = view;
+	wait_until(f, 0);
+	return f;
+}
+
+static void
+follow_free(struct follow *f)
+{
+	if (f == NULL)
+		return;
+	if (f->call != NULL)
+		f->vs->ops.cancel(f->call, f->vs->ops.arg);
+	if (f->waiting)
+		TAILQ_REMOVE(&f->vs->waiting, f, entry);
+	free(f);
+}
+
+static void on_answer(enum call_status, const char *, const uint8_t *, size_t,
+    void *);
+
+static void
+follow_start(struct follow *f, uint64_t now)
+{
+	struct views		*vs = f->vs;
+	struct service_request	 s;
+	struct node_request	 n;
+	struct dc_request	 d;
+
+	if (f->waiting)
+		TAILQ_REMOVE(&vs->waiting, f, entry);
+	f->waiting = false;
+	f->started = now;
+	switch (f->kind) {
+	case FOLLOW_SERVICE:
+	case FOLLOW_ADDR:
+		memset(&s, 0, sizeof(s));
+		s.datacenter = vs->dc;
+		if (f->kind == FOLLOW_SERVICE)
+			s.service_name = f->view->name;
+		else
+			s.service_address = f->view->name;
+		s.allow_stale = true;
+		s.min_query_index = f->index;
+		s.max_query_time = BLOCK_NS;
+		f->call = vs->ops.call(f->kind == FOLLOW_SERVICE ?
+		    "Health.ServiceNodes" : "Catalog.ServiceNodes",
+		    &service_request_schema, &s, ANSWER_MS, on_answer, f,
+		    vs->ops.arg);
+		break;
+	case FOLLOW_NODE:
+		memset(&n, 0, sizeof(n));
+		n.datacenter = vs->dc;
+		n.node = f->view->name;
+		n.allow_stale = true;
+		n.min_query_index = f->index;
+		n.max_query_time = BLOCK_NS;
+		f->call = vs->ops.call("Catalog.NodeServices",
+		    &node_request_schema, &n, ANSWER_MS, on_answer, f,
+		    vs->ops.arg);
+		break;
+	case FOLLOW_NODES:
+		memset(&d, 0, sizeof(d));
+		d.datacenter = vs->dc;
+		d.allow_stale = true;
+		d.min_query_index = f->index;
+		d.max_query_time = BLOCK_NS;
+		f->call = vs->ops.call("Catalog.ListNodes",
+		    &dc_request_schema, &d, ANSWER_MS, on_answer, f,
+		    vs->ops.arg);
+		break;
+	}
+}
+
+/* ---- telling dnsd ---- */
+
+static void
+view_error(struct views *vs, struct view *v, const char *error)
+{
+	struct msg_view	 m;
+
+	if (v->failed)
+		return;
+	v->failed = true;
+	memset(&m, 0, sizeof(m));
+	m.kind = v->kind;
+	m.name = v->name;
+	m.error = (char *)(uintptr_t)error;
+	vs->ops.send(&m, vs->ops.arg);
+}
+
+/* Takes what m holds.  What dnsd has already is not sent again. */
+static void
+view_send(struct views *vs, struct view *v, uint64_t index,
+    struct msg_view *m)
+{
+	uint64_t	 hash;
+
+	m->kind = v->kind;
+	m->name = xstrdup(v->name);
+	m->index = index;
+	hash = view_hash(m);
+	if (!v->sent || v->failed || hash != v->hash)
+		vs->ops.send(m, vs->ops.arg);
+	v->sent = true;
+	v->failed = false;
+	v->hash = hash;
+	schema_clear(&msg_view_schema, m);
+}
+
+/* From the list of nodes, or by asking for services of that address. */
+static void
+reverse_update(struct views *vs, struct view *v)
+{
+	struct msg_view	 m;
+
+	memset(&m, 0, sizeof(m));
+	view_reverse(&vs->nodes, v->name, &m);
+	if (!m.exists) {
+		schema_clear(&msg_view_schema, &m);
+		if (v->follow == NULL)
+			v->follow = follow_new(vs, FOLLOW_ADDR, v);
+		return;
+	}
+	follow_free(v->follow);
+	v->follow = NULL;
+	view_send(vs, v, vs->nodes.index, &m);
+}
+
+static void
+each_reverse(struct views *vs, const char *error)
+{
+	struct view	*v;
+
+	RB_FOREACH(v, view_tree, &vs->tree) {
+		if (v->kind != VIEW_REVERSE)
+			continue;
+		if (error != NULL)
+			view_error(vs, v, error);
+		else
+			reverse_update(vs, v);
+	}
+}
+
+/* ---- answers ---- */
+
+/*
+ * An index that went back means another history: from the start.  Zero would
+ * not block.
+ */
+static void
+take_index(struct follow *f, uint64_t index)
+{
+	if (index == 0)
+		index = 1;
+	f->index = index < f->index ? 0 : index;
+}
+
+/* 0 and the number of entries, or -1 and why. */
+static int
+take_service(struct follow *f, const uint8_t *p, size_t len, size_t *n,
+    const char **why)
+{
+	struct indexed_check_service_nodes	 a;
+	struct msg_view				 m;
+
+	if (schema_decode_all(&indexed_check_service_nodes_schema, p, len, &a,
+	    why) == -1)
+		return -1;
+	memset(&m, 0, sizeof(m));
+	view_service(&a, &m);
+	*n = m.entries.n;
+	take_index(f, a.index);
+	schema_clear(&indexed_check_service_nodes_schema, &a);
+	view_send(f->vs, f->view, f->index, &m);
+	return 0;
+}
+
+static int
+take_node(struct follow *f, const uint8_t *p, size_t len, size_t *n,
+    const char **why)
+{
+	struct indexed_node_services	 a;
+	struct msg_view			 m;
+
+	if (schema_decode_all(&indexed_node_services_schema, p, len, &a,
+	    why) == -1)
+		return -1;
+	memset(&m, 0, sizeof(m));
+	view_node(&a, &m);
+	*n = a.node_services != NULL ? a.node_services->services.n : 0;
+	take_index(f, a.index);
+	schema_clear(&indexed_node_services_schema, &a);
+	view_send(f->vs, f->view, f->index, &m);
+	return 0;
+}
+
+static int
+take_addr(struct follow *f, const uint8_t *p, size_t len, size_t *n,
+    const char **why)
+{
+	struct indexed_service_nodes	 a;
+	struct msg_view			 m;
+
+	if (schema_decode_all(&indexed_service_nodes_schema, p, len, &a,
+	    why) == -1)
+		return -1;
+	memset(&m, 0, sizeof(m));
+	view_reverse_service(&a, &m);
+	*n = m.entries.n;
+	take_index(f, a.index);
+	schema_clear(&indexed_service_nodes_schema, &a);
+	view_send(f->vs, f->view, f->index, &m);
+	return 0;
+}
+
+static int
+take_nodes(struct follow *f, const uint8_t *p, size_t len, size_t *n,
+    const char **why)
+{
+	struct views		*vs = f->vs;
+	struct indexed_nodes	 a;
+
+	if (schema_decode_all(&indexed_nodes_schema, p, len, &a, why) == -1)
+		return -1;
+	schema_clear(&indexed_nodes_schema, &vs->nodes);
+	vs->nodes = a;
+	vs->have_nodes = true;
+	*n = a.nodes.n;
+	take_index(f, a.index);
+	each_reverse(vs, NULL);
+	return 0;
+}
+
+static int (*const take[])(struct follow *, const uint8_t *, size_t, size_t *,
+    const char **) = {
+	[FOLLOW_SERVICE] = take_service,
+	[FOLLOW_NODE] = take_node,
+	[FOLLOW_NODES] = take_nodes,
+	[FOLLOW_ADDR] = take_addr,
+};
+
+static void
+follow_failed(struct follow *f, const char *error)
+{
+	struct views	*vs = f->vs;
+	uint64_t	 ms = RETRY_MIN_MS;
+	unsigned	 i;
+
+	for (i = 0; i < f->failures && ms < RETRY_MAX_MS; i++)
+		ms *= 2;
+	if (ms > RETRY_MAX_MS)
+		ms = RETRY_MAX_MS;
+	f->failures++;
+	/* Another server may be elsewhere: ask it for all. */
+	f->index = 0;
+	wait_until(f, vs->ops.now(vs->ops.arg) + ms / 2 +
+	    rng_below(&vs->rng, (uint32_t)ms / 2 + 1));
+	if (f->view != NULL)
+		view_error(vs, f->view, error);
+	else
+		each_reverse(vs, error);
+}
+
+static void
+on_answer(enum call_status status, const char *error, const uint8_t *body,
+    size_t len, void *arg)
+{
+	struct follow	*f = arg;
+	const char	*why = error;
+	size_t		 n = 0;
+
+	f->call = NULL;
+	if (status != CALL_OK) {
+		follow_failed(f, str_or(error, "no answer"));
+		return;
+	}
+	if (take[f->kind](f, body, len, &n, &why) == -1) {
+		follow_failed(f, why);
+		return;
+	}
+	f->failures = 0;
+	wait_until(f, f->started + GAP_MS + n / GAP_ENTRIES);
+}
+
+/* ---- names ---- */
+
+struct views *
+views_new(const struct views_ops *ops, const char *dc, uint64_t seed)
+{
+	struct views	*vs = xcalloc(1, sizeof(*vs));
+
+	vs->ops = *ops;
+	vs->dc = xstrdup(dc);
+	rng_seed(&vs->rng, seed);
+	RB_INIT(&vs->tree);
+	TAILQ_INIT(&vs->waiting);
+	return vs;
+}
+
+static void
+nodes_stop(struct views *vs)
+{
+	follow_free(vs->nodes_follow);
+	vs->nodes_follow = NULL;
+	schema_clear(&indexed_nodes_schema, &vs->nodes);
+	vs->have_nodes = false;
+}
+
+static void
+view_free(struct views *vs, struct view *v)
+{
+	RB_REMOVE(view_tree, &vs->tree, v);
+	vs->n--;
+	follow_free(v->follow);
+	if (v->kind == VIEW_REVERSE && --vs->nreverse == 0)
+		nodes_stop(vs);
+	free(v->name);
+	free(v);
+}
+
+void
+views_clear(struct views *vs)
+{
+	struct view	*v;
+
+	while ((v = RB_ROOT(&vs->tree)) != NULL)
+		view_free(vs, v);
+}
+
+void
+views_free(struct views *vs)
+{
+	if (vs == NULL)
+		return;
+	views_clear(vs);
+	free(vs->dc);
+	free(vs);
+}
+
+static void
+reverse_watch(struct views *vs, struct view *v)
+{
+	vs->nreverse++;
+	if (vs->nodes_follow == NULL)
+		vs->nodes_follow = follow_new(vs, FOLLOW_NODES, NULL);
+	else if (vs->have_nodes)
+		reverse_update(vs, v);
+}
+
+void
+views_watch(struct views *vs, enum view_kind kind, const char *name)
+{
+	struct view	*v = xcalloc(1, sizeof(*v)), *old;
+
+	v->kind = kind;
+	v->name = xstrdup(name);
+	if (vs->n >= VIEWS_MAX) {
+		view_error(vs, v, "too many views");
+		free(v->name);
+		free(v);
+		return;
+	}
+	if ((old = RB_INSERT(view_tree, &vs->tree, v)) != NULL) {
+		/* Asked again: it has forgotten.  Tell at the next answer. */
+		free(v->name);
+		free(v);
+		view_free(vs, old);
+		views_watch(vs, kind, name);
+		return;
+	}
+	vs->n++;
+	switch (kind) {
+	case VIEW_SERVICE:
+		v->follow = follow_new(vs, FOLLOW_SERVICE, v);
+		break;
+	case VIEW_NODE:
+		v->follow = follow_new(vs, FOLLOW_NODE, v);
+		break;
+	case VIEW_REVERSE:
+		reverse_watch(vs, v);
+		break;
+	}
+}
+
+void
+views_unwatch(struct views *vs, enum view_kind kind, const char *name)
+{
+	struct view	 key, *v;
+
+	memset(&key, 0, sizeof(key));
+	key.kind = kind;
+	key.name = (char *)(uintptr_t)name;
+	if ((v = RB_FIND(view_tree, &vs->tree, &key)) != NULL)
+		view_free(vs, v);
+}
+
+void
+views_retry(struct views *vs)
+{
+	struct follow	*f;
+
+	TAILQ_FOREACH(f, &vs->waiting, entry)
+		if (f->failures > 0)
+			f->at = 0;
+	vs->ops.changed(vs->ops.arg);
+}
+
+uint64_t
+views_run(struct views *vs, uint64_t now)
+{
+	struct follow	*f, *next;
+	uint64_t	 at = NO_TIME;
+
+	TAILQ_FOREACH_SAFE(f, &vs->waiting, entry, next) {
+		if (f->at <= now)
+			follow_start(f, now);
+		else if (f->at < at)
+			at = f->at;
+	}
+	return at;
+}
+
+size_t
+views_count(const struct views *vs)
+{
+	return vs->n;
+}

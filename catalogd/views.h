@@ -1,0 +1,43 @@
+/*
+ * The views that dnsd answers from, kept current: each watched name is
+ * followed with a blocking query, and dnsd hears of it when it changed.
+ *
+ * Pure but for struct views_ops; times are monotonic milliseconds.
+ */
+#ifndef CATALOGD_VIEWS_H
+#define CATALOGD_VIEWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "catalogd/views_build.h"
+#include "common/call.h"
+#include "common/util.h"
+
+struct views;
+
+struct views_ops {
+	/* Starts a call; its handle.  The callback never comes from within. */
+	void	*(*call)(const char *method, struct schema *, const void *body,
+		    uint64_t timeout_ms, call_fn *, void *fn_arg, void *arg);
+	void	(*cancel)(void *handle, void *arg);
+	void	(*send)(const struct msg_view *, void *arg);
+	uint64_t (*now)(void *arg);
+	/* views_run() has something to do. */
+	void	(*changed)(void *arg);
+	void	*arg;
+};
+
+struct views *views_new(const struct views_ops *, const char *datacenter,
+    uint64_t seed);
+void views_free(struct views *);
+void views_watch(struct views *, enum view_kind, const char *name);
+void views_unwatch(struct views *, enum view_kind, const char *name);
+void views_clear(struct views *);	/* dnsd is gone */
+/* Servers may be there again: those that failed try now. */
+void views_retry(struct views *);
+/* Starts what is due; the next time, UINT64_MAX: none. */
+uint64_t views_run(struct views *, uint64_t now);
+size_t views_count(const struct views *);
+
+#endif
