@@ -1,0 +1,67 @@
+/*
+ * catalogd: what its two I/O files share.
+ */
+#ifndef CATALOGD_CATALOGD_H
+#define CATALOGD_CATALOGD_H
+
+#include <bsd/sys/tree.h>
+
+#include "catalogd/agent_api.h"
+#include "catalogd/agent_files.h"
+#include "catalogd/route.h"
+#include "catalogd/server.h"
+#include "catalogd/sync.h"
+#include "catalogd/views.h"
+#include "common/child.h"
+
+/* A member of the LAN, as far as this half cares. */
+struct peer {
+	RB_ENTRY(peer)	 entry;
+	char		*name;
+	bool		 server;	/* one that can be asked */
+	bool		 seen;		/* in the list that is arriving */
+};
+RB_HEAD(peers, peer);
+
+struct catalogd {
+	struct child		*child;
+	struct ev		*ev;
+	struct conf_agent	 conf;
+	struct conf_catalog	 cat;
+	/* Definitions in files, until all of them are there. */
+	struct service_def_vec	 services;
+	struct check_def_vec	 checks;
+
+	struct agent		*agent;
+	struct agent_files	*files;
+	struct agent_api	*api;
+	struct sync		*sync;
+	struct route_call	*sync_call;
+	struct server		*server;	/* NULL on a client */
+	struct route		*route;
+	struct views		*views;
+
+	struct ev_job		*job;		/* catalogd_settle() */
+	struct ev_timer		*timer;
+	struct ev_timer		*alive;
+	struct peers		 peers;
+	size_t			 npeers, nservers;
+	bool			 started;
+	bool			 leaving;
+};
+
+/* Something happened: runs what is due at the end of this turn. */
+void catalogd_wake(struct catalogd *);
+
+/* catalogd_imsg.c: links, and what is said on them. */
+void catalogd_link(struct child *, enum proc, struct ipc *, void *);
+void catalogd_msg(struct child *, enum proc, struct ipc *, const struct imsg *,
+    void *);
+void catalogd_links_start(struct catalogd *);
+void catalogd_peers_clear(struct catalogd *);
+extern const struct agent_ops catalogd_agent_ops;
+void catalogd_name(enum view_kind, const char *, bool, void *);
+void catalogd_fire(const char *, const void *, size_t, void *);
+void catalogd_view(const struct msg_view *, void *);
+
+#endif
