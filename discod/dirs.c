@@ -168,6 +168,7 @@ dirs_make(struct parent *p)
 	make_run_dir(p);
 	lock_pid_file(p);
 	make_data_dirs(p);
+	takeover(p);
 	if (p->cfg.log_dir != NULL && make_path(p->cfg.log_dir, 0750) == -1)
 		start_fail(p, "log directory %s: %s", p->cfg.log_dir,
 		    strerror(errno));
