@@ -82,8 +82,10 @@ join(const struct labels *l, size_t from, size_t to, size_t skip, char *out,
 			out[n++] = '.';
 		for (k = i == from ? skip : 0; k < l->at[i][0]; k++) {
 			c = dns_fold(l->at[i][1 + k]);
-			if (c <= ' ' || c == 0x7f)
+			if (c <= ' ' || c == 0x7f) {
+				*out = '\0';
 				return -1;
+			}
 			out[n++] = (char)c;
 		}
 	}

@@ -1,0 +1,352 @@
+/*
+ * UDP batches and TCP connections, over loopback and ports of the kernel's
+ * choice.  What a query means plays no part: the answer is its echo.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "dnsd/tcp.h"
+#include "dnsd/udp.h"
+
+#define GIVE_UP_MS 5000
+
+static struct ev		*ev;
+static struct tcp		*tcp;
+static struct udp		*udp;
+static struct sockaddr_in	 addr;
+static struct origin		 kept[128];
+static size_t			 nkept;
+static unsigned			 nqueries;
+
+static int
+bound(int type, in_addr_t ip)
+{
+	socklen_t	len = sizeof(addr);
+	int		fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
+
+	addr = (struct sockaddr_in){ .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(ip) };
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (type == SOCK_STREAM)
+		ck_assert_int_eq(listen(fd, 16), 0);
+	return fd;
+}
+
+static int
+client(int type)
+{
+	int	fd = socket(AF_INET, type, 0);
+
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&addr, sizeof(addr)),
+	    0);
+	return fd;
+}
+
+static void
+stop_loop(void *arg)
+{
+	(void)arg;
+	ev_stop(ev);
+}
+
+static void
+turn(uint64_t ms)
+{
+	struct ev_timer	*t = ev_timer_new(ev, stop_loop, NULL);
+
+	ev_timer_set(t, ms);
+	ev_run(ev);
+	ev_timer_free(t);
+}
+
+/* Turns the loop until cond() or too late. */
+static void
+until(bool (*cond)(void *), void *arg)
+{
+	uint64_t	end = ev_hrtime() + GIVE_UP_MS * NS_PER_MS;
+
+	while (!cond(arg)) {
+		ck_assert_msg(ev_hrtime() < end, "not within %d ms",
+		    GIVE_UP_MS);
+		turn(1);
+	}
+}
+
+struct wanted { int fd; size_t n; };
+
+static bool
+readable(void *arg)
+{
+	struct wanted	*x = arg;
+	uint8_t		 buf[65536];
+	ssize_t		 n;
+
+	n = recv(x->fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n > 0 && (size_t)n >= x->n);
+}
+
+static void
+wait_bytes(int fd, size_t n)
+{
+	struct wanted	x = { fd, n };
+
+	until(readable, &x);
+}
+
+static bool
+asked(void *arg)
+{
+	return nqueries >= *(unsigned *)arg;
+}
+
+static void
+wait_queries(unsigned n)
+{
+	until(asked, &n);
+}
+
+/* A query that starts with 'L' is answered later. */
+static size_t
+tcp_echo(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
+    bool *later, void *arg)
+{
+	(void)arg;
+	nqueries++;
+	*later = q[0] == 'L';
+	if (*later) {
+		kept[nkept++] = *o;
+		return 0;
+	}
+	memcpy(out, q, n);
+	return n;
+}
+
+static size_t
+udp_echo(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
+    void *arg)
+{
+	bool	later;
+
+	return tcp_echo(o, q, n, out, &later, arg);
+}
+
+static void
+setup(void)
+{
+	nkept = 0;
+	nqueries = 0;
+	ev = ev_new();
+	tcp = tcp_new(ev, tcp_echo, NULL);
+	udp = udp_new(ev, udp_echo, NULL);
+}
+
+static void
+teardown(void)
+{
+	tcp_free(tcp);
+	udp_free(udp);
+	ev_free(ev);
+}
+
+static void
+listen_tcp(void)
+{
+	tcp_add(tcp, bound(SOCK_STREAM, INADDR_LOOPBACK));
+	tcp_start(tcp);
+}
+
+static size_t
+frame(uint8_t *p, const char *text)
+{
+	size_t	n = strlen(text);
+
+	dns_put16(p, (uint16_t)n);
+	memcpy(p + 2, text, n);
+	return n + 2;
+}
+
+START_TEST(pipelined_queries_are_answered_as_they_are_ready)
+{
+	uint8_t	buf[256], got[256];
+	size_t	n;
+	int	fd;
+
+	listen_tcp();
+	fd = client(SOCK_STREAM);
+	n = frame(buf, "A-query-of-12");
+	n += frame(buf + n, "Later-query-b");
+	n += frame(buf + n, "C-query-of-12");
+	ck_assert_int_eq(write(fd, buf, n), (ssize_t)n);
+	wait_bytes(fd, 30);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), 30);
+	ck_assert_mem_eq(got + 2, "A-query", 7);
+	ck_assert_mem_eq(got + 17, "C-query", 7);
+	tcp_reply(tcp, &kept[0], (const uint8_t *)"reply", 5);
+	wait_bytes(fd, 7);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), 7);
+	ck_assert_mem_eq(got, "\0\5reply", 7);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_query_may_come_byte_by_byte)
+{
+	uint8_t	buf[64], got[64];
+	size_t	n, i;
+	int	fd;
+
+	listen_tcp();
+	fd = client(SOCK_STREAM);
+	n = frame(buf, "A-query-of-12");
+	for (i = 0; i < n; i++) {
+		ck_assert_int_eq(write(fd, buf + i, 1), 1);
+		turn(1);
+	}
+	wait_bytes(fd, n);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), (ssize_t)n);
+	ck_assert_mem_eq(got, buf, n);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_length_below_a_header_closes)
+{
+	uint8_t	got[8];
+	int	fd;
+
+	listen_tcp();
+	fd = client(SOCK_STREAM);
+	ck_assert_int_eq(write(fd, "\0\3abc", 5), 5);
+	wait_bytes(fd, 1);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_client_with_too_many_open_queries_waits)
+{
+	uint8_t		buf[32];
+	size_t		n = frame(buf, "Later-query-b"), i;
+	unsigned	max = TCP_LATER_MAX;
+	int		fd;
+
+	listen_tcp();
+	fd = client(SOCK_STREAM);
+	for (i = 0; i < max + 8; i++)
+		ck_assert_int_eq(write(fd, buf, n), (ssize_t)n);
+	wait_queries(max);
+	turn(20);		/* time to do what it must not */
+	ck_assert_uint_eq(nqueries, max);
+	for (i = 0; i < 8; i++)
+		tcp_reply(tcp, &kept[i], NULL, 0);
+	wait_queries(max + 8);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_reply_to_a_client_that_left_is_dropped)
+{
+	uint8_t		buf[32];
+	size_t		n = frame(buf, "Later-query-b");
+	struct origin	first;
+	int		fd, other;
+
+	listen_tcp();
+	fd = client(SOCK_STREAM);
+	ck_assert_int_eq(write(fd, buf, n), (ssize_t)n);
+	wait_queries(1);
+	first = kept[0];
+	close(fd);
+	other = client(SOCK_STREAM);
+	ck_assert_int_eq(write(other, buf, n), (ssize_t)n);
+	wait_queries(2);
+	tcp_reply(tcp, &first, (const uint8_t *)"reply", 5);
+	tcp_reply(tcp, &kept[1], (const uint8_t *)"right", 5);
+	wait_bytes(other, 7);
+	ck_assert_int_eq(read(other, buf, sizeof(buf)), 7);
+	ck_assert_mem_eq(buf + 2, "right", 5);
+	close(other);
+}
+END_TEST
+
+START_TEST(udp_answers_from_the_address_that_was_asked)
+{
+	uint8_t		 buf[64];
+	struct sockaddr_in from;
+	socklen_t	 len = sizeof(from);
+	int		 fd;
+
+	udp_add(udp, bound(SOCK_DGRAM, INADDR_ANY));
+	udp_start(udp);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	addr.sin_addr.s_addr = htonl(0x7f000002);	/* 127.0.0.2 */
+	ck_assert_int_eq(sendto(fd, "A-query-of-12", 13, 0,
+	    (struct sockaddr *)&addr, sizeof(addr)), 13);
+	wait_bytes(fd, 13);
+	ck_assert_int_eq(recvfrom(fd, buf, sizeof(buf), 0,
+	    (struct sockaddr *)&from, &len), 13);
+	ck_assert_uint_eq(from.sin_addr.s_addr, addr.sin_addr.s_addr);
+	ck_assert_uint_eq(from.sin_port, addr.sin_port);
+	/* and so does a late one */
+	ck_assert_int_eq(sendto(fd, "Later", 5, 0, (struct sockaddr *)&addr,
+	    sizeof(addr)), 5);
+	wait_queries(2);
+	udp_reply(udp, &kept[0], (const uint8_t *)"reply", 5);
+	wait_bytes(fd, 5);
+	ck_assert_int_eq(recvfrom(fd, buf, sizeof(buf), 0,
+	    (struct sockaddr *)&from, &len), 5);
+	ck_assert_uint_eq(from.sin_addr.s_addr, addr.sin_addr.s_addr);
+	close(fd);
+}
+END_TEST
+
+START_TEST(udp_answers_more_than_a_batch)
+{
+	uint8_t	buf[64];
+	int	fd, i;
+
+	udp_add(udp, bound(SOCK_DGRAM, INADDR_LOOPBACK));
+	udp_start(udp);
+	fd = client(SOCK_DGRAM);
+	for (i = 0; i < 100; i++)
+		ck_assert_int_eq(send(fd, "A-query-of-12", 13, 0), 13);
+	wait_queries(100);
+	for (i = 0; i < 100; i++)
+		ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), 13);
+	close(fd);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("dnsd io");
+	TCase	*c = tcase_create("tcp"), *u = tcase_create("udp");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, pipelined_queries_are_answered_as_they_are_ready);
+	tcase_add_test(c, a_query_may_come_byte_by_byte);
+	tcase_add_test(c, a_length_below_a_header_closes);
+	tcase_add_test(c, a_client_with_too_many_open_queries_waits);
+	tcase_add_test(c, a_reply_to_a_client_that_left_is_dropped);
+	suite_add_tcase(s, c);
+	tcase_add_checked_fixture(u, setup, teardown);
+	tcase_add_test(u, udp_answers_from_the_address_that_was_asked);
+	tcase_add_test(u, udp_answers_more_than_a_batch);
+	suite_add_tcase(s, u);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
