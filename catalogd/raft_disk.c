@@ -170,7 +170,8 @@ list_files(struct loader *l)
 		}
 	}
 	closedir(dir);
-	qsort(l->first, l->nfirst, sizeof(*l->first), cmp_u64);
+	if (l->nfirst > 0)
+		qsort(l->first, l->nfirst, sizeof(*l->first), cmp_u64);
 	return 0;
 }
 

@@ -20,6 +20,10 @@ static const char acl_off[] = "ACL support disabled";
 #define R_NOFILTER(name, schema, fn)					\
 	{ name, METHOD_READ, &schema##_schema, fn##_depends, fn##_read,	\
 	    NULL, NULL, false, false }
+/* Features that nobody has here: blocking, and never changing. */
+#define R_QUIET(name, schema, fn)					\
+	{ name, METHOD_READ, &schema##_schema, nothing_depends, fn##_read, \
+	    NULL, NULL, false, false }
 /* Answered from this server's own knowledge; Datacenter may be empty. */
 #define L(name, schema, fn)						\
 	{ name, METHOD_LOCAL, schema, NULL, fn##_read, NULL, NULL, true, false }
@@ -76,11 +80,11 @@ static const struct method methods[] = {
 	    operator_autopilot_configuration),
 	RL("Operator.ServerHealth", dc_request, operator_server_health),
 
-	R_NOFILTER("Intention.List", dc_request, intention_list),
-	R_NOFILTER("Intention.Match", dc_request, intention_match),
-	R_NOFILTER("ConfigEntry.Get", kind_request, config_entry_get),
-	R_NOFILTER("ConfigEntry.List", kind_request, config_entry_list),
-	R_NOFILTER("ConfigEntry.ResolveServiceConfig", kind_request,
+	R_QUIET("Intention.List", dc_request, intention_list),
+	R_QUIET("Intention.Match", dc_request, intention_match),
+	R_QUIET("ConfigEntry.Get", kind_request, config_entry_get),
+	R_QUIET("ConfigEntry.List", kind_request, config_entry_list),
+	R_QUIET("ConfigEntry.ResolveServiceConfig", kind_request,
 	    config_entry_resolve),
 	REFUSED("ConnectCA.Roots", connect_off),
 	REFUSED("ConnectCA.Sign", connect_off),

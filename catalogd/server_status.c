@@ -16,19 +16,77 @@
 /* Seconds from year 1 to 1970, for Go's times. */
 #define GO_EPOCH 62135596800ll
 
-static void
-put_meta(struct wbuf *w, const struct query_meta *m)
+#define RAFT_STATS(F, T)							\
+	F(T, STR, , last_contact, "LastContact", 0, NULL)		\
+	F(T, UINT, , last_index, "LastIndex", 0, NULL)			\
+	F(T, UINT, , last_term, "LastTerm", 0, NULL)
+SCHEMA_DECLARE(raft_stats, RAFT_STATS)
+SCHEMA_DEFINE(raft_stats, RAFT_STATS)
+#define AUTOPILOT(F, T)							\
+	F(T, BOOL, , cleanup, "CleanupDeadServers", 0, NULL)		\
+	F(T, DUR, , contact, "LastContactThreshold", 0, NULL)		\
+	F(T, UINT, , trailing, "MaxTrailingLogs", 0, NULL)		\
+	F(T, UINT, , min_quorum, "MinQuorum", 0, NULL)			\
+	F(T, DUR, , stable, "ServerStabilizationTime", 0, NULL)		\
+	F(T, STR, , zone_tag, "RedundancyZoneTag", 0, NULL)		\
+	F(T, BOOL, , no_migration, "DisableUpgradeMigration", 0, NULL)	\
+	F(T, STR, , version_tag, "UpgradeVersionTag", 0, NULL)		\
+	RAFT_INDEX(F, T)
+SCHEMA_DECLARE(autopilot, AUTOPILOT)
+SCHEMA_DEFINE(autopilot, AUTOPILOT)
+#define HEALTHY_SERVER(F, T)						\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	F(T, STR, , name, "Name", 0, NULL)				\
+	F(T, STR, , address, "Address", 0, NULL)			\
+	F(T, UINT, , serf_status, "SerfStatus", 0, NULL)		\
+	F(T, STR, , version, "Version", 0, NULL)			\
+	F(T, BOOL, , leader, "Leader", 0, NULL)				\
+	F(T, DUR, , last_contact, "LastContact", 0, NULL)		\
+	F(T, UINT, , last_term, "LastTerm", 0, NULL)			\
+	F(T, UINT, , last_index, "LastIndex", 0, NULL)			\
+	F(T, BOOL, , healthy, "Healthy", 0, NULL)			\
+	F(T, BOOL, , voter, "Voter", 0, NULL)				\
+	F(T, TIME, , stable_since, "StableSince", 0, NULL)
+SCHEMA_DECLARE(healthy_server, HEALTHY_SERVER)
+SCHEMA_DEFINE(healthy_server, HEALTHY_SERVER)
+#define SERVER_HEALTH(F, T)						\
+	F(T, BOOL, , healthy, "Healthy", 0, NULL)			\
+	F(T, INT, , tolerance, "FailureTolerance", 0, NULL)		\
+	F(T, LIST, healthy_server, servers, "Servers", 0, NULL)
+SCHEMA_DECLARE(server_health, SERVER_HEALTH)
+SCHEMA_DEFINE(server_health, SERVER_HEALTH)
+#define QUIET_INTENTIONS(F, T)						\
+	F(T, ANY, , intentions, "Intentions", 0, NULL)			\
+	QUERY_META(F, T)
+SCHEMA_DECLARE(quiet_intentions, QUIET_INTENTIONS)
+SCHEMA_DEFINE(quiet_intentions, QUIET_INTENTIONS)
+#define QUIET_MATCHES(F, T)						\
+	F(T, ANY, , matches, "Matches", 0, NULL)			\
+	QUERY_META(F, T)
+SCHEMA_DECLARE(quiet_matches, QUIET_MATCHES)
+SCHEMA_DEFINE(quiet_matches, QUIET_MATCHES)
+#define QUIET_ENTRIES(F, T)						\
+	F(T, ANY, , entries, "Entries", 0, NULL)			\
+	F(T, STR, , kind, "Kind", 0, NULL)				\
+	QUERY_META(F, T)
+SCHEMA_DECLARE(quiet_entries, QUIET_ENTRIES)
+SCHEMA_DEFINE(quiet_entries, QUIET_ENTRIES)
+#define QUIET_SERVICE(F, T)						\
+	F(T, ANY, , proxy, "ProxyConfig", 0, NULL)			\
+	F(T, ANY, , upstreams, "UpstreamConfigs", 0, NULL)		\
+	F(T, ANY, , upstream_ids, "UpstreamIDConfigs", 0, NULL)		\
+	F(T, STRUCT, mesh_gateway, gateway, "MeshGateway", 0, NULL)	\
+	F(T, STRUCT, expose, expose, "Expose", 0, NULL)			\
+	QUERY_META(F, T)
+SCHEMA_DECLARE(quiet_service, QUIET_SERVICE)
+SCHEMA_DEFINE(quiet_service, QUIET_SERVICE)
+
+/* Structs hold char *, and an answer only reads them. */
+static char *
+text(const char *s)
 {
-	mp_str(w, "ConsistencyLevel");
-	mp_str(w, m->consistency_level);
-	mp_str(w, "Index");
-	mp_uint(w, m->index);
-	mp_str(w, "KnownLeader");
-	mp_bool(w, m->known_leader);
-	mp_str(w, "LastContact");
-	mp_int(w, m->last_contact);
+	return (char *)(uintptr_t)s;
 }
-#define META_KEYS 4
 
 /* ---- Status ---- */
 
@@ -79,17 +137,16 @@ status_raft_stats_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
 	struct replica_stats st;
+	struct raft_stats a;
 
 	(void)req;
 	(void)meta;
 	replica_stats(srv->replica, &st);
-	mp_map(&r->body, 3);
-	mp_str(&r->body, "LastContact");
-	mp_str(&r->body, server_in_office(srv) ? "0" : "never");
-	mp_str(&r->body, "LastIndex");
-	mp_uint(&r->body, st.last_index);
-	mp_str(&r->body, "LastTerm");
-	mp_uint(&r->body, st.term);
+	memset(&a, 0, sizeof(a));
+	a.last_contact = text(server_in_office(srv) ? "0" : "never");
+	a.last_index = st.last_index;
+	a.last_term = st.term;
+	reply_schema(r, &raft_stats_schema, &a);
 }
 
 /* ---- Operator ---- */
@@ -98,6 +155,8 @@ void
 operator_raft_configuration_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
+	struct raft_configuration a;
+	struct raft_server *s;
 	struct replica_stats st;
 	char addr[80];
 
@@ -105,74 +164,34 @@ operator_raft_configuration_read(struct server *srv, const void *req,
 	(void)meta;
 	replica_stats(srv->replica, &st);
 	server_rpc_addr(srv, addr, sizeof(addr));
-	mp_map(&r->body, 2);
-	mp_str(&r->body, "Index");
-	/* Consul says 0 here, always. */
-	mp_uint(&r->body, 0);
-	mp_str(&r->body, "Servers");
-	mp_array(&r->body, 1);
-	mp_map(&r->body, 6);
-	mp_str(&r->body, "Address");
-	mp_str(&r->body, addr);
-	mp_str(&r->body, "ID");
-	mp_str(&r->body, srv->agent.node_id);
-	mp_str(&r->body, "Leader");
-	mp_bool(&r->body, server_in_office(srv));
-	mp_str(&r->body, "Node");
-	mp_str(&r->body, srv->agent.node_name);
-	mp_str(&r->body, "ProtocolVersion");
-	mp_str(&r->body, "3");
-	mp_str(&r->body, "Voter");
-	mp_bool(&r->body, st.voters > 0);
+	memset(&a, 0, sizeof(a));	/* Index is 0 in Consul's, too */
+	s = VEC_ADD(&a.servers);
+	s->id = srv->agent.node_id;
+	s->node = srv->agent.node_name;
+	s->address = addr;
+	s->leader = server_in_office(srv);
+	s->protocol_version = text("3");
+	s->voter = st.voters > 0;
+	reply_schema(r, &raft_configuration_schema, &a);
+	free(a.servers.item);
 }
 
 void
 operator_autopilot_configuration_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
-	struct wbuf *w = &r->body;
+	struct autopilot a;
 
 	(void)srv;
 	(void)req;
 	(void)meta;
-	mp_map(w, 10);
-	mp_str(w, "CleanupDeadServers");
-	mp_bool(w, true);
-	mp_str(w, "CreateIndex");
-	mp_uint(w, 1);
-	mp_str(w, "DisableUpgradeMigration");
-	mp_bool(w, false);
-	mp_str(w, "LastContactThreshold");
-	mp_int(w, AUTOPILOT_CONTACT_NS);
-	mp_str(w, "MaxTrailingLogs");
-	mp_uint(w, AUTOPILOT_TRAILING);
-	mp_str(w, "MinQuorum");
-	mp_uint(w, 0);
-	mp_str(w, "ModifyIndex");
-	mp_uint(w, 1);
-	mp_str(w, "RedundancyZoneTag");
-	mp_str(w, "");
-	mp_str(w, "ServerStabilizationTime");
-	mp_int(w, AUTOPILOT_STABLE_NS);
-	mp_str(w, "UpgradeVersionTag");
-	mp_str(w, "");
-}
-
-static void
-put_time(struct wbuf *w, int64_t unix_ns)
-{
-	uint8_t buf[15];
-	uint64_t sec = (uint64_t)(unix_ns / NS_PER_S + GO_EPOCH);
-	uint32_t nsec = (uint32_t)(unix_ns % NS_PER_S);
-	int i;
-
-	buf[0] = 1;
-	for (i = 0; i < 8; i++)
-		buf[1 + i] = (uint8_t)(sec >> (56 - 8 * i));
-	for (i = 0; i < 4; i++)
-		buf[9 + i] = (uint8_t)(nsec >> (24 - 8 * i));
-	buf[13] = buf[14] = 0xff;	/* UTC */
-	mp_raw(w, buf, sizeof(buf));
+	memset(&a, 0, sizeof(a));
+	a.cleanup = true;
+	a.contact = AUTOPILOT_CONTACT_NS;
+	a.trailing = AUTOPILOT_TRAILING;
+	a.stable = AUTOPILOT_STABLE_NS;
+	a.create_index = a.modify_index = 1;
+	reply_schema(r, &autopilot_schema, &a);
 }
 
 void
@@ -180,8 +199,9 @@ operator_server_health_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
 	const struct member *m;
+	struct server_health a;
+	struct healthy_server *s;
 	struct replica_stats st;
-	struct wbuf *w = &r->body;
 	char addr[80];
 
 	(void)req;
@@ -189,38 +209,25 @@ operator_server_health_read(struct server *srv, const void *req,
 	replica_stats(srv->replica, &st);
 	server_rpc_addr(srv, addr, sizeof(addr));
 	m = leader_member(srv, srv->agent.node_name);
-	mp_map(w, 3);
-	mp_str(w, "FailureTolerance");
-	mp_int(w, 0);
-	mp_str(w, "Healthy");
-	mp_bool(w, true);
-	mp_str(w, "Servers");
-	mp_array(w, 1);
-	mp_map(w, 12);
-	mp_str(w, "Address");
-	mp_str(w, addr);
-	mp_str(w, "Healthy");
-	mp_bool(w, true);
-	mp_str(w, "ID");
-	mp_str(w, srv->agent.node_id);
-	mp_str(w, "LastContact");
-	mp_int(w, 0);
-	mp_str(w, "LastIndex");
-	mp_uint(w, st.last_index);
-	mp_str(w, "LastTerm");
-	mp_uint(w, st.term);
-	mp_str(w, "Leader");
-	mp_bool(w, server_in_office(srv));
-	mp_str(w, "Name");
-	mp_str(w, srv->agent.node_name);
-	mp_str(w, "SerfStatus");
-	mp_uint(w, m != NULL ? m->status : MEMBER_ALIVE);
-	mp_str(w, "StableSince");
-	put_time(w, srv->leader_ns);
-	mp_str(w, "Version");
-	mp_raw(w, DISCO_BUILD, strcspn(DISCO_BUILD, ":"));
-	mp_str(w, "Voter");
-	mp_bool(w, st.voters > 0);
+	memset(&a, 0, sizeof(a));
+	a.healthy = server_in_office(srv);
+	s = VEC_ADD(&a.servers);
+	s->id = srv->agent.node_id;
+	s->name = srv->agent.node_name;
+	s->address = addr;
+	s->serf_status = m != NULL ? m->status : MEMBER_ALIVE;
+	s->version = xstrndup(DISCO_BUILD, strcspn(DISCO_BUILD, ":"));
+	s->leader = a.healthy;
+	s->healthy = a.healthy;
+	s->voter = st.voters > 0;
+	s->last_term = st.term;
+	s->last_index = st.last_index;
+	s->stable_since.sec = srv->leader_ns / NS_PER_S + GO_EPOCH;
+	s->stable_since.nsec = (int32_t)(srv->leader_ns % NS_PER_S);
+	s->stable_since.zone_min = -1;	/* UTC */
+	reply_schema(r, &server_health_schema, &a);
+	free(s->version);
+	free(a.servers.item);
 }
 
 /* ---- events ---- */
@@ -237,95 +244,82 @@ internal_event_fire_read(struct server *srv, const void *arg,
 	srv->env.fire(name, req->payload.p, req->payload.n, srv->env.arg);
 	free(name);
 	m.index = 0;
-	mp_map(&r->body, META_KEYS);
-	put_meta(&r->body, &m);
+	reply_schema(r, &query_meta_schema, &m);
 }
 
 /* ---- what nobody uses here: nothing ever changes ---- */
 
-static void
-depends_on_nothing(struct depends *d)
+static const uint8_t no_items[] = { 0x90 };		/* [] */
+static const uint8_t no_lists[] = { 0x91, 0x90 };	/* [[]] */
+
+static struct bytes
+any(const uint8_t *p, size_t n)
 {
+	struct bytes b = { (uint8_t *)(uintptr_t)p, n, true };
+
+	return b;
+}
+
+void
+nothing_depends(struct server *srv, const void *req, struct depends *d)
+{
+	(void)srv;
+	(void)req;
 	d->index = 1;
 	/* Blocks until its time runs out. */
 	depends_on(d, WATCH_SERVICE, "");
 }
 
 void
-intention_list_depends(struct server *srv, const void *req, struct depends *d)
-{
-	(void)srv;
-	(void)req;
-	depends_on_nothing(d);
-}
-
-void
 intention_list_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
-	(void)srv;
-	(void)req;
-	mp_map(&r->body, META_KEYS + 1);
-	put_meta(&r->body, meta);
-	mp_str(&r->body, "Intentions");
-	mp_array(&r->body, 0);
-}
+	struct quiet_intentions a;
 
-void
-intention_match_depends(struct server *srv, const void *req,
-    struct depends *d)
-{
 	(void)srv;
 	(void)req;
-	depends_on_nothing(d);
+	META_PUT(&a, meta);
+	a.intentions = any(no_items, sizeof(no_items));
+	reply_schema(r, &quiet_intentions_schema, &a);
 }
 
 void
 intention_match_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
+	struct quiet_matches a;
+
 	(void)srv;
 	(void)req;
-	mp_map(&r->body, META_KEYS + 1);
-	mp_str(&r->body, "Matches");
-	mp_array(&r->body, 1);
-	mp_array(&r->body, 0);
-	put_meta(&r->body, meta);
+	META_PUT(&a, meta);
+	a.matches = any(no_lists, sizeof(no_lists));
+	reply_schema(r, &quiet_matches_schema, &a);
 }
 
-/* Config entries answer with msgpack inside one raw string (rpc.md 2.5). */
-void
-config_entry_get_depends(struct server *srv, const void *req,
-    struct depends *d)
+/*
+ * Config entries answer with msgpack inside one raw string (rpc.md 2.5): a
+ * head, then one struct.
+ */
+static void
+reply_nested(struct reply *r, const char *head, size_t n, struct schema *s,
+    const void *obj)
 {
-	(void)srv;
-	(void)req;
-	depends_on_nothing(d);
+	struct wbuf w;
+
+	wb_init(&w, 0);
+	wb_bytes(&w, head, n);
+	schema_encode(s, obj, &w);
+	mp_raw(&r->body, w.p, w.len);
+	wb_free(&w);
 }
 
 void
 config_entry_get_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
-	struct wbuf w;
-
 	(void)srv;
 	(void)req;
-	wb_init(&w, 0);
-	mp_str(&w, "");
-	mp_map(&w, META_KEYS);
-	put_meta(&w, meta);
-	mp_raw(&r->body, w.p, w.len);
-	wb_free(&w);
-}
-
-void
-config_entry_list_depends(struct server *srv, const void *req,
-    struct depends *d)
-{
-	(void)srv;
-	(void)req;
-	depends_on_nothing(d);
+	reply_nested(r, "\xa0", 1, &query_meta_schema, meta);	/* no kind */
 }
 
 void
@@ -333,64 +327,24 @@ config_entry_list_read(struct server *srv, const void *arg,
     const struct query_meta *meta, struct reply *r)
 {
 	const struct kind_request *req = arg;
-	struct wbuf w;
+	struct quiet_entries a;
 
 	(void)srv;
-	wb_init(&w, 0);
-	mp_int(&w, 0);
-	mp_map(&w, META_KEYS + 2);
-	put_meta(&w, meta);
-	mp_str(&w, "Entries");
-	mp_array(&w, 0);
-	mp_str(&w, "Kind");
-	mp_str(&w, req->kind);
-	mp_raw(&r->body, w.p, w.len);
-	wb_free(&w);
-}
-
-void
-config_entry_resolve_depends(struct server *srv, const void *req,
-    struct depends *d)
-{
-	(void)srv;
-	(void)req;
-	depends_on_nothing(d);
+	META_PUT(&a, meta);
+	a.entries = any(no_items, sizeof(no_items));
+	a.kind = req->kind;
+	reply_nested(r, "\x00", 1, &quiet_entries_schema, &a);	/* of none */
 }
 
 void
 config_entry_resolve_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
-	struct wbuf w;
+	struct quiet_service a;
 
 	(void)srv;
 	(void)req;
-	wb_init(&w, 0);
-	mp_map(&w, META_KEYS + 5);
-	mp_str(&w, "ConsistencyLevel");
-	mp_str(&w, meta->consistency_level);
-	mp_str(&w, "Expose");
-	mp_map(&w, 2);
-	mp_str(&w, "Checks");
-	mp_bool(&w, false);
-	mp_str(&w, "Paths");
-	mp_nil(&w);
-	mp_str(&w, "Index");
-	mp_uint(&w, meta->index);
-	mp_str(&w, "KnownLeader");
-	mp_bool(&w, meta->known_leader);
-	mp_str(&w, "LastContact");
-	mp_int(&w, meta->last_contact);
-	mp_str(&w, "MeshGateway");
-	mp_map(&w, 1);
-	mp_str(&w, "Mode");
-	mp_str(&w, "");
-	mp_str(&w, "ProxyConfig");
-	mp_nil(&w);
-	mp_str(&w, "UpstreamConfigs");
-	mp_nil(&w);
-	mp_str(&w, "UpstreamIDConfigs");
-	mp_nil(&w);
-	mp_raw(&r->body, w.p, w.len);
-	wb_free(&w);
+	memset(&a, 0, sizeof(a));
+	META_PUT(&a, meta);
+	reply_nested(r, "", 0, &quiet_service_schema, &a);
 }
