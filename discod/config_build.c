@@ -135,8 +135,8 @@ check_choices(const struct build *b)
 	for (i = 0; i < NELEM(choices); i++) {
 		text = v_str(b->v, choices[i].key);
 		if (text != NULL && !word_in(choices[i].words, text))
-			problem(b->p, v_where(b->v, choices[i].key), "%s: \"%s\" "
-			    "is none of: %s", config_keys[choices[i].key].path,
+			problem(b->p, v_where(b->v, choices[i].key), "%s: "
+			    "\"%s\" is none of: %s", config_keys[choices[i].key].path,
 			    text, choices[i].words);
 	}
 }
@@ -184,8 +184,8 @@ warn_unused(const struct build *b)
 		v = &b->v->v[i];
 		if ((config_keys[i].flags & KF_WARN) && v->set &&
 		    value_given(v, config_keys[i].type))
-			warning(&b->c->warnings, v->where, "%s is accepted, but "
-			    "this version does not act on it",
+			warning(&b->c->warnings, v->where, "%s is accepted, "
+			    "but this version does not act on it",
 			    config_keys[i].path);
 	}
 }
@@ -211,8 +211,8 @@ check_bootstrap(const struct build *b)
 		problem(b->p, where, "'bootstrap_expect > 0' and 'bootstrap = "
 		    "true' are mutually exclusive: remove one");
 	if (n == 1)
-		warning(w, NULL, "BootstrapExpect is set to 1; this is the same "
-		    "as Bootstrap mode.");
+		warning(w, NULL, "BootstrapExpect is set to 1; this is the "
+		    "same as Bootstrap mode.");
 	if (v_bool(v, KEY_BOOTSTRAP) || n == 1)
 		warning(w, NULL, "bootstrap = true: do not enable unless "
 		    "necessary");

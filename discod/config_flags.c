@@ -9,109 +9,109 @@
 #include "common/util.h"
 #include "discod/config_parts.h"
 
-/*	name, argument or NULL, key, help */
+/*	name, argument with a space before it, key, help */
 #define KEY_FLAGS(F)							\
-	F("advertise", "address", ADVERTISE, "address told to other members") \
-	F("advertise-wan", "address", ADVERTISE_WAN,			\
+	F("advertise", " address", ADVERTISE, "address told to other members") \
+	F("advertise-wan", " address", ADVERTISE_WAN,			\
 	    "the same for other datacenters")				\
-	F("allow-write-http-from", "network", HTTP_WRITE_FROM,		\
+	F("allow-write-http-from", " network", HTTP_WRITE_FROM,		\
 	    "networks that may write over HTTP (repeatable)")		\
-	F("alt-domain", "name", ALT_DOMAIN, "second DNS domain")	\
-	F("bind", "address", BIND_ADDR, "address for gossip and RPC")	\
-	F("bootstrap", NULL, BOOTSTRAP, "be the only server")		\
-	F("bootstrap-expect", "n", BOOTSTRAP_EXPECT,			\
+	F("alt-domain", " name", ALT_DOMAIN, "second DNS domain")	\
+	F("bind", " address", BIND_ADDR, "address for gossip and RPC")	\
+	F("bootstrap", "", BOOTSTRAP, "be the only server")		\
+	F("bootstrap-expect", " n", BOOTSTRAP_EXPECT,			\
 	    "servers to wait for before the first election")		\
-	F("check_output_max_size", "bytes", OUTPUT_MAX,			\
+	F("check_output_max_size", " bytes", OUTPUT_MAX, \
 	    "bytes of output kept per check")				\
-	F("client", "addresses", CLIENT_ADDR, "addresses for HTTP and DNS") \
-	F("data-dir", "directory", DATA_DIR, "where state is kept")	\
-	F("datacenter", "name", DATACENTER, "datacenter")		\
-	F("default-query-time", "duration", DEF_QUERY_TIME,		\
+	F("client", " addresses", CLIENT_ADDR, "addresses for HTTP and DNS") \
+	F("data-dir", " directory", DATA_DIR, "where state is kept")	\
+	F("datacenter", " name", DATACENTER, "datacenter")		\
+	F("default-query-time", " duration", DEF_QUERY_TIME,		\
 	    "how long a blocking query waits")				\
-	F("disable-host-node-id", NULL, DISABLE_HOST_NODE_ID,		\
-	    "make a random node id")					\
-	F("disable-keyring-file", NULL, NO_KEYRING_FILE,		\
+	F("disable-host-node-id", "", DISABLE_HOST_NODE_ID,		\
+	    "accepted: ids are always random")				\
+	F("disable-keyring-file", "", NO_KEYRING_FILE,		\
 	    "keep gossip keys in memory")				\
-	F("dns-port", "port", PORT_DNS, "DNS")				\
-	F("domain", "name", DOMAIN, "DNS domain")			\
-	F("enable-local-script-checks", NULL, SCRIPTS_LOCAL,		\
+	F("dns-port", " port", PORT_DNS, "port for DNS") \
+	F("domain", " name", DOMAIN, "DNS domain")			\
+	F("enable-local-script-checks", "", SCRIPTS_LOCAL,		\
 	    "allow script checks from files")				\
-	F("enable-script-checks", NULL, SCRIPTS,			\
+	F("enable-script-checks", "", SCRIPTS,			\
 	    "allow script checks from files and HTTP")			\
-	F("encrypt", "key", ENCRYPT, "gossip key, base64")		\
-	F("f", NULL, FOREGROUND, "stay in the foreground, log to the terminal") \
-	F("grpc-port", "port", PORT_GRPC, "accepted, unused")		\
-	F("http-port", "port", PORT_HTTP, "HTTP")			\
-	F("https-port", "port", PORT_HTTPS, "HTTPS")			\
-	F("join", "address", START_JOIN,				\
+	F("encrypt", " key", ENCRYPT, "gossip key, base64")		\
+	F("f", "", FOREGROUND, "stay in the foreground, log to the terminal") \
+	F("grpc-port", " port", PORT_GRPC, "accepted, unused")		\
+	F("http-port", " port", PORT_HTTP, "port for HTTP")		\
+	F("https-port", " port", PORT_HTTPS, "accepted, unused") \
+	F("join", " address", START_JOIN,				\
 	    "join this member, or give up (repeatable)")		\
-	F("join-wan", "address", START_JOIN_WAN, "the same for the WAN pool") \
-	F("log-file", "directory", LOG_FILE, "where log files go")	\
-	F("log-json", NULL, LOG_JSON, "accepted, unused")		\
-	F("log-level", "level", LOG_LEVEL, "trace debug info warn err")	\
-	F("log-rotate-bytes", "n", LOG_ROTATE_BYTES, "accepted, unused") \
-	F("log-rotate-duration", "duration", LOG_ROTATE_TIME,		\
+	F("join-wan", " address", START_JOIN_WAN, "accepted, unused")	\
+	F("log-file", " directory", LOG_FILE, "where log files go")	\
+	F("log-json", "", LOG_JSON, "accepted, unused")		\
+	F("log-level", " level", LOG_LEVEL, "trace debug info warn err") \
+	F("log-rotate-bytes", " n", LOG_ROTATE_BYTES, "accepted, unused") \
+	F("log-rotate-duration", " duration", LOG_ROTATE_TIME,		\
 	    "accepted, unused")						\
-	F("log-rotate-max-files", "n", LOG_ROTATE_FILES,		\
+	F("log-rotate-max-files", " n", LOG_ROTATE_FILES,		\
 	    "accepted, unused")						\
-	F("max-query-time", "duration", MAX_QUERY_TIME,			\
+	F("max-query-time", " duration", MAX_QUERY_TIME, \
 	    "longest wait of a blocking query")				\
-	F("node", "name", NODE_NAME, "name of this node")		\
-	F("node-id", "uuid", NODE_ID, "id of this node")		\
-	F("node-meta", "key:value", NODE_META,				\
+	F("node", " name", NODE_NAME, "name of this node")		\
+	F("node-id", " uuid", NODE_ID, "id of this node")		\
+	F("node-meta", " key:value", NODE_META,				\
 	    "metadata of this node (repeatable)")			\
-	F("non-voting-server", NULL, NON_VOTING, "accepted, unused")	\
-	F("pid-file", "file", PID_FILE, "pid file")			\
-	F("primary-gateway", "address", PRIMARY_GATEWAYS,		\
+	F("non-voting-server", "", NON_VOTING, "accepted, unused")	\
+	F("pid-file", " file", PID_FILE, "pid file")			\
+	F("primary-gateway", " address", PRIMARY_GATEWAYS,		\
 	    "accepted, unused")						\
-	F("protocol", "n", PROTOCOL, "gossip protocol, 2 or 3")		\
-	F("raft-protocol", "n", RAFT_PROTOCOL, "accepted, unused")	\
-	F("recursor", "address", RECURSORS,				\
+	F("protocol", " n", PROTOCOL, "gossip protocol, 2 or 3") \
+	F("raft-protocol", " n", RAFT_PROTOCOL, "accepted, unused")	\
+	F("recursor", " address", RECURSORS,				\
 	    "upstream DNS server (repeatable)")				\
-	F("rejoin", NULL, REJOIN, "rejoin even after a leave")		\
-	F("retry-interval", "duration", RETRY_INTERVAL,			\
+	F("rejoin", "", REJOIN, "rejoin even after a leave")		\
+	F("retry-interval", " duration", RETRY_INTERVAL, \
 	    "time between attempts of -retry-join")			\
-	F("retry-interval-wan", "duration", RETRY_INTERVAL_WAN,		\
-	    "the same for the WAN pool")				\
-	F("retry-join", "address", RETRY_JOIN,				\
+	F("retry-interval-wan", " duration", RETRY_INTERVAL_WAN, \
+	    "accepted, unused")						\
+	F("retry-join", " address", RETRY_JOIN,				\
 	    "join this member, and keep trying (repeatable)")		\
-	F("retry-join-wan", "address", RETRY_JOIN_WAN,			\
-	    "the same for the WAN pool")				\
-	F("retry-max", "n", RETRY_MAX, "attempts of -retry-join; 0: no end") \
-	F("retry-max-wan", "n", RETRY_MAX_WAN, "the same for the WAN pool") \
-	F("run-dir", "directory", RUN_DIR, "sockets and pid file")	\
-	F("sandbox", "required|optional", SANDBOX,			\
+	F("retry-join-wan", " address", RETRY_JOIN_WAN,			\
+	    "accepted, unused")						\
+	F("retry-max", " n", RETRY_MAX, "attempts of -retry-join; 0: no end") \
+	F("retry-max-wan", " n", RETRY_MAX_WAN, "accepted, unused")	\
+	F("run-dir", " directory", RUN_DIR, "sockets and pid file")	\
+	F("sandbox", " required|optional", SANDBOX,			\
 	    "whether to go on when it cannot be set up")		\
-	F("segment", "name", SEGMENT, "accepted, unused")		\
-	F("serf-lan-allowed-cidrs", "network", LAN_CIDRS,		\
+	F("segment", " name", SEGMENT, "accepted, unused")		\
+	F("serf-lan-allowed-cidrs", " network", LAN_CIDRS,		\
 	    "networks that may gossip (repeatable)")			\
-	F("serf-lan-bind", "address", SERF_LAN, "address for LAN gossip") \
-	F("serf-lan-port", "port", PORT_LAN, "LAN gossip")		\
-	F("serf-wan-allowed-cidrs", "network", WAN_CIDRS,		\
-	    "the same for the WAN pool")				\
-	F("serf-wan-bind", "address", SERF_WAN, "address for WAN gossip") \
-	F("serf-wan-port", "port", PORT_WAN, "WAN gossip")		\
-	F("server", NULL, SERVER, "be a server")			\
-	F("server-port", "port", PORT_SERVER, "server RPC")		\
-	F("syslog", NULL, SYSLOG, "log to syslog besides")		\
-	F("ui", NULL, UI, "serve the web page")				\
-	F("ui-content-path", "path", UI_PATH, "where it is served")	\
-	F("ui-dir", "directory", UI_DIR, "serve it from these files")
+	F("serf-lan-bind", " address", SERF_LAN, "address for LAN gossip") \
+	F("serf-lan-port", " port", PORT_LAN, "port for LAN gossip")	\
+	F("serf-wan-allowed-cidrs", " network", WAN_CIDRS,		\
+	    "accepted, unused")						\
+	F("serf-wan-bind", " address", SERF_WAN, "accepted, unused")	\
+	F("serf-wan-port", " port", PORT_WAN, "port for WAN gossip")	\
+	F("server", "", SERVER, "be a server")			\
+	F("server-port", " port", PORT_SERVER, "port for server RPC")	\
+	F("syslog", "", SYSLOG, "log to syslog besides")		\
+	F("ui", "", UI, "accepted, unused")				\
+	F("ui-content-path", " path", UI_PATH, "accepted, unused")	\
+	F("ui-dir", " directory", UI_DIR, "accepted, unused")
 
 enum special { SP_CONFIG, SP_FORMAT, SP_DEV, SP_CHECK, SP_HELP, SP_VERSION };
 
-/*	name, argument or NULL, what, help */
+/*	name, argument with a space before it, what, help */
 #define SPECIAL_FLAGS(F)						\
-	F("config-dir", "directory", CONFIG,				\
+	F("config-dir", " directory", CONFIG,				\
 	    "read *.json in it, in order (repeatable)")			\
-	F("config-file", "file", CONFIG, "read this file (repeatable)")	\
-	F("config-format", "json", FORMAT,				\
+	F("config-file", " file", CONFIG, "read this file (repeatable)") \
+	F("config-format", " json", FORMAT,				\
 	    "files are JSON, whatever their name")			\
-	F("dev", NULL, DEV, "one server in memory, in the foreground")	\
-	F("n", NULL, CHECK, "check the configuration, show it, exit")	\
-	F("h", NULL, HELP, "this text")					\
-	F("help", NULL, HELP, "this text")				\
-	F("version", NULL, VERSION, "show the version")
+	F("dev", "", DEV, "one server in memory, in the foreground")	\
+	F("n", "", CHECK, "check the configuration, show it, exit")	\
+	F("h", "", HELP, "this text")					\
+	F("help", "", HELP, "this text")				\
+	F("version", "", VERSION, "show the version")
 
 const char config_usage[] =
     "usage: discod [option ...]\n"
@@ -120,7 +120,7 @@ const char config_usage[] =
     "Options take one dash or two, and their value after = or a space.\n"
     "disco.conf(5) has the keys of configuration files.\n"
     "\n"
-#define F(name, arg, key, help) "  -" name "\n\t" help "\n"
+#define F(name, arg, key, help) "  -" name arg "\n\t" help "\n"
     SPECIAL_FLAGS(F)
     KEY_FLAGS(F)
 #undef F
@@ -181,9 +181,9 @@ arg_read(int argc, char **argv, int i, struct arg *a, struct problems *p)
 	}
 	a->used = 1;
 	a->text = eq != NULL ? eq + 1 : NULL;
-	if (a->text == NULL && a->flag->arg != NULL) {
+	if (a->text == NULL && a->flag->arg[0] != '\0') {
 		if (i + 1 >= argc) {
-			problem(p, NULL, "flag needs an argument: -%s %s",
+			problem(p, NULL, "flag needs an argument: -%s%s",
 			    a->flag->name, a->flag->arg);
 			return -1;
 		}

@@ -65,7 +65,7 @@ enum key_type {
 	K(TRANSLATE_WAN, "translate_wan_addrs", BOOL, "false", KF_WARN)	\
 	K(ADDR_DNS, "addresses.dns", STR, NULL, KF_FIXED)		\
 	K(ADDR_HTTP, "addresses.http", STR, NULL, KF_FIXED)		\
-	K(ADDR_HTTPS, "addresses.https", STR, NULL, KF_FIXED)		\
+	K(ADDR_HTTPS, "addresses.https", STR, NULL, KF_FIXED|KF_IDLE)	\
 	K(ADDR_GRPC, "addresses.grpc", STR, NULL, KF_FIXED|KF_IDLE)	\
 	K(PORT_DNS, "ports.dns", PORT, "8600", KF_FIXED)		\
 	K(PORT_HTTP, "ports.http", PORT, "8500", KF_FIXED)		\
@@ -110,14 +110,17 @@ enum key_type {
 	K(LAN_SUSPICION, "gossip_lan.suspicion_mult", UINT, "4", KF_FIXED) \
 	K(LAN_RETRANSMIT, "gossip_lan.retransmit_mult", UINT, "4", KF_FIXED) \
 	K(WAN_GOSSIP_INTERVAL, "gossip_wan.gossip_interval", DUR, "500ms", \
-	    KF_FIXED)							\
-	K(WAN_GOSSIP_NODES, "gossip_wan.gossip_nodes", UINT, "3", KF_FIXED) \
+	    KF_FIXED|KF_IDLE) \
+	K(WAN_GOSSIP_NODES, "gossip_wan.gossip_nodes", UINT, "3",	\
+	    KF_FIXED|KF_IDLE)						\
 	K(WAN_PROBE_INTERVAL, "gossip_wan.probe_interval", DUR, "5s",	\
-	    KF_FIXED)							\
+	    KF_FIXED|KF_IDLE) \
 	K(WAN_PROBE_TIMEOUT, "gossip_wan.probe_timeout", DUR, "3s",	\
-	    KF_FIXED)							\
-	K(WAN_SUSPICION, "gossip_wan.suspicion_mult", UINT, "6", KF_FIXED) \
-	K(WAN_RETRANSMIT, "gossip_wan.retransmit_mult", UINT, "4", KF_FIXED) \
+	    KF_FIXED|KF_IDLE) \
+	K(WAN_SUSPICION, "gossip_wan.suspicion_mult", UINT, "6",	\
+	    KF_FIXED|KF_IDLE)						\
+	K(WAN_RETRANSMIT, "gossip_wan.retransmit_mult", UINT, "4",	\
+	    KF_FIXED|KF_IDLE)						\
 									\
 	K(LOG_LEVEL, "log_level", STR, "INFO", 0)			\
 	K(LOG_JSON, "log_json", BOOL, "false", KF_WARN)			\
@@ -314,7 +317,7 @@ enum key {
 
 struct value {
 	bool		 set;		/* by a file or a flag */
-	char		*where;		/* "consul.json:3:7", "-node"; or NULL */
+	char		*where;		/* "a.json:3:7", "-node"; or NULL */
 	char		*str;		/* T_STR */
 	int64_t		 num;		/* T_INT, T_UINT, T_PORT, T_DUR: ns */
 	double		 real;		/* T_FLOAT */

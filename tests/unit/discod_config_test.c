@@ -739,17 +739,38 @@ START_TEST(wrong_flags_are_named)
 }
 END_TEST
 
-/* Every option has a line in -h; its key and value come out of -n. */
-START_TEST(usage_lists_every_option_once)
+START_TEST(every_option_is_in_usage_and_man_page)
 {
+	char want[96], name[64], *page;
 	const char *p;
-	size_t lines = 0;
+	size_t lines = 0, len;
 
-	for (p = config_usage; (p = strstr(p, "\n  -")) != NULL; p++)
-		lines++;
+	page = file_read("man/discod.8", 1 << 20, &len);
+	ck_assert_msg(page != NULL, "man/discod.8: run from the top");
+	for (p = config_usage; (p = strstr(p, "\n  -")) != NULL; lines++) {
+		p += strlen("\n  -");
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(p, " \n"), p);
+		snprintf(want, sizeof(want), "\n.It Fl %s\n", name);
+		if (strstr(page, want) == NULL)
+			snprintf(want, sizeof(want), "\n.It Fl %s ", name);
+		ck_assert_msg(strstr(page, want) != NULL, "-%s", name);
+	}
 	ck_assert_uint_gt(lines, 60);
-	ck_assert_ptr_nonnull(strstr(config_usage, "\n  -retry-join\n"));
-	ck_assert_ptr_nonnull(strstr(config_usage, "\n  -run-dir\n"));
+	free(page);
+}
+END_TEST
+
+START_TEST(every_key_is_in_the_man_page)
+{
+	char *page;
+	size_t i, len;
+
+	page = file_read("man/disco.conf.5", 1 << 20, &len);
+	ck_assert_msg(page != NULL, "man/disco.conf.5: run from the top");
+	for (i = 0; i < KEY_MAX; i++)
+		ck_assert_msg(strstr(page, config_keys[i].path) != NULL, "%s",
+		    config_keys[i].path);
+	free(page);
 }
 END_TEST
 
@@ -1068,7 +1089,8 @@ main(void)
 	tcase_add_test(mem, flags_take_one_dash_or_two_and_equals_or_space);
 	tcase_add_test(mem, consul_agent_is_the_same_program);
 	tcase_add_test(mem, wrong_flags_are_named);
-	tcase_add_test(mem, usage_lists_every_option_once);
+	tcase_add_test(mem, every_option_is_in_usage_and_man_page);
+	tcase_add_test(mem, every_key_is_in_the_man_page);
 	tcase_add_test(mem, what_n_prints_is_read_back_to_the_same);
 	tcase_add_test(mem, secrets_are_not_shown);
 	tcase_add_test(mem, debug_config_has_the_recorded_names_in_order);
