@@ -184,8 +184,9 @@ addr_list(const struct values *v, enum key key, enum key other, bool unix_ok,
 			if (unix_ok)
 				strs_add(out, tok);
 			else
-				problem(p, where, "%s: cannot be a unix socket: "
-				    "%s: give an IP address", name, tok);
+				problem(p, where, "%s: cannot be a unix "
+				    "socket: %s: give an IP address", name,
+				    tok);
 			continue;
 		}
 		if (n > 2 && tok[0] == '[' && tok[n - 1] == ']') {
@@ -274,7 +275,8 @@ put_tags(const struct values *v, const struct config_env *env,
     struct conf_agent *a, struct problems *p)
 {
 	static const struct { enum key key; const char *tag; } explicit[] = {
-		{ KEY_ADVERTISE_4, "lan_ipv4" }, { KEY_ADVERTISE_6, "lan_ipv6" },
+		{ KEY_ADVERTISE_4, "lan_ipv4" },
+		{ KEY_ADVERTISE_6, "lan_ipv6" },
 		{ KEY_ADVERTISE_WAN_4, "wan_ipv4" }
 	};
 	size_t i;

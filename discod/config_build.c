@@ -136,8 +136,9 @@ check_choices(const struct build *b)
 		text = v_str(b->v, choices[i].key);
 		if (text != NULL && !word_in(choices[i].words, text))
 			problem(b->p, v_where(b->v, choices[i].key), "%s: "
-			    "\"%s\" is none of: %s", config_keys[choices[i].key].path,
-			    text, choices[i].words);
+			    "\"%s\" is none of: %s",
+			    config_keys[choices[i].key].path, text,
+			    choices[i].words);
 	}
 }
 
@@ -439,8 +440,8 @@ build_domains(const struct build *b)
 			    strchr("-_.", *s) == NULL)
 				break;
 		if (*s != '\0' || strlen(text) > 253)
-			problem(b->p, v_where(b->v, keys[i]), "%s: \"%s\" is no "
-			    "DNS domain", config_keys[keys[i]].path, text);
+			problem(b->p, v_where(b->v, keys[i]), "%s: \"%s\" is "
+			    "no DNS domain", config_keys[keys[i]].path, text);
 	}
 }
 
@@ -480,24 +481,17 @@ build_agent(const struct build *b)
 /* ---- for discod itself ---- */
 
 static void
-build_log(const struct build *b)
+build_log_dir(const struct build *b)
 {
-	const struct values *v = b->v;
+	const char *file = v_str(b->v, KEY_LOG_FILE), *dot;
 	struct config *c = b->c;
-	const char *file = v_str(v, KEY_LOG_FILE), *dot;
-	const char *level = str_or(v_str(v, KEY_LOG_LEVEL), "INFO");
 	char *slash;
 	size_t n;
 
-	if (log_level_parse(level, &c->log_level) == -1)
-		problem(b->p, v_where(v, KEY_LOG_LEVEL), "Invalid log level: "
-		    "%s. Valid log levels are: [TRACE DEBUG INFO WARN ERR "
-		    "ERROR]", level);
-	c->agent.log_level = xstrdup(level);
-	for (char *s = c->agent.log_level; *s != '\0'; s++)
-		*s = (char)tolower((unsigned char)*s);
-	c->syslog = v_bool(v, KEY_SYSLOG);
-
+	if (b->env->running != NULL) {
+		c->log_dir = xstrdup(b->env->running->log_dir);
+		return;
+	}
 	if (file == NULL) {
 		if (c->foreground)
 			return;
@@ -516,9 +510,27 @@ build_log(const struct build *b)
 	dot = strrchr(slash, '.');
 	if (dot != NULL && strcmp(dot, ".log") == 0 && slash != c->log_dir) {
 		*slash = '\0';
-		warning(&c->warnings, v_where(v, KEY_LOG_FILE), "log_file: each "
-		    "daemon has its own log file in %s", c->log_dir);
+		warning(&c->warnings, v_where(b->v, KEY_LOG_FILE), "log_file: "
+		    "each daemon has its own log file in %s", c->log_dir);
 	}
+}
+
+static void
+build_log(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct config *c = b->c;
+	const char *level = str_or(v_str(v, KEY_LOG_LEVEL), "INFO");
+
+	if (log_level_parse(level, &c->log_level) == -1)
+		problem(b->p, v_where(v, KEY_LOG_LEVEL), "Invalid log level: "
+		    "%s. Valid log levels are: [TRACE DEBUG INFO WARN ERR "
+		    "ERROR]", level);
+	c->agent.log_level = xstrdup(level);
+	for (char *s = c->agent.log_level; *s != '\0'; s++)
+		*s = (char)tolower((unsigned char)*s);
+	c->syslog = v_bool(v, KEY_SYSLOG);
+	build_log_dir(b);
 }
 
 static void
@@ -528,6 +540,14 @@ build_dirs(const struct build *b)
 	const struct config_env *env = b->env;
 	struct config *c = b->c;
 
+	if (env->running != NULL) {	/* relative to where it was started */
+		c->data_dir = xstrdup(env->running->data_dir);
+		c->run_dir = xstrdup(env->running->run_dir);
+		c->pid_file = xstrdup(env->running->pid_file);
+		c->agent.data_dir = xstrdup(c->data_dir);
+		c->agent.run_dir = xstrdup(c->run_dir);
+		return;
+	}
 	if (c->agent.dev) {
 		if (v_set(v, KEY_DATA_DIR))
 			warning(&c->warnings, v_where(v, KEY_DATA_DIR),

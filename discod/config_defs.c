@@ -545,8 +545,8 @@ find_repeated(struct by_id *v, size_t n, bool *drop, const char *kind,
 		if (strcmp(v[i].id, v[i + 1].id) != 0)
 			continue;
 		drop[v[i].i] = true;
-		warning(warnings, at->item[v[i].i], "%s \"%s\" is defined again "
-		    "at %s: the later one is used", kind, v[i].id,
+		warning(warnings, at->item[v[i].i], "%s \"%s\" is defined "
+		    "again at %s: the later one is used", kind, v[i].id,
 		    at->item[v[i + 1].i]);
 	}
 }

@@ -13,7 +13,8 @@
 #include "discod/config_parts.h"
 
 const struct key_info config_keys[KEY_MAX] = {
-#define K(id, path, type, def, flags) [KEY_##id] = { path, T_##type, def, flags },
+#define K(id, path, type, def, flags)					\
+	[KEY_##id] = { path, T_##type, def, flags },
 	CONFIG_KEYS(K)
 #undef K
 };
@@ -469,8 +470,8 @@ values_keep_fixed(struct values *vs, const struct values *running,
 		if (!(config_keys[i].flags & KF_FIXED) ||
 		    value_equal(&vs->v[i], &running->v[i]))
 			continue;
-		warning(warnings, vs->v[i].where, "%s cannot change while disco "
-		    "runs: the old value stays until a restart",
+		warning(warnings, vs->v[i].where, "%s cannot change while "
+		    "disco runs: the old value stays until a restart",
 		    config_keys[i].path);
 		value_copy(&vs->v[i], &running->v[i]);
 	}

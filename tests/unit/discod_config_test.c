@@ -912,6 +912,27 @@ START_TEST(an_impossible_data_directory_is_named)
 }
 END_TEST
 
+START_TEST(relative_paths_hold_after_a_change_of_directory)
+{
+	char err[1024], was[512];
+	struct config c, n;
+
+	ck_assert_ptr_nonnull(getcwd(was, sizeof(was)));
+	ck_assert_int_eq(chdir(dir), 0);
+	put("a.json", "{\"service\": {\"name\": \"web\"}}");
+	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -bind 127.0.0.1 "
+	    "-data-dir data -log-file log/ -config-file a.json"), CONFIG_RUN);
+	ck_assert_int_eq(chdir(was), 0);
+	ck_assert_msg(config_reload(&c, &n, err, sizeof(err)) == CONFIG_RUN,
+	    "%s", err);
+	ck_assert_str_eq(n.data_dir, c.data_dir);
+	ck_assert_str_eq(n.log_dir, c.log_dir);
+	ck_assert_uint_eq(n.services.n, 1);
+	config_clear(&n);
+	config_clear(&c);
+}
+END_TEST
+
 START_TEST(a_reload_takes_what_can_change_and_keeps_the_rest)
 {
 	char err[1024];
@@ -928,6 +949,7 @@ START_TEST(a_reload_takes_what_can_change_and_keeps_the_rest)
 	    "%s", err);
 	ck_assert_str_eq(n.agent.node_name, "a");
 	ck_assert_str_eq(n.agent.node_id, c.agent.node_id);
+	ck_assert_str_eq(n.data_dir, c.data_dir);
 	ck_assert_str_eq(n.agent.advertise_addr, c.agent.advertise_addr);
 	ck_assert_uint_eq(listener(&n, SOCK_HTTP_TCP, 0)->port, 8500);
 	ck_assert(str_empty(n.gossip.encrypt));
@@ -1103,6 +1125,8 @@ main(void)
 	tcase_add_test(files, bad_files_are_named_with_line_and_column);
 	tcase_add_test(files, the_node_id_is_made_once_and_kept);
 	tcase_add_test(files, an_impossible_data_directory_is_named);
+	tcase_add_test(files,
+	    relative_paths_hold_after_a_change_of_directory);
 	tcase_add_test(files,
 	    a_reload_takes_what_can_change_and_keeps_the_rest);
 	suite_add_tcase(s, files);
