@@ -28,9 +28,7 @@ static const char *const subdir[NDIRS] = {
 struct text { char *name, *text; size_t len; };
 
 struct agent_files {
-	char		*dir;			/* NULL: nothing is kept */
-	struct text	*old[NDIRS];		/* of a Consul data directory */
-	size_t		 nold[NDIRS];
+	char	*dir;			/* NULL: nothing is kept */
 };
 
 /* ---- reading a directory ---- */
@@ -91,34 +89,6 @@ texts_free(struct text *v, size_t n)
 
 /* ---- opening ---- */
 
-/* A Consul data directory has our directory as a child of its own. */
-static void
-take_over(struct agent_files *f, const char *dir)
-{
-	char		*path;
-	struct stat	 st;
-	int		 i, mine;
-
-	xasprintf(&path, "%s/%s", dir, subdir[DIR_SERVICES]);
-	mine = stat(path, &st) == 0;
-	free(path);
-	for (i = 0; i < NDIRS && !mine; i++) {
-		xasprintf(&path, "%s/../%s", dir, subdir[i]);
-		f->nold[i] = read_dir(path, &f->old[i]);
-		free(path);
-	}
-}
-
-struct agent_files *
-agent_files_new(const char *dir_now)
-{
-	struct agent_files	*f = xcalloc(1, sizeof(*f));
-
-	if (!str_empty(dir_now))
-		take_over(f, dir_now);
-	return f;
-}
-
 static char *
 path_of(const struct agent_files *f, int which, const char *id)
 {
@@ -129,63 +99,35 @@ path_of(const struct agent_files *f, int which, const char *id)
 	return path;
 }
 
-/* What Consul left becomes ours, file by file. */
-static int
-adopt(struct agent_files *f)
+struct agent_files *
+agent_files_open(const char *dir)
 {
-	char	*path;
-	size_t	 j;
-	int	 i, rc = 0;
-
-	for (i = 0; i < NDIRS; i++) {
-		for (j = 0; j < f->nold[i] && rc == 0; j++) {
-			xasprintf(&path, "%s/%s/%s", f->dir, subdir[i],
-			    f->old[i][j].name);
-			rc = file_write_atomic(path, f->old[i][j].text,
-			    f->old[i][j].len, 0600);
-			free(path);
-		}
-		if (f->nold[i] > 0 && rc == 0)
-			log_info("took over %zu files from Consul's %s",
-			    f->nold[i], subdir[i]);
-		texts_free(f->old[i], f->nold[i]);
-		f->old[i] = NULL;
-		f->nold[i] = 0;
-	}
-	return rc;
-}
-
-int
-agent_files_open(struct agent_files *f, const char *dir)
-{
-	char	*path;
-	int	 i, rc = 0;
+	struct agent_files	*f = xcalloc(1, sizeof(*f));
+	char			*path;
+	int			 i;
 
 	if (str_empty(dir))
-		return 0;
-	free(f->dir);
+		return f;
 	/* "/" would make "//services". */
 	f->dir = xstrdup(strcmp(dir, "/") == 0 ? "" : dir);
-	for (i = 0; i < NDIRS && rc == 0; i++) {
+	for (i = 0; i < NDIRS; i++) {
 		xasprintf(&path, "%s/%s", f->dir, subdir[i]);
 		if (mkdir(path, 0700) == -1 && errno != EEXIST) {
 			log_warn("cannot make %s", path);
-			rc = -1;
+			free(path);
+			agent_files_free(f);
+			return NULL;
 		}
 		free(path);
 	}
-	return rc == 0 ? adopt(f) : -1;
+	return f;
 }
 
 void
 agent_files_free(struct agent_files *f)
 {
-	int	 i;
-
 	if (f == NULL)
 		return;
-	for (i = 0; i < NDIRS; i++)
-		texts_free(f->old[i], f->nold[i]);
 	free(f->dir);
 	free(f);
 }

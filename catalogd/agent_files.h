@@ -19,13 +19,10 @@
 struct agent_files;
 
 /*
- * dir "": nothing is kept, everything succeeds.  Reads the files of a Consul
- * data directory above dir when dir has none of its own; to be called while
- * that can still be seen.
+ * Makes what is missing; NULL when it cannot (logged).  dir "": nothing is
+ * kept, everything succeeds.
  */
-struct agent_files *agent_files_new(const char *dir_now);
-/* From now on dir is this one (after chroot).  Makes what is missing. */
-int agent_files_open(struct agent_files *, const char *dir);
+struct agent_files *agent_files_open(const char *dir);
 void agent_files_free(struct agent_files *);
 
 /* What was stored: states first, services after those in files, then checks. */

@@ -273,16 +273,6 @@ seed(void)
 	return rng_next(&r);
 }
 
-/* While root: a Consul data directory above ours may be taken over. */
-static void
-on_prepare(struct child *child, void *arg)
-{
-	struct catalogd		*c = arg;
-	const struct msg_setup	*s = child_setup(child);
-
-	c->files = agent_files_new(str_empty(s->chroot) ? s->dir : s->chroot);
-}
-
 static void
 refuse(const char *why, void *arg)
 {
@@ -350,7 +340,8 @@ on_start(struct child *child, void *arg)
 
 	c->child = child;
 	c->ev = child_ev(child);
-	if (agent_files_open(c->files, str_or(child_dir(child), "")) == -1) {
+	c->files = agent_files_open(str_or(child_dir(child), ""));
+	if (c->files == NULL) {
 		child_refuse(child, "catalogd: cannot keep services and "
 		    "checks in its directory (its log says why)");
 		return;
@@ -429,7 +420,6 @@ static const struct sandbox_role catalogd_role = {
 
 static const struct child_ops catalogd_ops = {
 	.self = PROC_CATALOGD,
-	.prepare = on_prepare,
 	.link = catalogd_link,
 	.conf_begin = on_conf_begin,
 	.conf_item = on_conf_item,
