@@ -11,7 +11,7 @@
 #include "catalogd/store_i.h"
 #include "common/util.h"
 
-/* A bare request's fixed row by row. */
+/* What a request comes to, found before anything changes. */
 struct plan {
 	struct node_row	*target;	/* the row of the request's name */
 	struct node_row	*renamed;	/* to be removed: its ID has a new name */
@@ -165,6 +165,12 @@ apply_register(struct store *s, uint64_t index, struct register_request *req,
 
 	if (str_empty(req->node)) {
 		a->error = xstrdup("failed inserting node: Must provide node");
+		return;
+	}
+	if (req->service != NULL && (str_empty(req->service->id) ||
+	    str_empty(req->service->service))) {
+		a->error = xstrdup("failed inserting service: "
+		    "Must provide service name with ID");
 		return;
 	}
 	if (!plan_node(s, req, &p, &a->error) ||

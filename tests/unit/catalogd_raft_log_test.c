@@ -1,0 +1,570 @@
+/*
+ * The log's bytes and files: what a crash may leave, what is damage, and what
+ * snapshots drop.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bsd/string.h>
+
+#include "catalogd/raft.h"
+#include "catalogd/raft_disk.h"
+#include "catalogd/raft_log.h"
+#include "common/log.h"
+#include "common/util.h"
+#include "tests/unit/common_unit.h"
+
+/* ---- a segment in memory ---- */
+
+struct seen { size_t n; uint64_t last; size_t bytes; };
+
+static void
+on_entry(const struct log_entry *e, void *arg)
+{
+	struct seen *s = arg;
+
+	s->n++;
+	s->last = e->index;
+	s->bytes += e->len;
+}
+
+static void
+add_frame(struct wbuf *seg, uint64_t first, uint32_t count, size_t len)
+{
+	struct log_entry e;
+	struct wbuf f;
+	uint8_t *p;
+	uint32_t i;
+
+	p = xmalloc(len + 1);
+	memset(p, 'x', len);
+	wb_init(&f, 0);
+	log_frame_begin(&f, first);
+	memset(&e, 0, sizeof(e));
+	e.term = 1;
+	e.type = 1;
+	e.p = p;
+	e.len = len;
+	for (i = 0; i < count; i++)
+		log_frame_add(&f, &e);
+	log_frame_end(&f, count);
+	wb_bytes(seg, f.p, f.len);
+	wb_free(&f);
+	free(p);
+}
+
+static void
+three_frames(struct wbuf *seg)
+{
+	wb_init(seg, 0);
+	log_segment_head(seg, 1);
+	add_frame(seg, 1, 2, 100);
+	add_frame(seg, 3, 1, 700);
+	add_frame(seg, 4, 3, 900);
+}
+
+static enum log_result
+scan(const struct wbuf *seg, size_t len, bool last, struct seen *s,
+    size_t *good)
+{
+	const char *why;
+	enum log_result r;
+
+	memset(s, 0, sizeof(*s));
+	r = log_scan(seg->p, len, 1, last, on_entry, s, good, &why);
+	ck_assert(r == LOG_OK || why != NULL);
+	return r;
+}
+
+START_TEST(segment_reads_back_as_written)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good;
+
+	three_frames(&seg);
+	ck_assert_int_eq(scan(&seg, seg.len, true, &s, &good), LOG_OK);
+	ck_assert_uint_eq(good, seg.len);
+	ck_assert_uint_eq(s.n, 6);
+	ck_assert_uint_eq(s.last, 6);
+	ck_assert_uint_eq(s.bytes, 2 * 100 + 700 + 3 * 900);
+	wb_free(&seg);
+}
+END_TEST
+
+START_TEST(file_that_ends_in_its_last_frame_is_torn_there)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good, n, last_frame;
+
+	three_frames(&seg);
+	last_frame = seg.len - (LOG_FRAME_HEAD + 3 * (13 + 900) + 1);
+	for (n = last_frame + 1; n < seg.len; n++) {
+		ck_assert_int_eq(scan(&seg, n, true, &s, &good), LOG_TORN);
+		ck_assert_uint_eq(good, last_frame);
+		ck_assert_uint_eq(s.n, 3);
+		/* The same in an older segment was synced once. */
+		ck_assert_int_eq(scan(&seg, n, false, &s, &good), LOG_DAMAGED);
+	}
+	wb_free(&seg);
+}
+END_TEST
+
+START_TEST(blocks_that_never_arrived_are_torn)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good, at, last_frame;
+
+	three_frames(&seg);
+	last_frame = seg.len - (LOG_FRAME_HEAD + 3 * (13 + 900) + 1);
+	for (at = (last_frame / 512 + 1) * 512; at + 512 <= seg.len;
+	    at += 512) {
+		struct wbuf copy;
+
+		wb_init(&copy, 0);
+		wb_bytes(&copy, seg.p, seg.len);
+		memset(copy.p + at, 0, 512);
+		ck_assert_int_eq(scan(&copy, copy.len, true, &s, &good),
+		    LOG_TORN);
+		ck_assert_uint_eq(good, last_frame);
+		wb_free(&copy);
+	}
+	wb_free(&seg);
+}
+END_TEST
+
+/* Anywhere, the last frame included: all of it was acknowledged. */
+START_TEST(flipped_byte_refuses)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good, i;
+
+	three_frames(&seg);
+	for (i = 0; i < seg.len; i++) {
+		seg.p[i] ^= 0x41;
+		ck_assert_msg(scan(&seg, seg.len, true, &s, &good) ==
+		    LOG_DAMAGED, "byte %zu", i);
+		seg.p[i] ^= 0x41;
+	}
+	wb_free(&seg);
+}
+END_TEST
+
+START_TEST(later_entries_replace_what_conflicts)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good;
+
+	three_frames(&seg);
+	add_frame(&seg, 5, 1, 10);
+	add_frame(&seg, 6, 1, 10);
+	ck_assert_int_eq(scan(&seg, seg.len, true, &s, &good), LOG_OK);
+	ck_assert_uint_eq(s.last, 6);
+	add_frame(&seg, 9, 1, 10);
+	ck_assert_int_eq(scan(&seg, seg.len, true, &s, &good), LOG_DAMAGED);
+	wb_free(&seg);
+}
+END_TEST
+
+START_TEST(metadata_and_snapshots_check_out_or_are_refused)
+{
+	struct log_meta m = { 7, 8, 9, META_HAS_LOG }, m2;
+	struct log_snapshot s, s2;
+	struct wbuf w;
+	size_t i;
+
+	wb_init(&w, 0);
+	log_meta_encode(&w, &m);
+	ck_assert_int_eq(log_meta_decode(w.p, w.len, &m2), 0);
+	ck_assert(memcmp(&m, &m2, sizeof(m)) == 0);
+	for (i = 0; i < w.len; i++) {
+		w.p[i] ^= 1;
+		ck_assert_int_eq(log_meta_decode(w.p, w.len, &m2), -1);
+		w.p[i] ^= 1;
+	}
+	memset(&s, 0, sizeof(s));
+	s.index = 5;
+	s.term = 2;
+	s.conf = (const uint8_t *)"conf";
+	s.conf_len = 4;
+	s.data = (const uint8_t *)"data!";
+	s.data_len = 5;
+	log_snapshot_head(&w, &s);
+	wb_bytes(&w, s.data, s.data_len);
+	ck_assert_int_eq(log_snapshot_decode(w.p, w.len, &s2), 0);
+	ck_assert_uint_eq(s2.data_len, 5);
+	ck_assert_mem_eq(s2.data, "data!", 5);
+	for (i = 0; i < w.len; i++) {
+		w.p[i] ^= 1;
+		ck_assert_int_eq(log_snapshot_decode(w.p, w.len, &s2), -1);
+		w.p[i] ^= 1;
+		ck_assert_int_eq(log_snapshot_decode(w.p, i, &s2), -1);
+	}
+	wb_free(&w);
+}
+END_TEST
+
+/* ---- a replica on disk ---- */
+
+struct world {
+	struct ev	*ev;
+	struct ev_timer	*limit;
+	struct replica	*r;
+	char		 dir[64];
+	uint64_t	 sum, n;	/* the state: of all entries */
+	uint64_t	 want;
+	size_t		 acked, dumps;
+	bool		 office;
+};
+
+static void
+on_apply(uint64_t index, const uint8_t *p, size_t len, void *tag, void *arg)
+{
+	struct world *w = arg;
+
+	(void)index;
+	if (len == 0)
+		return;
+	w->sum = hash_bytes(p, len, w->sum);
+	w->n++;
+	if (tag != NULL)
+		w->acked++;
+	if (w->want != 0 && w->n >= w->want)
+		ev_stop(w->ev);
+}
+
+static void
+on_lost(void *tag, void *arg)
+{
+	(void)tag;
+	(void)arg;
+	ck_abort_msg("lost");
+}
+
+static void
+on_office(bool in, void *arg)
+{
+	struct world *w = arg;
+
+	w->office = in;
+	ev_stop(w->ev);
+}
+
+static void
+on_dump(struct wbuf *b, void *arg)
+{
+	struct world *w = arg;
+
+	w->dumps++;
+	wb_u64(b, w->sum);
+	wb_u64(b, w->n);
+}
+
+static int
+on_restore(uint64_t index, const uint8_t *p, size_t len, const char **why,
+    void *arg)
+{
+	struct world *w = arg;
+	struct rbuf r;
+
+	(void)index;
+	rb_init(&r, p, len);
+	w->sum = rb_u64(&r);
+	w->n = rb_u64(&r);
+	*why = r.err;
+	return rb_done(&r) ? 0 : -1;
+}
+
+static void
+on_limit(void *arg)
+{
+	struct world *w = arg;
+
+	ev_stop(w->ev);
+}
+
+static void
+run_for(struct world *w, uint64_t ms)
+{
+	ev_timer_set(w->limit, ms);
+	ev_run(w->ev);
+	ev_timer_stop(w->limit);
+}
+
+static bool
+try_start(struct world *w, char *err, size_t len)
+{
+	struct replica_ops ops = { on_apply, on_lost, on_office, on_dump,
+	    on_restore, w };
+	struct replica_conf c = { w->dir, w->dir, "me", true, 1 };
+
+	w->sum = w->n = w->acked = w->want = 0;
+	w->office = false;
+	w->r = replica_start(w->ev, &c, &ops, err, len);
+	return w->r != NULL;
+}
+
+static void
+start(struct world *w)
+{
+	char err[512];
+
+	if (!try_start(w, err, sizeof(err)))
+		ck_abort_msg("%s", err);
+	while (!w->office)
+		run_for(w, 100);
+}
+
+static void
+setup(struct world *w)
+{
+	log_set_level(LOG_L_ERR);
+	memset(w, 0, sizeof(*w));
+	w->ev = ev_new();
+	w->limit = ev_timer_new(w->ev, on_limit, w);
+	strlcpy(w->dir, "/tmp/disco-raft-test.XXXXXX", sizeof(w->dir));
+	ck_assert_ptr_nonnull(mkdtemp(w->dir));
+}
+
+static void
+stop(struct world *w)
+{
+	replica_free(w->r);
+	w->r = NULL;
+}
+
+/* Files of that beginning; the first one's name. */
+static size_t
+files(const struct world *w, const char *prefix, char *first, size_t len)
+{
+	struct dirent *de;
+	size_t n = 0;
+	DIR *d;
+
+	d = opendir(w->dir);
+	while ((de = readdir(d)) != NULL)
+		if (strncmp(de->d_name, prefix, strlen(prefix)) == 0 &&
+		    n++ == 0 && first != NULL)
+			snprintf(first, len, "%s/%s", w->dir, de->d_name);
+	closedir(d);
+	return n;
+}
+
+static void
+teardown(struct world *w)
+{
+	struct dirent *de;
+	char path[512];
+	DIR *d;
+
+	stop(w);
+	ev_timer_free(w->limit);
+	ev_free(w->ev);
+	d = opendir(w->dir);
+	while ((de = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", w->dir, de->d_name);
+		unlink(path);
+	}
+	closedir(d);
+	rmdir(w->dir);
+}
+
+/* n entries of len bytes, waited for. */
+static void
+write_entries(struct world *w, size_t n, size_t len)
+{
+	uint8_t *p;
+	size_t i;
+
+	p = xcalloc(1, len);
+	w->want = w->n + n;
+	for (i = 0; i < n; i++) {
+		memcpy(p, &i, sizeof(i) < len ? sizeof(i) : len);
+		ck_assert_int_eq(replica_propose(w->r, p, len, w), 0);
+		if (i % 512 == 511)
+			replica_flush(w->r);
+	}
+	run_for(w, 10000);
+	ck_assert_uint_eq(w->n, w->want);
+	free(p);
+}
+
+START_TEST(restart_replays_the_same_state)
+{
+	struct replica_stats st;
+	struct world w;
+	uint64_t sum, n;
+	int i;
+
+	setup(&w);
+	start(&w);
+	for (i = 0; i < 5; i++)
+		write_entries(&w, 10, 33);
+	ck_assert_uint_eq(w.acked, 50);
+	sum = w.sum;
+	n = w.n;
+	replica_stats(w.r, &st);
+	ck_assert_uint_eq(st.applied, st.last_index);
+	stop(&w);
+	start(&w);
+	ck_assert_uint_eq(w.n, n);
+	ck_assert_uint_eq(w.sum, sum);
+	ck_assert_uint_eq(w.acked, 0);
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(torn_tail_is_cut)
+{
+	struct world w;
+	struct stat sb;
+	char log[256];
+
+	setup(&w);
+	start(&w);
+	write_entries(&w, 1, 100);
+	write_entries(&w, 1, 100);
+	stop(&w);
+	ck_assert_uint_eq(files(&w, "log-", log, sizeof(log)), 1);
+	ck_assert_int_eq(stat(log, &sb), 0);
+	ck_assert_int_eq(truncate(log, sb.st_size - 7), 0);
+	start(&w);
+	ck_assert_uint_eq(w.n, 1);
+	/* And goes on behind the cut. */
+	write_entries(&w, 3, 50);
+	stop(&w);
+	start(&w);
+	ck_assert_uint_eq(w.n, 4);
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(each_missing_file_is_noticed)
+{
+	static const char *const files_[] = { "meta", "log-" };
+	char path[256], err[512];
+	struct world w;
+	size_t i;
+
+	for (i = 0; i < NELEM(files_); i++) {
+		setup(&w);
+		start(&w);
+		write_entries(&w, 3, 10);
+		stop(&w);
+		files(&w, files_[i], path, sizeof(path));
+		ck_assert_int_eq(unlink(path), 0);
+		ck_assert(!try_start(&w, err, sizeof(err)));
+		ck_assert_ptr_nonnull(strstr(err, w.dir));
+		ck_assert_ptr_nonnull(strstr(err, "mv "));
+		teardown(&w);
+	}
+}
+END_TEST
+
+START_TEST(interrupted_bootstrap_starts_over)
+{
+	struct log_meta m = { 1234, 1, 0, 0 };
+	char path[128];
+	struct world w;
+	struct wbuf b;
+
+	setup(&w);
+	wb_init(&b, 0);
+	log_meta_encode(&b, &m);
+	snprintf(path, sizeof(path), "%s/meta", w.dir);
+	ck_assert_int_eq(file_write_atomic(path, b.p, b.len, 0600), 0);
+	wb_free(&b);
+	start(&w);
+	write_entries(&w, 1, 10);
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(snapshot_replaces_old_segments)
+{
+	struct replica_stats st;
+	struct world w;
+	uint64_t sum, n;
+	char snap[256], err[512];
+	int i, fd;
+
+	setup(&w);
+	start(&w);
+	/* More than one segment of 4 MiB, and past the threshold. */
+	for (i = 0; i < 9; i++)
+		write_entries(&w, 2000, 600);
+	for (i = 0; i < 100; i++) {
+		replica_stats(w.r, &st);
+		if (st.snapshot_index > 0)
+			break;
+		run_for(&w, 50);
+	}
+	ck_assert_uint_ge(st.snapshot_index, 16384);
+	ck_assert_uint_eq(w.dumps, 1);
+	ck_assert_uint_eq(files(&w, "snap-", snap, sizeof(snap)), 1);
+	ck_assert_uint_le(files(&w, "log-", NULL, 0), 2);
+	write_entries(&w, 5, 10);
+	sum = w.sum;
+	n = w.n;
+	stop(&w);
+	start(&w);
+	ck_assert_uint_eq(w.n, n);
+	ck_assert_uint_eq(w.sum, sum);
+	write_entries(&w, 5, 10);
+	n = w.n;
+	stop(&w);
+	start(&w);
+	ck_assert_uint_eq(w.n, n);
+	stop(&w);
+	/* A damaged one refuses. */
+	fd = open(snap, O_WRONLY);
+	ck_assert_int_eq(pwrite(fd, "x", 1, 60), 1);
+	close(fd);
+	ck_assert(!try_start(&w, err, sizeof(err)));
+	ck_assert_ptr_nonnull(strstr(err, snap));
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(without_bootstrap_nobody_leads)
+{
+	struct replica_conf c = { "", "", "me", false, 1 };
+	struct replica_ops ops = { on_apply, on_lost, on_office, on_dump,
+	    on_restore, NULL };
+	struct world w;
+	char err[512];
+
+	setup(&w);
+	ops.arg = &w;
+	w.r = replica_start(w.ev, &c, &ops, err, sizeof(err));
+	run_for(&w, 50);
+	ck_assert(!replica_leads(w.r));
+	ck_assert(!replica_leader_known(w.r));
+	ck_assert_int_eq(replica_propose(w.r, (const uint8_t *)"x", 1, NULL),
+	    -1);
+	teardown(&w);
+}
+END_TEST
+
+UNIT_MAIN("catalogd_raft_log",
+    segment_reads_back_as_written,
+    file_that_ends_in_its_last_frame_is_torn_there,
+    blocks_that_never_arrived_are_torn,
+    flipped_byte_refuses,
+    later_entries_replace_what_conflicts,
+    metadata_and_snapshots_check_out_or_are_refused,
+    restart_replays_the_same_state,
+    torn_tail_is_cut,
+    each_missing_file_is_noticed,
+    interrupted_bootstrap_starts_over,
+    snapshot_replaces_old_segments,
+    without_bootstrap_nobody_leads)
