@@ -122,12 +122,14 @@ node_id(struct config *c, const char *given, bool write, struct problems *p)
 			problem(p, path, "it holds no UUID: correct the file, "
 			    "or remove it and the node gets a new id");
 	} else if (errno != ENOENT)
-		problem(p, path, "cannot read it: %s", strerror(errno));
+		problem(p, path, "cannot read the node's id: %s: run as its "
+		    "owner, or give another -data-dir", strerror(errno));
 	else if (write) {
 		uuid_make(fresh);
 		if (make_dirs(c->data_dir) == -1)
 			problem(p, c->data_dir, "cannot make the data "
-			    "directory: %s", strerror(errno));
+			    "directory: %s: give another -data-dir",
+			    strerror(errno));
 		else if (file_write_atomic(path, fresh, strlen(fresh),
 		    0600) == -1)
 			problem(p, path, "cannot write the node's id: %s: is "

@@ -32,8 +32,10 @@ path_absolute(const char *cwd, const char *path)
 		return NULL;
 	if (path[0] == '/')
 		return xstrdup(path);
-	if (strncmp(path, "./", 2) == 0)
+	while (strncmp(path, "./", 2) == 0)
 		path += 2;
+	if (*path == '\0' || strcmp(path, ".") == 0)
+		return xstrdup(cwd);
 	xasprintf(&out, "%s%s%s", cwd, strcmp(cwd, "/") == 0 ? "" : "/", path);
 	return out;
 }
@@ -677,6 +679,32 @@ build_http(const struct build *b)
 	h->kv_max_value_size = limit(v, KEY_LIM_KV);
 }
 
+static bool
+scripts_in_files(const struct values *v)
+{
+	return v_bool(v, KEY_SCRIPTS) || v_bool(v, KEY_SCRIPTS_LOCAL);
+}
+
+static void
+build_calls(const struct build *b)
+{
+	const struct values *v = b->v;
+	struct config *c = b->c;
+
+	c->catalog.check_update_interval = v_num(v, KEY_CHECK_UPDATE);
+	c->catalog.discard_check_output = v_bool(v, KEY_DISCARD_OUTPUT);
+	c->catalog.check_output_max_size = limit(v, KEY_OUTPUT_MAX);
+	c->catalog.script_checks_http = v_bool(v, KEY_SCRIPTS);
+	c->catalog.script_checks_files = scripts_in_files(v);
+	c->catalog.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);
+	c->catalog.raft_multiplier = limit(v, KEY_RAFT_MULT);
+	c->catalog.token_agent = xstrdup(v_str(v, KEY_TOKEN_AGENT));
+	c->catalog.token_default = xstrdup(v_str(v, KEY_TOKEN_DEFAULT));
+	c->rpc.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);
+	c->rpc.rpc_handshake_timeout = v_num(v, KEY_LIM_RPC_SHAKE);
+	c->rpc.max_conns_per_client = limit(v, KEY_LIM_RPC_CONNS);
+}
+
 static void
 add_command(struct conf_exec *e, const struct check_def *c)
 {
@@ -695,27 +723,13 @@ build_checks(const struct build *b, struct defs *d)
 	struct config *c = b->c;
 	const struct service_def *s;
 	bool any = v_bool(v, KEY_SCRIPTS);
-	bool files = any || v_bool(v, KEY_SCRIPTS_LOCAL);
 	size_t i, j;
 
-	defs_check_all(d, files, &c->warnings, b->p);
+	defs_check_all(d, scripts_in_files(v), &c->warnings, b->p);
 	c->services = d->services;
 	c->checks = d->checks;
 	memset(&d->services, 0, sizeof(d->services));
 	memset(&d->checks, 0, sizeof(d->checks));
-
-	c->catalog.check_update_interval = v_num(v, KEY_CHECK_UPDATE);
-	c->catalog.discard_check_output = v_bool(v, KEY_DISCARD_OUTPUT);
-	c->catalog.check_output_max_size = limit(v, KEY_OUTPUT_MAX);
-	c->catalog.script_checks_http = any;
-	c->catalog.script_checks_files = files;
-	c->catalog.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);
-	c->catalog.raft_multiplier = limit(v, KEY_RAFT_MULT);
-	c->catalog.token_agent = xstrdup(v_str(v, KEY_TOKEN_AGENT));
-	c->catalog.token_default = xstrdup(v_str(v, KEY_TOKEN_DEFAULT));
-	c->rpc.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);
-	c->rpc.rpc_handshake_timeout = v_num(v, KEY_LIM_RPC_SHAKE);
-	c->rpc.max_conns_per_client = limit(v, KEY_LIM_RPC_CONNS);
 
 	for (i = 0; i < c->services.n; i++) {
 		s = &c->services.item[i];
@@ -748,6 +762,7 @@ config_build(const struct values *v, struct defs *d,
 	build_agent(&b);
 	build_parent(&b);
 	check_rules(&b);
+	build_calls(&b);
 	build_checks(&b, d);
 	build_gossip(&b);
 	build_dns(&b);
