@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "catalogd/agent.h"
+#include "catalogd/alias.h"
 
 #define REAP_EVERY_MS	30000
 #define LOG_LINE_MAX	512
@@ -288,43 +289,20 @@ set_state(struct agent *a, struct local_check *c, const char *status,
 	agent_check_touch(a, c);
 }
 
-/* What an alias shows: the worst of its service's and the node's checks. */
 static void
 alias_state(struct agent *a, struct local_check *al, uint64_t now)
 {
-	const char		*service = str_or(al->def.alias_service, "");
-	const char		*status = "passing", *id;
-	char			*text = NULL;
+	struct alias_sum	 s;
 	struct local_check	*c;
-	bool			 found = *service == '\0';
 
-	if (!str_empty(al->def.alias_node) &&
-	    strcasecmp(al->def.alias_node, a->conf.node_name) != 0)
-		return;		/* alias_remote.c follows that one */
-	RB_FOREACH(c, local_checks, &a->checks) {
-		if (c->deleted || c->kind == CHECK_ALIAS)
-			continue;
-		id = str_or(c->chk.service_id, "");
-		if (*id != '\0' && strcmp(id, service) != 0)
-			continue;
-		if (strcmp(c->chk.status, "passing") == 0)
-			continue;
-		free(text);
-		xasprintf(&text, "Aliased check \"%s\" failing: %s",
-		    str_or(c->chk.name, ""), str_or(c->chk.output, ""));
-		status = c->chk.status;
-		if (strcmp(status, "critical") == 0)
-			break;
-	}
-	if (!found && agent_service_find(a, service) == NULL) {
-		free(text);
-		xasprintf(&text, "Service %s could not be found on node %s",
-		    service, a->conf.node_name);
-		status = "critical";
-	}
-	set_state(a, al, status, text != NULL ? text : "All checks passing.",
-	    now);
-	free(text);
+	alias_begin(&s, al->def.alias_service);
+	RB_FOREACH(c, local_checks, &a->checks)
+		if (!c->deleted && c->kind != CHECK_ALIAS)
+			alias_add(&s, &c->chk);
+	alias_end(&s, agent_service_find(a, al->def.alias_service) != NULL,
+	    a->conf.node_name);
+	set_state(a, al, s.status, s.text, now);
+	free(s.text);
 }
 
 static void
@@ -333,7 +311,8 @@ aliases(struct agent *a, uint64_t now)
 	struct local_check	*c;
 
 	RB_FOREACH(c, local_checks, &a->checks)
-		if (!c->deleted && c->kind == CHECK_ALIAS)
+		if (!c->deleted && c->kind == CHECK_ALIAS &&
+		    !alias_is_remote(a, c))
 			alias_state(a, c, now);
 }
 
@@ -501,8 +480,7 @@ check_begin(struct agent *a, struct local_check *c, uint64_t now)
 		    "Docker checks are not run by this agent");
 		break;
 	case CHECK_ALIAS:
-		alias_state(a, c, now);
-		break;
+		/* The caller looks at all of them when it is done. */
 	case CHECK_NONE:
 		break;
 	}
@@ -1030,6 +1008,16 @@ agent_each_probe(struct agent *a, void (*fn)(const struct msg_check *,
 		fn(&m, arg);
 		schema_clear(&msg_check_schema, &m);
 	}
+}
+
+void
+agent_alias_set(struct agent *a, const char *id, const char *status,
+    const char *output, uint64_t now)
+{
+	struct local_check	*c = agent_check_find(a, id);
+
+	if (c != NULL && c->kind == CHECK_ALIAS)
+		set_state(a, c, status, output, now);
 }
 
 static void

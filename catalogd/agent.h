@@ -148,6 +148,9 @@ int agent_maintenance(struct agent *, const struct agent_maintenance *,
 
 /* What checkd found; an unknown id is ignored (it was just removed). */
 void agent_result(struct agent *, const struct msg_result *, uint64_t now);
+/* What an alias of another node's checks shows (alias.c). */
+void agent_alias_set(struct agent *, const char *id, const char *status,
+    const char *output, uint64_t now);
 /* Everything that checkd is to run. */
 void agent_each_probe(struct agent *, void (*)(const struct msg_check *,
     void *arg), void *arg);

@@ -29,6 +29,7 @@ settle(void *arg)
 	uint64_t	 now = ev_now(c->ev), at;
 
 	at = agent_run(c->agent, now);
+	at = min_time(at, aliases_run(c->aliases, now));
 	at = min_time(at, sync_run(c->sync, now));
 	at = min_time(at, agent_api_run(c->api, now));
 	at = min_time(at, views_run(c->views, now));
@@ -90,7 +91,7 @@ sync_log(bool warning, const char *text, void *arg)
 		log_info("%s", text);
 }
 
-/* ---- views ---- */
+/* ---- views, and checks of other nodes ---- */
 
 static void *
 view_call(const char *method, struct schema *s, const void *body,
@@ -309,12 +310,15 @@ start_agent(struct catalogd *c)
 	struct agent_api_ops	 aops = { api_sync, api_stats, c };
 	struct views_ops	 vops = { view_call, view_cancel,
 				    catalogd_view, view_now, view_changed, c };
+	struct alias_ops	 lops = { view_call, view_cancel, view_now,
+				    view_changed, c };
 
 	ops.arg = c;
 	c->agent = agent_new(&ops, seed());
 	c->api = agent_api_new(c->agent, &aops);
 	c->sync = sync_new(c->agent, &sops, seed());
 	c->views = views_new(&vops, c->conf.datacenter, seed());
+	c->aliases = aliases_new(c->agent, &lops);
 	c->route = route_new(c->ev, c->api, c->server);
 }
 
@@ -397,6 +401,7 @@ on_stop(struct child *child, void *arg)
 	ev_timer_free(c->timer);
 	ev_timer_free(c->alive);
 	views_free(c->views);
+	aliases_free(c->aliases);
 	if (c->sync_call != NULL)
 		route_cancel(c->sync_call);
 	route_free(c->route);

@@ -8,6 +8,7 @@
 
 #include "catalogd/agent_api.h"
 #include "catalogd/agent_files.h"
+#include "catalogd/alias.h"
 #include "catalogd/route.h"
 #include "catalogd/server.h"
 #include "catalogd/sync.h"
@@ -40,6 +41,7 @@ struct catalogd {
 	struct server		*server;	/* NULL on a client */
 	struct route		*route;
 	struct views		*views;
+	struct aliases		*aliases;
 
 	struct ev_job		*job;		/* catalogd_settle() */
 	struct ev_timer		*timer;
