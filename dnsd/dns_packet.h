@@ -55,8 +55,7 @@ enum dns_parse {
 	DNS_BAD,	/* FORMERR */
 	DNS_UNKNOWN	/* NOTIMP: an opcode we do not have */
 };
-/* Only with DNS_PARSED everything is set; id and flags also with BAD and
- * UNKNOWN. */
+/* Only with DNS_PARSED everything is set; with BAD and UNKNOWN id, flags. */
 enum dns_parse dns_query_parse(struct dns_query *, const uint8_t *, size_t);
 
 /* A response, record by record. */
@@ -67,7 +66,7 @@ struct dns_rr {
 	uint32_t	 ttl;
 	const uint8_t	*data;
 	size_t		 data_off, len;
-	unsigned	 section;	/* 0 answer, 1 authority, 2 additional */
+	unsigned	 section;	/* 0 answer, 1 authority, 2 more */
 };
 struct dns_walk {
 	const uint8_t	*p;

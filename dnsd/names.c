@@ -16,7 +16,7 @@ enum name_state {
 	NAME_IDLE,	/* listed, nothing more */
 	NAME_WAITING,	/* WATCH sent, no VIEW yet */
 	NAME_LIVE,	/* followed: the view is current */
-	NAME_NONE	/* known not to exist, until `used` + NAMES_NONE_MS */
+	NAME_NONE	/* known not to exist, for NAMES_NONE_MS */
 };
 
 struct name {
@@ -30,8 +30,8 @@ struct name {
 	enum name_state		 state;
 	uint32_t		 list;		/* the list it was last in */
 	uint16_t		 len;
-	bool			 failed;	/* NAME_NONE: nobody could say */
-	char			 text[];	/* folded, NUL, as listed, NUL */
+	bool			 failed;	/* NONE: nobody could say */
+	char			 text[];	/* folded, NUL, listed, NUL */
 };
 TAILQ_HEAD(name_list, name);
 
@@ -45,7 +45,7 @@ struct names {
 	bool			  decides;	/* the list is exact */
 	bool			  coming;	/* between begin and end */
 	bool			  will_decide;	/* the one that comes is */
-	uint64_t		  swept;	/* when live was last gone through */
+	uint64_t		  swept;	/* when live was gone through */
 	uint32_t		  list;		/* number of the current one */
 	uint64_t		  seed;
 	const struct names_ops	 *ops;

@@ -36,7 +36,7 @@
 /* Where an answer goes. */
 struct origin {
 	bool		 udp;
-	uint32_t	 socket;	/* UDP: which one; TCP: connection slot */
+	uint32_t	 socket;	/* UDP: which one; TCP: its slot */
 	uint64_t	 conn;		/* TCP: which one had that slot */
 	uint8_t		 addr[28];	/* UDP: struct sockaddr_in or _in6 */
 	uint8_t		 addr_len;

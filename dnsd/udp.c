@@ -246,7 +246,7 @@ on_readable(struct ev_io *io, int fd, int events, void *arg)
 void
 udp_reply(struct udp *u, const struct origin *o, const uint8_t *p, size_t n)
 {
-	struct iovec	iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+	struct iovec	iov = { (void *)(uintptr_t)p, n };
 	struct msghdr	h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	union control	control;
 	struct sockaddr_storage ss;

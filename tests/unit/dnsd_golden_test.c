@@ -124,7 +124,8 @@ load_catalog(void)
 }
 
 static void
-put_entry(struct msg_view *m, const struct node_row *n, const struct inst_row *i)
+put_entry(struct msg_view *m, const struct node_row *n,
+    const struct inst_row *i)
 {
 	struct view_entry	*e = VEC_ADD(&m->entries);
 	const struct json	*s, *t;
