@@ -88,7 +88,7 @@ struct agent {
 	struct local_checks	 checks;
 	bool			 node_in_sync;
 	uint64_t		 node_gen;
-	uint64_t		 wake_at;	/* earliest deadline, or before */
+	uint64_t		 wake_at;	/* no later than due */
 	uint64_t		 reap_at;
 	uint64_t		 gen;
 	struct remembered	*remembered;	/* states found on disk */
@@ -118,7 +118,8 @@ struct local_check *agent_check_find(struct agent *, const char *id);
  */
 void agent_remember(struct agent *, const char *id, const char *status,
     const char *output);
-void agent_remember_end(struct agent *);	/* forgets what nobody claimed */
+/* Forgets what nobody claimed. */
+void agent_remember_end(struct agent *);
 /* Both take what they point to.  -1 and err: not restored. */
 int agent_restore_service(struct agent *, struct node_service *,
     const char *token, uint64_t now, char *err, size_t errlen);

@@ -33,7 +33,7 @@ enum follow_kind { FOLLOW_SERVICE, FOLLOW_NODE, FOLLOW_NODES, FOLLOW_ADDR };
 struct view;
 
 struct follow {
-	TAILQ_ENTRY(follow)	 entry;		/* while it waits for its time */
+	TAILQ_ENTRY(follow)	 entry;		/* while it waits */
 	struct views		*vs;
 	enum follow_kind	 kind;
 	struct view		*view;		/* NULL: the list of nodes */
