@@ -238,7 +238,7 @@ on_completed(void *arg, struct MHD_Connection *conn, void **con_cls,
 	*con_cls = NULL;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 on_library_log(void *arg, const char *fmt, va_list ap)
 {
 	char	line[512];

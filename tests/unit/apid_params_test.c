@@ -1,76 +1,91 @@
 /*
- * The query part of a URL and its path.
+ * The query of a URL, and paths as Go's server cleans them.
  */
 #include <check.h>
 #include <stdlib.h>
 
 #include "apid/params.h"
+#include "common/util.h"
 
-START_TEST(a_bare_key_is_present_and_empty)
+START_TEST(first_of_repeated_keys_wins)
 {
-	struct params	p = { .n = 0 };
+	struct params	p = { 0 };
 
-	params_add(&p, "pretty", NULL);
-	ck_assert_str_eq(params_get(&p, "pretty"), "");
-	ck_assert_ptr_null(params_get(&p, "index"));
+	params_add(&p, "tag", "a");
+	params_add(&p, "tag", "b");
+	ck_assert_str_eq(params_get(&p, "tag"), "a");
 	params_clear(&p);
 }
 END_TEST
 
-START_TEST(a_repeated_key_gives_its_first_and_all)
+START_TEST(repeated_keys_are_all_kept_in_order)
 {
-	struct params	p = { .n = 0 };
+	struct params	p = { 0 };
 	struct strs	all = { 0 };
 
-	params_add(&p, "tag", "a");
-	params_add(&p, "near", "x");
 	params_add(&p, "tag", "b");
-	ck_assert_str_eq(params_get(&p, "tag"), "a");
+	params_add(&p, "near", "n");
+	params_add(&p, "tag", "a");
 	params_all(&p, "tag", &all);
 	ck_assert_uint_eq(all.n, 2);
-	ck_assert_str_eq(all.item[1], "b");
+	ck_assert_str_eq(all.item[0], "b");
+	ck_assert_str_eq(all.item[1], "a");
 	strs_clear(&all);
 	params_clear(&p);
 }
 END_TEST
 
-START_TEST(more_parameters_than_fit_are_dropped)
+START_TEST(bare_key_is_there_and_empty)
 {
-	struct params	p = { .n = 0 };
-	int		i;
+	struct params	p = { 0 };
 
-	for (i = 0; i < PARAMS_MAX + 10; i++)
-		params_add(&p, "k", "v");
-	ck_assert_uint_eq(p.n, PARAMS_MAX);
+	params_add(&p, "stale", NULL);
+	ck_assert_str_eq(params_get(&p, "stale"), "");
+	ck_assert_ptr_null(params_get(&p, "Stale"));
 	params_clear(&p);
 }
 END_TEST
 
-static const struct { const char *in, *out; } paths[] = {
-	{ "/v1/catalog/nodes", NULL },
-	{ "/v1/catalog/service/", NULL },
+START_TEST(parameters_past_the_limit_are_dropped)
+{
+	struct params	p = { 0 };
+	int		i;
+
+	for (i = 0; i < PARAMS_MAX + 5; i++)
+		params_add(&p, i < PARAMS_MAX ? "a" : "late", "x");
+	ck_assert_uint_eq(p.n, PARAMS_MAX);
+	ck_assert_ptr_null(params_get(&p, "late"));
+	params_clear(&p);
+}
+END_TEST
+
+static const struct { const char *path, *clean; } paths[] = {
 	{ "/", NULL },
+	{ "/v1/catalog/nodes", NULL },
+	{ "/v1/catalog/nodes/", NULL },		/* the slash is the path's own */
+	{ "/v1/agent/service/.hidden", NULL },
+	{ "/v1/agent/service/..b", NULL },
 	{ "/v1//catalog/nodes", "/v1/catalog/nodes" },
 	{ "/v1/catalog/../catalog/nodes", "/v1/catalog/nodes" },
-	{ "/v1/./x", "/v1/x" },
-	{ "/../../etc/passwd", "/etc/passwd" },
-	{ "//", "/" },
+	{ "/v1/./catalog//nodes//", "/v1/catalog/nodes/" },
+	{ "/../../etc", "/etc" },
 	{ "/a/..", "/" },
-	{ "/a/b//", "/a/b/" },
+	{ "/a/../", "/" },
+	{ "/a/b/..", "/a" },
+	{ "/a/b/.", "/a/b" },
 	{ "", "/" },
+	{ "v1/agent", "/v1/agent" },
 };
 
-START_TEST(a_path_is_cleaned_as_go_does)
+START_TEST(paths_are_cleaned)
 {
-	char	*got = path_clean(paths[_i].in);
+	char	*clean = path_clean(paths[_i].path);
 
-	if (paths[_i].out == NULL)
-		ck_assert_ptr_null(got);
-	else {
-		ck_assert_ptr_nonnull(got);
-		ck_assert_str_eq(got, paths[_i].out);
-	}
-	free(got);
+	if (paths[_i].clean == NULL)
+		ck_assert_ptr_null(clean);
+	else
+		ck_assert_str_eq(clean, paths[_i].clean);
+	free(clean);
 }
 END_TEST
 
@@ -78,31 +93,33 @@ START_TEST(booleans_are_those_of_go)
 {
 	bool	b = false;
 
-	ck_assert_int_eq(bool_parse("true", &b), 0);
+	ck_assert_int_eq(bool_parse("True", &b), 0);
 	ck_assert(b);
-	ck_assert_int_eq(bool_parse("F", &b), 0);
+	ck_assert_int_eq(bool_parse("f", &b), 0);
 	ck_assert(!b);
-	ck_assert_int_eq(bool_parse("maybe", &b), -1);
+	ck_assert_int_eq(bool_parse("yes", &b), -1);
+	ck_assert_int_eq(bool_parse("tRUE", &b), -1);
 	ck_assert_int_eq(bool_parse("", &b), -1);
+	ck_assert(!b);
 }
 END_TEST
 
 int
 main(void)
 {
-	Suite	*s = suite_create("apid params");
+	Suite	*suite = suite_create("apid_params");
 	TCase	*tc = tcase_create("params");
 	SRunner	*sr;
 	int	 failed;
 
-	tcase_add_test(tc, a_bare_key_is_present_and_empty);
-	tcase_add_test(tc, a_repeated_key_gives_its_first_and_all);
-	tcase_add_test(tc, more_parameters_than_fit_are_dropped);
-	tcase_add_loop_test(tc, a_path_is_cleaned_as_go_does, 0,
-	    (int)(sizeof(paths) / sizeof(paths[0])));
+	tcase_add_test(tc, first_of_repeated_keys_wins);
+	tcase_add_test(tc, repeated_keys_are_all_kept_in_order);
+	tcase_add_test(tc, bare_key_is_there_and_empty);
+	tcase_add_test(tc, parameters_past_the_limit_are_dropped);
+	tcase_add_loop_test(tc, paths_are_cleaned, 0, (int)NELEM(paths));
 	tcase_add_test(tc, booleans_are_those_of_go);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
+	suite_add_tcase(suite, tc);
+	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
