@@ -157,12 +157,15 @@ alias_failed(struct alias *al, const char *error)
 	al->index = 0;
 	checks_clear(&al->checks);
 	al->at = alias_now(al) + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);
+	al->as->ops.changed(al->as->ops.arg);
+	/* Once is a server, or a daemon of ours, that was started again. */
+	if (al->failures < 2)
+		return;
 	xasprintf(&text, "Failure checking aliased node or service: %s",
 	    error);
 	agent_alias_set(al->as->agent, al->check_id, "critical", text,
 	    alias_now(al));
 	free(text);
-	al->as->ops.changed(al->as->ops.arg);
 }
 
 static void

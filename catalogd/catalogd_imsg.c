@@ -173,11 +173,14 @@ catalogd_fire(const char *name, const void *payload, size_t len, void *arg)
 
 /* ---- checks ---- */
 
+/* Before start they are part of the whole set. */
 static void
 send_check(const struct msg_check *m, void *arg)
 {
 	struct catalogd	*c = arg;
 
+	if (!c->started)
+		return;
 	ipc_send_schema(child_link(c->child, PROC_CHECKD), IMSG_CHECK_SET, 0,
 	    &msg_check_schema, m);
 }
