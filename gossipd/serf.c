@@ -701,9 +701,9 @@ serf_tick(struct serf *s, uint64_t now)
 }
 
 uint64_t
-serf_next(struct serf *s)
+serf_next(struct serf *s, uint64_t now)
 {
-	uint64_t	at = swim_next(s->swim);
+	uint64_t	at = swim_next(s->swim, now);
 
 	if (s->step != LEAVE_NOT && s->step != LEAVE_DONE) {
 		if (s->step != LEAVE_WAIT && said_it(s))

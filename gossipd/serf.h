@@ -73,7 +73,7 @@ void serf_start(struct serf *, uint64_t now, struct span name,
 void serf_input(struct serf *, uint64_t now, const struct gaddr *from,
     const uint8_t *, size_t);
 void serf_tick(struct serf *, uint64_t now);
-uint64_t serf_next(struct serf *);
+uint64_t serf_next(struct serf *, uint64_t now);
 /* A push/pull message.  ours: the answer to our own join.  NULL, or why it
  * was discarded. */
 const char *serf_merge(struct serf *, uint64_t now, bool ours,

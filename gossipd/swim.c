@@ -837,7 +837,7 @@ earlier(uint64_t *at, uint64_t other)
 }
 
 uint64_t
-swim_next(struct swim *s)
+swim_next(struct swim *s, uint64_t now)
 {
 	struct suspicion	*x;
 	uint64_t		 at = SWIM_NEVER;
@@ -851,8 +851,9 @@ swim_next(struct swim *s)
 	}
 	TAILQ_FOREACH(x, &s->suspicions, link)
 		earlier(&at, x->fire);
-	s->due = at;
-	return at;
+	/* What was due while there was nothing to do is due from now. */
+	s->due = at < now ? now : at;
+	return s->due;
 }
 
 /* ---- questions ---- */

@@ -104,9 +104,10 @@ void swim_leave(struct swim *, uint64_t now);
 /* One message, type byte first, that is no layer. */
 void swim_input(struct swim *, uint64_t now, const struct gaddr *from,
     const uint8_t *, size_t);
-/* Does what is due; call it at swim_next(), SWIM_NEVER: nothing is. */
+/* Does what is due; call it at swim_next(), SWIM_NEVER: nothing is.  Ask anew
+ * after each input. */
 void swim_tick(struct swim *, uint64_t now);
-uint64_t swim_next(struct swim *);
+uint64_t swim_next(struct swim *, uint64_t now);
 void swim_tcp_acked(struct swim *, uint32_t seq);
 
 /*

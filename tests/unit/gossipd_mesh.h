@@ -262,7 +262,7 @@ mesh_run(struct mesh *m, uint64_t ms)
 			at = k->at;
 		for (i = 0; i < m->n; i++)
 			if (m->node[i].up && (next =
-			    serf_next(m->node[i].serf)) < at)
+			    serf_next(m->node[i].serf, m->now)) < at)
 				at = next;
 		if (at > m->now)
 			m->now = at;
@@ -276,7 +276,7 @@ mesh_run(struct mesh *m, uint64_t ms)
 			return;
 		for (i = 0; i < m->n; i++)
 			if (m->node[i].up &&
-			    serf_next(m->node[i].serf) <= m->now)
+			    serf_next(m->node[i].serf, m->now) <= m->now)
 				serf_tick(m->node[i].serf, m->now);
 	}
 }

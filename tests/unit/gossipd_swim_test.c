@@ -430,11 +430,26 @@ START_TEST(a_pause_of_our_own_accuses_nobody)
 }
 END_TEST
 
+START_TEST(news_after_a_quiet_time_are_no_pause)
+{
+	mesh_cluster(&m, 2);
+	mesh_run(&m, 10000);
+	m.node[0].last_note[0] = '\0';
+	/* The gossip timer was idle for seconds. */
+	ck_assert_ptr_null(serf_fire(m.node[0].serf, m.now, span_str("e"),
+	    span_of(NULL, 0), false));
+	mesh_run(&m, 1000);
+	ck_assert_str_eq(m.node[0].last_note, "");
+	ck_assert_uint_eq(m.node[1].user_events, 1);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(a_lone_node_sleeps)
 {
 	mesh_init(&m);
 	(void)mesh_add(&m);
-	ck_assert_uint_eq(serf_next(m.node[0].serf), SWIM_NEVER);
+	ck_assert_uint_eq(serf_next(m.node[0].serf, m.now), SWIM_NEVER);
 	mesh_free(&m);
 }
 END_TEST
@@ -528,6 +543,7 @@ main(void)
 	tcase_add_test(t, one_with_delegate_version_zero_poisons_an_exchange);
 	tcase_add_test(t, hearsay_of_death_only_makes_a_suspect);
 	tcase_add_test(t, a_pause_of_our_own_accuses_nobody);
+	tcase_add_test(t, news_after_a_quiet_time_are_no_pause);
 	tcase_add_test(t, a_lone_node_sleeps);
 	tcase_add_test(t,
 	    broadcasts_go_out_as_often_as_the_limit_and_newest_replaces);
