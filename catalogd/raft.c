@@ -478,30 +478,31 @@ bootstrap(struct replica *r, struct disk_found *f)
 
 static int
 restore_snapshot(struct replica *r, const struct disk_found *f,
-    struct raft_snapshot_metadata *m, char *err, size_t errlen)
+    struct raft_snapshot_metadata *m, const char *shown, char *err,
+    size_t errlen)
 {
-	const char *why;
+	const char *why = "no membership";
 
 	memset(m, 0, sizeof(*m));
 	m->index = f->snapshot.index;
 	m->term = f->snapshot.term;
 	m->configuration_index = f->snapshot.conf_index;
 	if (decode_conf(f->snapshot.conf, f->snapshot.conf_len,
-	    &m->configuration) == -1) {
-		snprintf(err, errlen, "snapshot at index %llu: no membership",
-		    (unsigned long long)m->index);
-		return -1;
-	}
+	    &m->configuration) == -1)
+		goto bad;
 	if (r->ops.restore(m->index, f->snapshot.data, f->snapshot.data_len,
 	    &why, r->ops.arg) == -1) {
 		raft_configuration_close(&m->configuration);
-		snprintf(err, errlen, "snapshot at index %llu: %s",
-		    (unsigned long long)m->index, why);
-		return -1;
+		goto bad;
 	}
 	r->applied = r->snap_index = m->index;
 	r->applied_term = r->snap_term = m->term;
 	return 0;
+bad:
+	snprintf(err, errlen, "%s: snapshot at index %llu: %s; to start "
+	    "without this server's copy of the catalog: mv %s %s.damaged",
+	    shown, (unsigned long long)m->index, why, shown, shown);
+	return -1;
 }
 
 /* Hands everything that is on disk to the engine, and to the ring. */
@@ -594,7 +595,7 @@ replica_start(struct ev *ev, const struct replica_conf *c,
 	if (r->disk == NULL)
 		goto fail;
 	if (found.has_snapshot &&
-	    restore_snapshot(r, &found, &m, err, errlen) == -1)
+	    restore_snapshot(r, &found, &m, c->shown, err, errlen) == -1)
 		goto fail;
 	if (found.cut > 0)
 		log_warnx("%s: log: %llu bytes of an unfinished write cut off",

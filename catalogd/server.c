@@ -483,6 +483,7 @@ int
 server_start(struct server *srv, char *err, size_t errlen)
 {
 	struct replica_conf rc;
+	struct replica_stats st;
 	struct replica_ops ops;
 	char *shown = NULL;
 
@@ -506,6 +507,11 @@ server_start(struct server *srv, char *err, size_t errlen)
 	if (srv->replica == NULL)
 		return -1;
 	srv->started = true;
+	replica_stats(srv->replica, &st);
+	if (st.servers == 0)
+		log_warnx("raft: no log and not told to bootstrap: there will "
+		    "be no leader: this version runs one server, which needs "
+		    "bootstrap or bootstrap_expect 1");
 	return 0;
 }
 

@@ -193,6 +193,12 @@ add_node(const struct node *n, void *arg)
 	return true;
 }
 
+static const char *
+node_name(const void *item)
+{
+	return ((const struct node *)item)->node;
+}
+
 void
 catalog_list_nodes_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
@@ -203,6 +209,8 @@ catalog_list_nodes_read(struct server *srv, const void *req,
 	x.req = req;
 	META_PUT(&x.a, meta);
 	store_each_node(srv->store, add_node, &x);
+	near_sort(srv, &x.req->source, x.a.nodes.item, x.a.nodes.n,
+	    sizeof(*x.a.nodes.item), node_name);
 	reply_schema(r, &indexed_nodes_schema, &x.a);
 	free(x.a.nodes.item);
 }
@@ -453,6 +461,12 @@ add_instance(const struct node *n, const struct node_service *s, void *arg)
 	return true;
 }
 
+static const char *
+instance_node(const void *item)
+{
+	return ((const struct service_node *)item)->node;
+}
+
 void
 catalog_service_nodes_read(struct server *srv, const void *arg,
     const struct query_meta *meta, struct reply *r)
@@ -469,6 +483,9 @@ catalog_service_nodes_read(struct server *srv, const void *arg,
 	META_PUT(&x.a, meta);
 	store_each_service(srv->store, NULL, str_empty(req->service_name) ||
 	    req->connect ? NULL : req->service_name, add_instance, &x);
+	near_sort(srv, &req->source, x.a.service_nodes.item,
+	    x.a.service_nodes.n, sizeof(*x.a.service_nodes.item),
+	    instance_node);
 	reply_schema(r, &indexed_service_nodes_schema, &x.a);
 	free(x.a.service_nodes.item);
 }

@@ -85,6 +85,12 @@ add_health(const struct node *n, const struct node_service *s, void *arg)
 	return true;
 }
 
+static const char *
+instance_node(const void *item)
+{
+	return ((const struct check_service_node *)item)->node.node;
+}
+
 static void
 reply_health(struct health_arg *x, struct reply *r)
 {
@@ -113,6 +119,8 @@ health_service_nodes_read(struct server *srv, const void *arg,
 	META_PUT(&x.a, meta);
 	store_each_service(srv->store, NULL, req->connect ? NULL :
 	    req->service_name, add_health, &x);
+	near_sort(srv, &req->source, x.a.nodes.item, x.a.nodes.n,
+	    sizeof(*x.a.nodes.item), instance_node);
 	reply_health(&x, r);
 }
 
@@ -145,6 +153,20 @@ reply_checks(struct checks_arg *x, const struct query_meta *meta,
 	free(x->a.checks.item);
 }
 
+static const char *
+check_node(const void *item)
+{
+	return ((const struct health_check *)item)->node;
+}
+
+static void
+sort_checks(const struct server *srv, const struct query_source *from,
+    struct checks_arg *x)
+{
+	near_sort(srv, from, x->a.checks.item, x->a.checks.n,
+	    sizeof(*x->a.checks.item), check_node);
+}
+
 void
 health_service_checks_depends(struct server *srv, const void *arg,
     struct depends *d)
@@ -166,6 +188,7 @@ health_service_checks_read(struct server *srv, const void *arg,
 	x.meta_filters = &req->node_meta_filters;
 	store_each_service_check(srv->store, req->service_name, add_matching,
 	    &x);
+	sort_checks(srv, &req->source, &x);
 	reply_checks(&x, meta, r);
 }
 
@@ -212,6 +235,7 @@ health_checks_in_state_read(struct server *srv, const void *arg,
 	if (strcmp(str_or(req->state, ""), "any") != 0)
 		x.state = str_or(req->state, "");
 	store_each_check(srv->store, NULL, add_matching, &x);
+	sort_checks(srv, &req->source, &x);
 	reply_checks(&x, meta, r);
 }
 

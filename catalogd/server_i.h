@@ -7,6 +7,7 @@
  *	server_health.c		Health.*, Internal dumps
  *	server_status.c		Status.*, Operator.*, what is answered emptily
  *	server_coordinate.c	Coordinate.*
+ *	server_near.c		sorting by distance
  *	server_watch.c		who waits for what
  *	server_leader.c		members, and the leader's duties
  */
@@ -177,6 +178,10 @@ bool node_meta_matches(const struct node *, const struct strmap *filters);
 bool tags_match(const struct strs *tags, const struct service_request *);
 /* A node by its name, or by a prefix of its ID that is one node's only. */
 const struct node *node_by_name_or_id(const struct server *, const char *);
+
+/* server_near.c: items of that size, each of which names its node. */
+void near_sort(const struct server *, const struct query_source *,
+    void *items, size_t n, size_t size, const char *(*node)(const void *));
 
 /* methods */
 #define READ_METHOD(n)							\

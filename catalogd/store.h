@@ -112,6 +112,10 @@ const struct node_service *store_service(const struct store *,
 const struct health_check *store_check(const struct store *,
     const char *node, const char *check_id);
 
+/* What a node last sent for that segment ("" is usual), or NULL. */
+const struct coordinate *store_coordinate(const struct store *,
+    const char *node, const char *segment);
+
 /* Each in key order; a callback that returns false ends the walk. */
 typedef bool store_node_fn(const struct node *, void *arg);
 typedef bool store_name_fn(const char *, void *arg);

@@ -87,6 +87,20 @@ store_check(const struct store *s, const char *node, const char *id)
 	return &c->c;
 }
 
+const struct coordinate *
+store_coordinate(const struct store *s, const char *node, const char *segment)
+{
+	struct node_row *n;
+	struct coord_row *c;
+
+	if ((n = node_find(s, node)) == NULL)
+		return NULL;
+	SLIST_FOREACH(c, &n->coords, entry)
+		if (strcmp(c->segment, segment) == 0)
+			return &c->coord;
+	return NULL;
+}
+
 void
 store_each_node(const struct store *s, store_node_fn *fn, void *arg)
 {

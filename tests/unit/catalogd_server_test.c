@@ -707,6 +707,57 @@ START_TEST(coordinate_updates_are_checked_and_written_in_batches)
 }
 END_TEST
 
+static void
+put_coordinate(struct world *w, const char *node, double x)
+{
+	struct coordinate_update u;
+	double vec[8] = { x };
+
+	memset(&u, 0, sizeof(u));
+	u.datacenter = DC;
+	u.node = S(node);
+	u.coord.vec.item = vec;
+	u.coord.vec.n = 8;
+	u.coord.vec.set = true;
+	ck_assert_ptr_null(error_of(w, "Coordinate.Update",
+	    &coordinate_update_schema, &u));
+}
+
+START_TEST(near_sorts_by_distance_and_the_unknown_last)
+{
+	static const char *const want[] = { "n3", "n4", "n1", "n2" };
+	struct indexed_nodes n;
+	struct dc_request q;
+	struct answer a;
+	struct world w;
+	size_t i;
+
+	setup(&w, "");
+	start(&w);
+	for (i = 1; i <= 4; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "n%zu", i);
+		put_node(&w, name, "10.0.0.1");
+	}
+	put_coordinate(&w, "n1", 0.5);
+	put_coordinate(&w, "n3", 0.1);
+	put_coordinate(&w, "n4", 0.2);
+	run_for(&w, 5500);
+	memset(&q, 0, sizeof(q));
+	q.datacenter = DC;
+	q.source.datacenter = DC;
+	q.source.node = S("n3");
+	call_schema(&w, "Catalog.ListNodes", &dc_request_schema, &q, &a);
+	decode(&a, &indexed_nodes_schema, &n);
+	ck_assert_uint_eq(n.nodes.n, 4);
+	for (i = 0; i < 4; i++)
+		ck_assert_str_eq(n.nodes.item[i].node, want[i]);
+	schema_clear(&indexed_nodes_schema, &n);
+	teardown(&w);
+}
+END_TEST
+
 START_TEST(event_is_fired_under_its_name)
 {
 	struct event_fire_request q;
@@ -1378,6 +1429,7 @@ main(void)
 		tags_filter_only_when_told_to,
 		services_are_listed_with_the_union_of_their_tags,
 		coordinate_updates_are_checked_and_written_in_batches,
+		near_sorts_by_distance_and_the_unknown_last,
 		event_is_fired_under_its_name,
 		blocked_read_wakes_for_its_service_and_sleeps_for_others,
 		blocked_read_of_a_vanishing_service_wakes,
