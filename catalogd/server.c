@@ -485,13 +485,16 @@ server_start(struct server *srv, char *err, size_t errlen)
 	struct replica_conf rc;
 	struct replica_stats st;
 	struct replica_ops ops;
-	char *shown = NULL;
+	char *dir = NULL, *shown = NULL;
 
 	memset(&rc, 0, sizeof(rc));
+	/* The agent half has its files beside: what is moved away is ours. */
+	if (!str_empty(srv->dir))
+		xasprintf(&dir, "%s/raft", srv->dir);
 	if (!str_empty(srv->agent.data_dir))
-		xasprintf(&shown, "%s/catalog", srv->agent.data_dir);
-	rc.dir = srv->dir;
-	rc.shown = shown != NULL ? shown : srv->dir;
+		xasprintf(&shown, "%s/catalog/raft", srv->agent.data_dir);
+	rc.dir = str_or(dir, "");
+	rc.shown = str_or(shown, rc.dir);
 	rc.node_id = srv->agent.node_id;
 	rc.bootstrap = srv->agent.bootstrap || srv->agent.dev ||
 	    srv->agent.bootstrap_expect == 1;
@@ -503,6 +506,7 @@ server_start(struct server *srv, char *err, size_t errlen)
 	ops.restore = on_restore;
 	ops.arg = srv;
 	srv->replica = replica_start(srv->ev, &rc, &ops, err, errlen);
+	free(dir);
 	free(shown);
 	if (srv->replica == NULL)
 		return -1;

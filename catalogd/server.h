@@ -32,8 +32,8 @@ struct server_env {
 };
 
 /*
- * dir is where it keeps log and snapshots ("" : in memory, -dev).  agent and
- * conf are copied.
+ * dir is where it keeps log and snapshots, in a folder "raft" ("": in memory,
+ * -dev).  agent and conf are copied.
  */
 struct server *server_new(struct ev *, const struct conf_agent *,
     const struct conf_catalog *, const char *dir, const struct server_env *);

@@ -1284,13 +1284,16 @@ remove_dir(const char *dir)
 	char path[512];
 	DIR *d;
 
-	if ((d = opendir(dir)) == NULL)
+	snprintf(path, sizeof(path), "%s/raft", dir);
+	if ((d = opendir(path)) == NULL)
 		return;
 	while ((de = readdir(d)) != NULL) {
-		snprintf(path, sizeof(path), "%s/%s", dir, de->d_name);
+		snprintf(path, sizeof(path), "%s/raft/%s", dir, de->d_name);
 		unlink(path);
 	}
 	closedir(d);
+	snprintf(path, sizeof(path), "%s/raft", dir);
+	rmdir(path);
 	rmdir(dir);
 }
 
@@ -1398,7 +1401,7 @@ START_TEST(damaged_log_refuses_to_start_with_a_remedy)
 	for (i = 0; i < 20; i++)
 		put_node(&w, i % 2 ? "a" : "b", i % 3 ? "10.0.0.1" : "10.0.0.2");
 	server_free(w.srv);
-	snprintf(path, sizeof(path), "%s/log-%016x", dir, 1);
+	snprintf(path, sizeof(path), "%s/raft/log-%016x", dir, 1);
 	ck_assert_int_ge(fd = open(path, O_RDWR), 0);
 	ck_assert_int_eq(pread(fd, &b, 1, 300), 1);
 	b ^= 0x10;
