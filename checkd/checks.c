@@ -1,0 +1,287 @@
+/*
+ * Checks between their definition and their results: schedule, probe,
+ * threshold, report.
+ */
+#include <bsd/sys/tree.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "checkd/checks.h"
+#include "checkd/outcome.h"
+#include "checkd/schedule.h"
+
+#define PROBES_MAX	512	/* at once; those due wait for their turn */
+
+struct check {
+	struct sched_entry	 sched;		/* first: see check_of() */
+	RB_ENTRY(check)		 entry;
+	struct checks		*checks;
+	struct msg_check	 def;
+	struct threshold	 threshold;
+	struct probe		*probe;		/* NULL: waits for its time */
+	uint64_t		 began_ns;
+	struct msg_result	 last;		/* reported; id NULL: none yet */
+	bool			 seen;
+};
+RB_HEAD(check_tree, check);
+
+struct checks {
+	struct ev		*ev;
+	struct prober		*prober;
+	struct check_tree	 tree;
+	size_t			 n, nrunning;
+	struct sched		 sched;
+	struct ev_timer		*timer;
+	checks_result_fn	*fn;
+	void			*arg;
+	bool			 stopped;
+};
+
+static int
+check_cmp(const struct check *a, const struct check *b)
+{
+	return strcmp(a->def.id, b->def.id);
+}
+RB_GENERATE_INTERNAL(check_tree, check, entry, check_cmp,
+    __attribute__((unused)) static)
+
+static void	 run_due(void *);
+
+static struct check *
+check_of(struct sched_entry *e)
+{
+	return (struct check *)(void *)e;
+}
+
+static void
+arm(struct checks *cs)
+{
+	uint64_t	 due, now = ev_now(cs->ev);
+
+	if (cs->stopped || cs->nrunning >= PROBES_MAX ||
+	    !sched_next(&cs->sched, &due))
+		ev_timer_stop(cs->timer);
+	else
+		ev_timer_set(cs->timer, due > now ? due - now : 0);
+}
+
+struct checks *
+checks_new(struct ev *ev, struct prober *prober, uint64_t seed,
+    checks_result_fn *fn, void *arg)
+{
+	struct checks	*cs = xcalloc(1, sizeof(*cs));
+
+	cs->ev = ev;
+	cs->prober = prober;
+	cs->fn = fn;
+	cs->arg = arg;
+	RB_INIT(&cs->tree);
+	sched_init(&cs->sched, seed);
+	cs->timer = ev_timer_new(ev, run_due, cs);
+	return cs;
+}
+
+static void
+probe_end(struct check *c)
+{
+	if (c->probe == NULL)
+		return;
+	probe_cancel(c->probe);
+	c->probe = NULL;
+	c->checks->nrunning--;
+}
+
+static void
+check_free(struct check *c)
+{
+	struct checks	*cs = c->checks;
+
+	probe_end(c);
+	sched_remove(&cs->sched, &c->sched);
+	RB_REMOVE(check_tree, &cs->tree, c);
+	cs->n--;
+	schema_clear(&msg_check_schema, &c->def);
+	schema_clear(&msg_result_schema, &c->last);
+	free(c);
+}
+
+void
+checks_free(struct checks *cs)
+{
+	struct check	*c, *next;
+
+	if (cs == NULL)
+		return;
+	RB_FOREACH_SAFE(c, check_tree, &cs->tree, next)
+		check_free(c);
+	sched_clear(&cs->sched);
+	ev_timer_free(cs->timer);
+	free(cs);
+}
+
+/* ---- results ---- */
+
+static void
+report(struct check *c, const char *status, const char *output,
+    int64_t latency_ns)
+{
+	struct checks	*cs = c->checks;
+
+	if (!str_empty(c->last.id) && strcmp(c->last.status, status) == 0 &&
+	    strcmp(str_or(c->last.output, ""), output) == 0)
+		return;
+	if (str_empty(c->last.id) || strcmp(c->last.status, status) != 0)
+		log_info("check %s: %s", c->def.id, status);
+	str_set(&c->last.id, c->def.id);
+	str_set(&c->last.status, status);
+	str_set(&c->last.output, output);
+	c->last.latency = latency_ns;
+	cs->fn(&c->last, cs->arg);
+}
+
+static void
+on_result(const char *status, const char *output, void *arg)
+{
+	struct check	*c = arg;
+	struct checks	*cs = c->checks;
+
+	c->probe = NULL;
+	cs->nrunning--;
+	sched_done(&cs->sched, &c->sched, ev_now(cs->ev));
+	if (status != NULL && threshold_count(&c->threshold, status))
+		report(c, status, output,
+		    (int64_t)(ev_hrtime() - c->began_ns));
+	else if (status != NULL)
+		log_debug("check %s: %s, not yet often enough", c->def.id,
+		    status);
+	arm(cs);
+}
+
+/* ---- runs ---- */
+
+static void
+run_due(void *arg)
+{
+	struct checks		*cs = arg;
+	struct sched_entry	*e;
+	struct check		*c;
+
+	while (cs->nrunning < PROBES_MAX &&
+	    (e = sched_take(&cs->sched, ev_now(cs->ev))) != NULL) {
+		c = check_of(e);
+		cs->nrunning++;
+		c->began_ns = ev_hrtime();
+		c->probe = probe_start(cs->prober, &c->def, on_result, c);
+	}
+	arm(cs);
+}
+
+/* ---- the set ---- */
+
+static struct check *
+check_find(struct checks *cs, const char *id)
+{
+	struct check	 key;
+
+	memset(&key, 0, sizeof(key));
+	key.def.id = (char *)(uintptr_t)id;
+	return RB_FIND(check_tree, &cs->tree, &key);
+}
+
+/* Equal but for the status as it stands. */
+static bool
+same_check(const struct msg_check *a, const struct msg_check *b)
+{
+	struct msg_check	 x = *a, y = *b;
+
+	x.status = y.status = NULL;
+	return schema_equal(&msg_check_schema, &x, &y);
+}
+
+static void
+check_new(struct checks *cs, struct msg_check *def)
+{
+	struct check	*c = xcalloc(1, sizeof(*c));
+
+	c->checks = cs;
+	c->def = *def;
+	memset(def, 0, sizeof(*def));
+	c->seen = true;
+	c->threshold.need_good = c->def.success_before_passing;
+	c->threshold.need_bad = c->def.failures_before_critical;
+	RB_INSERT(check_tree, &cs->tree, c);
+	cs->n++;
+	sched_add(&cs->sched, &c->sched,
+	    c->def.interval > NS_PER_MS ?
+	    (uint64_t)(c->def.interval / NS_PER_MS) : 1000,
+	    ev_now(cs->ev));
+	arm(cs);
+}
+
+void
+checks_set(struct checks *cs, struct msg_check *def)
+{
+	struct check	*c;
+
+	if (cs->stopped || str_empty(def->id))
+		return;
+	c = check_find(cs, def->id);
+	if (c != NULL && same_check(&c->def, def)) {
+		c->seen = true;
+		if (!str_empty(c->last.id))
+			cs->fn(&c->last, cs->arg);
+		return;
+	}
+	if (c != NULL)
+		check_free(c);
+	check_new(cs, def);
+}
+
+void
+checks_remove(struct checks *cs, const char *id)
+{
+	struct check	*c;
+
+	if ((c = check_find(cs, id)) != NULL)
+		check_free(c);
+	arm(cs);
+}
+
+void
+checks_begin(struct checks *cs)
+{
+	struct check	*c;
+
+	RB_FOREACH(c, check_tree, &cs->tree)
+		c->seen = false;
+}
+
+void
+checks_end(struct checks *cs)
+{
+	struct check	*c, *next;
+
+	RB_FOREACH_SAFE(c, check_tree, &cs->tree, next)
+		if (!c->seen)
+			check_free(c);
+	arm(cs);
+}
+
+void
+checks_stop(struct checks *cs)
+{
+	struct check	*c;
+
+	cs->stopped = true;
+	ev_timer_stop(cs->timer);
+	RB_FOREACH(c, check_tree, &cs->tree)
+		probe_end(c);
+}
+
+size_t
+checks_count(const struct checks *cs)
+{
+	return cs->n;
+}
