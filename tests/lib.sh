@@ -120,7 +120,7 @@ trap 'exit 1' INT TERM
 
 finish() {
 	if [ "$FAILED" -ne 0 ]; then
-		for f in "$T"/*/log/*.log "$T"/*/*.log; do
+		for f in "$T"/*/log/*.log "$T"/*/consul.log "$T"/*/serf.log; do
 			[ -s "$f" ] && { echo "# --- ${f#"$T"/}"; tail -n "${LOGLINES:-15}" "$f" | cut -c1-300 | sed 's/^/#   /'; }
 		done
 	fi
