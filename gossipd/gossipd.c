@@ -48,6 +48,8 @@ gossipd_foreign(struct gossipd *g, struct span name)
 {
 	uint64_t	now = gossipd_now();
 
+	(void)snprintf(g->foreign, sizeof(g->foreign), "%.*s", (int)name.n,
+	    (const char *)name.p);
 	if (now < g->foreign_at)
 		return;
 	g->foreign_at = now + FOREIGN_NS;
@@ -235,6 +237,22 @@ after_turn(void *arg)
 
 /* ---- joining ---- */
 
+/*
+ * A server that looks for the others and finds Consul's does not start.  Once
+ * it has company, or was up before, it stays and complains.
+ */
+static bool
+refuse_foreign(struct gossipd *g, unsigned joined)
+{
+	g->reached |= joined > 0;
+	if (g->foreign[0] == '\0' || g->reached ||
+	    child_setup(g->child)->restarts > 0)
+		return false;
+	child_refuse(g->child, "member %s is a Consul server: all servers of "
+	    "a datacenter must be disco's, or all Consul's", g->foreign);
+	return true;
+}
+
 static void
 retry_done(struct gossipd *g, unsigned joined, const char *text, void *arg)
 {
@@ -242,6 +260,8 @@ retry_done(struct gossipd *g, unsigned joined, const char *text, void *arg)
 
 	if (r == &((struct daemon *)g)->rejoin)
 		imsg_members_ready(g);
+	if (refuse_foreign(g, joined))
+		return;
 	if (joined > 0) {
 		log_info("%s: reached %u", r->what, joined);
 		return;
@@ -316,13 +336,19 @@ start_join_done(struct gossipd *g, unsigned joined, const char *text,
     void *arg)
 {
 	(void)arg;
+	if (refuse_foreign(g, joined))
+		return;
 	if (joined > 0)
 		log_info("start_join: reached %u", joined);
 	else if (child_setup(g->child)->restarts > 0)
 		log_warnx("start_join: nobody reached: %s", str_or(text, ""));
-	else
-		child_refuse(g->child, "%s", str_or(text, "start_join: nobody "
-		    "reached"));
+	else {
+		child_refuse(g->child, "start_join: %s: start an agent there, "
+		    "or use -retry-join to go on trying",
+		    str_or(text, "nobody reached"));
+		return;
+	}
+	ipc_send(child_parent(g->child), IMSG_JOINED, 0, NULL, 0, -1);
 }
 
 static void

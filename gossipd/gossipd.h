@@ -53,6 +53,8 @@ struct gossipd {
 	bool			 members_ready;	/* the list is worth telling */
 	bool			 source_allowed; /* of the datagram in hand */
 	uint64_t		 foreign_at;	/* when to complain again */
+	char			 foreign[NAME_MAX_LEN + 1]; /* one was met */
+	bool			 reached;	/* somebody, in this life */
 	unsigned		 link_epoch[PROC_MAX]; /* counts links made */
 };
 

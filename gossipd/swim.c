@@ -603,8 +603,9 @@ swim_suspect(struct swim *s, uint64_t now, const struct ml_claim *c,
 		if (s->leaving)
 			return;
 		refute(s, v, c->inc);
-		swim_note(s, SWIM_WARN, "%.*s suspects this node: refuted "
-		    "with incarnation %u", (int)c->from.n,
+		swim_note(s, SWIM_WARN, "this node is suspected %s%.*s: "
+		    "refuted with incarnation %u", why != NULL ? why :
+		    "by word of ", why != NULL ? 0 : (int)c->from.n,
 		    (const char *)c->from.p, s->inc);
 		return;
 	}

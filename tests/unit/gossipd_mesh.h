@@ -138,7 +138,6 @@ mesh_admit(void *arg, const struct swim_said *a, size_t n, bool join)
 {
 	struct consul_rules	rules = { .name = "?", .id = "?", .dc = "dc1" };
 
-	(void)arg;
 	(void)join;
 	return ((struct peer *)arg)->mesh->plain ? NULL :
 	    consul_admit(&rules, a, n);
@@ -224,9 +223,6 @@ mesh_add(struct mesh *m)
 	return mesh_start(m, x);
 }
 
-static void
-mesh_deliver(struct mesh *m, struct pkt *k);
-
 struct mesh_in { struct peer *to; const struct gaddr *from; };
 
 static void
@@ -297,7 +293,7 @@ mesh_cluster(struct mesh *m, int n)
 	mesh_run(m, 5000);
 }
 
-static void
+static inline void
 mesh_stop(struct peer *x)
 {
 	serf_free(x->serf);
@@ -324,7 +320,7 @@ mesh_free(struct mesh *m)
 	idents_free(m->idents);
 }
 
-static int
+static inline int
 mesh_state(struct peer *at, struct peer *of)
 {
 	return swim_lookup(serf_swim(at->serf), span_str(of->name), NULL);

@@ -1,0 +1,679 @@
+/*
+ * Intents, events, queries, tags, admission and the snapshot.
+ */
+#include "common/mp.h"
+#include "gossipd/cidr.h"
+#include "gossipd/snapshot.h"
+#include "tests/unit/gossipd_mesh.h"
+
+static struct mesh m;
+
+/* A Serf message into a node, as a user message by UDP. */
+static void
+say(struct peer *to, enum sf_type type, const struct body *b, const void *obj)
+{
+	struct gaddr	from = { .len = 4, .ip = { 10, 0, 0, 200 },
+			    .port = 8301 };
+	struct wbuf	w;
+
+	wb_init(&w, 0);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, (uint8_t)type);
+	body_encode(b, obj, &w);
+	serf_input(to->serf, m.now, &from, w.p, w.len);
+	wb_free(&w);
+}
+
+static void
+say_leave(struct peer *to, const char *node, uint64_t ltime, bool prune)
+{
+	struct sf_leave	x = {
+		.ltime = ltime, .node = span_str(node), .prune = prune
+	};
+
+	say(to, SF_LEAVE, &sf_leave_body, &x);
+}
+
+static void
+say_join(struct peer *to, const char *node, uint64_t ltime)
+{
+	struct sf_join	x = { .ltime = ltime, .node = span_str(node) };
+
+	say(to, SF_JOIN, &sf_join_body, &x);
+}
+
+static void
+say_event(struct peer *to, const char *name, const char *payload,
+    uint64_t ltime)
+{
+	struct sf_event	x = {
+		.ltime = ltime, .name = span_str(name),
+		.payload = span_str(payload)
+	};
+
+	say(to, SF_EVENT, &sf_event_body, &x);
+}
+
+START_TEST(force_leave_turns_a_failed_member_into_one_that_left)
+{
+	mesh_cluster(&m, 3);
+	m.node[2].up = false;
+	mesh_run(&m, 12000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_FAILED);
+	ck_assert_int_eq(serf_force_leave(m.node[0].serf, m.now,
+	    span_str("n2"), false), 0);
+	mesh_run(&m, 2000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEFT);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_LEFT);
+	ck_assert_int_eq(serf_force_leave(m.node[0].serf, m.now,
+	    span_str("nosuch"), false), -1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(prune_makes_it_forgotten)
+{
+	mesh_cluster(&m, 3);
+	m.node[2].up = false;
+	mesh_run(&m, 12000);
+	ck_assert_int_eq(serf_force_leave(m.node[0].serf, m.now,
+	    span_str("n2"), true), 0);
+	mesh_run(&m, 2000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_NONE);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_NONE);
+	ck_assert_uint_eq(m.node[1].events[SERF_REAPED], 1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_leave_that_is_older_than_the_join_is_ignored)
+{
+	mesh_cluster(&m, 2);
+	say_join(&m.node[0], "n1", 20);
+	say_leave(&m.node[0], "n1", 20, false);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_ALIVE);
+	say_leave(&m.node[0], "n1", 21, false);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_LEAVING);
+	say_join(&m.node[0], "n1", 22);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_leave_of_ourselves_is_refuted_with_a_join)
+{
+	mesh_cluster(&m, 2);
+	say_leave(&m.node[1], "n1", 50, false);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[1]), MEMBER_ALIVE);
+	ck_assert_uint_ge(serf_clocks(m.node[1].serf).member, 51);
+	mesh_run(&m, 2000);
+	ck_assert_uint_ge(serf_member_find(m.node[0].serf,
+	    span_str("n1"))->ltime, 51);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_intent_about_a_stranger_waits_for_it)
+{
+	struct wbuf	w;
+
+	mesh_cluster(&m, 1);
+	say_leave(&m.node[0], "n1", 30, false);
+	(void)mesh_add(&m);
+	/* The newcomer's table is told without its own join intent. */
+	m.cut[0][1] = true;
+	wb_init(&w, 0);
+	swim_state_write(serf_swim(m.node[1].serf), false, false, &w);
+	ck_assert_ptr_null(serf_merge(m.node[0].serf, m.now, false, w.p,
+	    w.len));
+	wb_free(&w);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_LEAVING);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(the_failed_are_forgotten_after_the_reconnect_timeout)
+{
+	struct serf	*s;
+
+	mesh_cluster(&m, 2);
+	s = m.node[0].serf;
+	m.node[1].up = false;
+	mesh_run(&m, 12000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_FAILED);
+	s->conf.reconnect_timeout_ns = 60 * NS_PER_S;
+	mesh_run(&m, 80000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_NONE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_event_is_taken_once_and_reaches_all)
+{
+	int	i;
+
+	mesh_cluster(&m, 6);
+	ck_assert_ptr_null(serf_fire(m.node[2].serf, m.now, span_str("deploy"),
+	    span_str("x"), false));
+	mesh_run(&m, 3000);
+	for (i = 0; i < 6; i++)
+		ck_assert_uint_eq(m.node[i].user_events, 1);
+	say_event(&m.node[0], "deploy", "x", 1);
+	ck_assert_uint_eq(m.node[0].user_events, 1);
+	say_event(&m.node[0], "deploy", "y", 1);
+	ck_assert_uint_eq(m.node[0].user_events, 2);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(events_out_of_the_window_are_dropped)
+{
+	mesh_cluster(&m, 1);
+	say_event(&m.node[0], "a", "", 2000);
+	say_event(&m.node[0], "b", "", 1000);
+	ck_assert_uint_eq(m.node[0].user_events, 1);
+	say_event(&m.node[0], "c", "", 1999);
+	ck_assert_uint_eq(m.node[0].user_events, 2);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_event_too_large_is_refused)
+{
+	char	big[600];
+
+	memset(big, 'x', sizeof(big));
+	mesh_cluster(&m, 1);
+	ck_assert_ptr_nonnull(serf_fire(m.node[0].serf, m.now, span_str("e"),
+	    span_of(big, sizeof(big)), false));
+	ck_assert_ptr_nonnull(serf_fire(m.node[0].serf, m.now, span_str("e"),
+	    span_of(big, 510), false));
+	ck_assert_uint_eq(m.node[0].user_events, 0);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(what_happened_before_a_node_came_is_not_for_it)
+{
+	struct peer	*x;
+
+	mesh_cluster(&m, 2);
+	ck_assert_ptr_null(serf_fire(m.node[0].serf, m.now, span_str("old"),
+	    span_of(NULL, 0), false));
+	mesh_run(&m, 3000);
+	x = mesh_add(&m);
+	ck_assert_ptr_null(mesh_exchange(x, &m.node[0], true));
+	mesh_run(&m, 40000);
+	ck_assert_uint_eq(x->user_events, 0);
+	/* What it missed later comes with an exchange of state. */
+	m.cut[0][2] = m.cut[1][2] = true;
+	ck_assert_ptr_null(serf_fire(m.node[0].serf, m.now, span_str("new"),
+	    span_of(NULL, 0), false));
+	mesh_run(&m, 1000);
+	ck_assert_uint_eq(x->user_events, 0);
+	m.cut[0][2] = m.cut[1][2] = false;
+	ck_assert_ptr_null(mesh_exchange(x, &m.node[0], false));
+	ck_assert_uint_eq(x->user_events, 1);
+	mesh_free(&m);
+}
+END_TEST
+
+/* A query from n1 to n0; what comes back to n1's address. */
+static void
+ask(const char *name, const char *payload, struct span filters,
+    uint32_t flags, uint32_t id)
+{
+	struct sf_query	q = {
+		.addr = gaddr_ip(&m.node[1].addr), .port = 8301, .id = id,
+		.flags = flags, .ltime = 5, .name = span_str(name),
+		.payload = span_str(payload), .src_node = span_str("n1"),
+		.timeout = 1000000000, .filters = filters
+	};
+
+	say(&m.node[0], SF_QUERY, &sf_query_body, &q);
+}
+
+static bool
+answered(struct sf_response *a)
+{
+	struct pkt	*k;
+	struct rbuf	 r;
+
+	while ((k = TAILQ_FIRST(&m.pkts)) != NULL) {
+		TAILQ_REMOVE(&m.pkts, k, link);
+		if (k->n > 2 && k->p[0] == ML_USER && k->p[1] == SF_RESPONSE) {
+			rb_init(&r, k->p + 2, k->n - 2);
+			body_decode(&sf_response_body, &r, a);
+			ck_assert(rb_ok(&r));
+			TAILQ_INSERT_HEAD(&m.pkts, k, link);
+			return true;
+		}
+		free(k);
+	}
+	return false;
+}
+
+static void
+drop_packets(void)
+{
+	struct pkt	*k;
+
+	while ((k = TAILQ_FIRST(&m.pkts)) != NULL) {
+		TAILQ_REMOVE(&m.pkts, k, link);
+		free(k);
+	}
+}
+
+START_TEST(a_query_is_acknowledged_once_when_it_is_for_us)
+{
+	struct sf_response	 a;
+	struct wbuf		 f;
+
+	mesh_cluster(&m, 2);
+	m.node[0].layers.compress = false;
+	drop_packets();
+	ask("uptime", "", span_of(NULL, 0), SF_FLAG_ACK, 1);
+	ck_assert(answered(&a));
+	ck_assert_uint_eq(a.id, 1);
+	ck_assert_uint_eq(a.flags, SF_FLAG_ACK);
+	ck_assert(span_is(a.from, "n0"));
+	drop_packets();
+	ask("uptime", "", span_of(NULL, 0), SF_FLAG_ACK, 1);
+	ck_assert(!answered(&a));
+
+	wb_init(&f, 0);
+	/* [ 0 ["nx"] ] */
+	mp_array(&f, 1);
+	mp_raw(&f, "\0\x91\xa2nx", 5);
+	drop_packets();
+	ask("uptime", "", span_of(f.p, f.len), SF_FLAG_ACK, 3);
+	ck_assert(!answered(&a));
+	wb_reset(&f);
+	mp_array(&f, 1);
+	mp_raw(&f, "\0\x91\xa2n0", 5);
+	drop_packets();
+	ask("uptime", "", span_of(f.p, f.len), SF_FLAG_ACK, 4);
+	ck_assert(answered(&a));
+	wb_free(&f);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(who_has_a_name_is_answered_but_not_by_the_one_in_question)
+{
+	struct sf_response	a;
+	struct sf_member	who;
+	struct rbuf		r;
+
+	mesh_cluster(&m, 2);
+	m.node[0].layers.compress = false;
+	drop_packets();
+	ask("_serf_conflict", "n1", span_of(NULL, 0), 0, 7);
+	ck_assert(answered(&a));
+	ck_assert_int_eq(a.payload.p[0], SF_CONFLICT);
+	rb_init(&r, a.payload.p + 1, a.payload.n - 1);
+	body_decode(&sf_member_body, &r, &who);
+	ck_assert(rb_done(&r));
+	ck_assert(span_same(who.addr, gaddr_ip(&m.node[1].addr)));
+	ck_assert_uint_eq(who.status, MEMBER_ALIVE);
+	drop_packets();
+	ask("_serf_conflict", "nobody", span_of(NULL, 0), 0, 8);
+	ck_assert(answered(&a));
+	ck_assert_uint_eq(a.payload.n, 2);
+	ck_assert_int_eq(a.payload.p[1], 0xc0);
+	drop_packets();
+	ask("_serf_conflict", "n0", span_of(NULL, 0), 0, 9);
+	ck_assert(!answered(&a));
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_relayed_message_goes_where_it_says)
+{
+	struct sf_dest	d = { .port = 8301 };
+	struct sf_relay	relay = { .name = span_str("n1") };
+	struct gaddr	from = m.node[1].addr;
+	struct wbuf	dest, w;
+	struct pkt	*k;
+
+	mesh_cluster(&m, 2);
+	m.node[0].layers.compress = false;
+	drop_packets();
+	d.ip = gaddr_ip(&m.node[1].addr);
+	wb_init(&dest, 0);
+	wb_init(&w, 0);
+	body_encode(&sf_dest_body, &d, &dest);
+	relay.dest = span_of(dest.p, dest.len);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_RELAY);
+	body_encode(&sf_relay_body, &relay, &w);
+	wb_bytes(&w, "\5xyz", 4);
+	serf_input(m.node[0].serf, m.now, &from, w.p, w.len);
+	k = TAILQ_FIRST(&m.pkts);
+	ck_assert_ptr_nonnull(k);
+	ck_assert(gaddr_equal(&k->to, &m.node[1].addr));
+	ck_assert_uint_eq(k->n, 5);
+	ck_assert(memcmp(k->p, "\10\5xyz", 5) == 0);
+	wb_free(&dest);
+	wb_free(&w);
+	mesh_free(&m);
+}
+END_TEST
+
+/* ---- Consul ---- */
+
+static struct swim_said
+said(const char *name, struct wbuf *meta, const char *const *tags)
+{
+	struct swim_said	a = { .name = span_str(name), .inc = 1 };
+	struct strmap		map = { 0 };
+
+	for (; *tags != NULL; tags += 2)
+		strmap_put(&map, tags[0], tags[1]);
+	wb_init(meta, 0);
+	tags_encode(&map, meta);
+	strmap_clear(&map);
+	a.meta = span_of(meta->p, meta->len);
+	return a;
+}
+
+#define TAGS(...) ((const char *const []){ __VA_ARGS__, NULL })
+#define SERVER "role", "consul", "port", "8300", "vsn", "2", \
+	"build", "1.8.7:"
+
+START_TEST(a_server_is_known_by_its_tags)
+{
+	const struct { const char *const *tags; bool valid; } cases[] = {
+		{ TAGS(SERVER), true },
+		{ TAGS(SERVER, "expect", "3", "ft_fs", "1"), true },
+		{ TAGS(SERVER, "expect", "x"), false },
+		{ TAGS(SERVER, "raft_vsn", ""), false },
+		{ TAGS(SERVER, "sl_a", "10.0.0.1:8301"), true },
+		{ TAGS(SERVER, "sl_a", "nonsense"), false },
+		{ TAGS("role", "node", "port", "1", "vsn", "2", "build",
+		    "1.8.7"), false },
+		{ TAGS("role", "consul", "vsn", "2", "build", "1.8.7"), false },
+		{ TAGS("role", "consul", "port", "8300", "vsn", "2", "build",
+		    "new"), false },
+	};
+	struct swim_said	a;
+	struct wbuf		w;
+	size_t			i;
+
+	for (i = 0; i < NELEM(cases); i++) {
+		a = said("s", &w, cases[i].tags);
+		ck_assert_msg(consul_valid_server(a.meta) == cases[i].valid,
+		    "case %zu", i);
+		wb_free(&w);
+	}
+}
+END_TEST
+
+START_TEST(admission_is_consuls_and_servers_do_not_mix)
+{
+	struct consul_rules	us = {
+		.name = "me", .id = "id-me", .dc = "dc1", .server = false
+	};
+	const struct {
+		const char *const *tags;
+		bool	client_admits, server_admits;
+	} cases[] = {
+		{ TAGS("role", "node", "dc", "dc1"), true, true },
+		{ TAGS("role", "node", "dc", "dc2"), false, false },
+		{ TAGS("role", "node", "dc", "dc1", "id", "id-me"), false,
+		    false },
+		{ TAGS("role", "node", "dc", "dc1", "segment", "a"), false,
+		    false },
+		{ TAGS("role", "web"), true, true },
+		{ TAGS(SERVER, "dc", "dc2"), false, false },
+		{ TAGS(SERVER, "dc", "dc1"), true, false },
+		{ TAGS(SERVER, "dc", "dc1", "disco", "0.1.0"), true, true },
+	};
+	struct swim_said	a;
+	struct wbuf		w;
+	size_t			i;
+
+	for (i = 0; i < NELEM(cases); i++) {
+		a = said("other", &w, cases[i].tags);
+		us.server = false;
+		ck_assert_msg((consul_admit(&us, &a, 1) == NULL) ==
+		    cases[i].client_admits, "client, case %zu", i);
+		us.server = true;
+		ck_assert_msg((consul_admit(&us, &a, 1) == NULL) ==
+		    cases[i].server_admits, "server, case %zu", i);
+		/* What is gone hurts nobody. */
+		a.state = SWIM_DEAD;
+		if (consul_foreign_server(a.meta, "dc1"))
+			ck_assert_ptr_null(consul_admit(&us, &a, 1));
+		wb_free(&w);
+	}
+}
+END_TEST
+
+START_TEST(two_members_of_a_list_do_not_share_an_id)
+{
+	struct consul_rules	us = { .name = "me", .id = "x", .dc = "dc1" };
+	const char *const	*tags = TAGS("role", "node", "dc", "dc1",
+				    "id", "same", "build", "1.8.7:");
+	struct swim_said	a[2];
+	struct wbuf		w[2];
+
+	a[0] = said("a", &w[0], tags);
+	a[1] = said("b", &w[1], tags);
+	ck_assert_ptr_nonnull(consul_admit(&us, a, 2));
+	a[1].state = SWIM_LEFT;
+	ck_assert_ptr_null(consul_admit(&us, a, 2));
+	wb_free(&w[0]);
+	wb_free(&w[1]);
+}
+END_TEST
+
+START_TEST(our_own_tags_are_those_of_a_consul_agent)
+{
+	struct conf_agent	a = { .node_id = (char *)(uintptr_t)"u",
+				    .datacenter = (char *)(uintptr_t)"dc1",
+				    .port_rpc = 8300, .bootstrap_expect = 3 };
+	struct strmap		t = { 0 };
+	struct wbuf		w;
+
+	consul_tags(&a, &t);
+	ck_assert_str_eq(strmap_get(&t, "role"), "node");
+	ck_assert_str_eq(strmap_get(&t, "segment"), "");
+	ck_assert_str_eq(strmap_get(&t, "build"), DISCO_BUILD);
+	ck_assert_ptr_null(strmap_get(&t, "disco"));
+	ck_assert_ptr_null(strmap_get(&t, "expect"));
+	strmap_clear(&t);
+
+	a.server = true;
+	consul_tags(&a, &t);
+	ck_assert_str_eq(strmap_get(&t, "role"), "consul");
+	ck_assert_str_eq(strmap_get(&t, "expect"), "3");
+	ck_assert_str_eq(strmap_get(&t, "disco"), DISCO_VERSION);
+	wb_init(&w, 0);
+	tags_encode(&t, &w);
+	ck_assert(consul_valid_server(span_of(w.p, w.len)));
+	ck_assert(!consul_foreign_server(span_of(w.p, w.len), "dc1"));
+	ck_assert_uint_le(w.len, META_MAX);
+	wb_free(&w);
+	strmap_clear(&t);
+
+	a.bootstrap_expect = 1;
+	consul_tags(&a, &t);
+	ck_assert_str_eq(strmap_get(&t, "bootstrap"), "1");
+	ck_assert_ptr_null(strmap_get(&t, "expect"));
+	strmap_clear(&t);
+}
+END_TEST
+
+START_TEST(meta_without_the_magic_byte_is_a_role)
+{
+	struct strmap	t = { 0 };
+
+	tags_decode(span_str("web"), &t);
+	ck_assert_uint_eq(t.n, 1);
+	ck_assert_str_eq(strmap_get(&t, "role"), "web");
+	strmap_clear(&t);
+}
+END_TEST
+
+/* ---- snapshot, networks ---- */
+
+static void
+note_known(const char *name, const char *addr, void *arg)
+{
+	wb_printf(arg, "%s=%s;", name, addr);
+}
+
+static void
+known_is(const struct snapshot *s, const char *expect)
+{
+	struct wbuf	 w;
+	char		*text;
+
+	wb_init(&w, 0);
+	snapshot_each(s, note_known, &w);
+	text = wb_detach_str(&w);
+	ck_assert_str_eq(text, expect);
+	free(text);
+	wb_free(&w);
+}
+
+START_TEST(a_snapshot_is_replayed_in_order)
+{
+	static const char	 text[] =
+	    "alive: node1 10.0.0.2:8301\nevent-clock: 7\n"
+	    "alive: node 2 10.0.0.3:8301\nclock: 4\n# a remark\n"
+	    "coordinate: {}\nnot-alive: node1\nquery-clock: 9\n"
+	    "alive: node3 10.0.0.4:8301\nalive: torn 10.0";
+	struct snapshot		*s = snapshot_new();
+
+	snapshot_replay(s, text, sizeof(text) - 1, false);
+	known_is(s, "node 2=10.0.0.3:8301;node3=10.0.0.4:8301;");
+	ck_assert_uint_eq(snapshot_clocks(s).member, 4);
+	ck_assert_uint_eq(snapshot_clocks(s).event, 7);
+	ck_assert_uint_eq(snapshot_clocks(s).query, 9);
+	snapshot_free(s);
+}
+END_TEST
+
+START_TEST(after_a_leave_nobody_is_rejoined_unless_told_to)
+{
+	static const char	 text[] = "alive: a 10.0.0.2:1\nleave\n";
+	struct snapshot		*s = snapshot_new();
+
+	snapshot_replay(s, text, sizeof(text) - 1, false);
+	known_is(s, "");
+	snapshot_free(s);
+	s = snapshot_new();
+	snapshot_replay(s, text, sizeof(text) - 1, true);
+	known_is(s, "a=10.0.0.2:1;");
+	snapshot_free(s);
+}
+END_TEST
+
+START_TEST(a_snapshot_says_what_changed_and_can_be_rewritten)
+{
+	struct serf_clocks	 c = { 3, 0, 2 };
+	struct snapshot		*s = snapshot_new(), *again = snapshot_new();
+	struct wbuf		*p = snapshot_pending(s), w;
+
+	snapshot_alive(s, "a", "10.0.0.2:1");
+	snapshot_alive(s, "a", "10.0.0.2:1");
+	snapshot_alive(s, "b", "10.0.0.3:1");
+	snapshot_alive(s, "bad\nalive: c", "10.0.0.4:1");
+	snapshot_clock(s, &c);
+	snapshot_gone(s, "a");
+	ck_assert(p->len > 0 && memmem(p->p, p->len, "bad", 3) == NULL);
+	snapshot_replay(again, (const char *)p->p, p->len, false);
+	known_is(again, "b=10.0.0.3:1;");
+	wb_init(&w, 0);
+	snapshot_write(s, &w);
+	ck_assert_uint_eq(w.len, strlen(
+	    "alive: b 10.0.0.3:1\nclock: 3\nquery-clock: 2\n"));
+	ck_assert_uint_eq(snapshot_pending(s)->len, 0);
+	ck_assert(snapshot_grown(s, 200000));
+	ck_assert(!snapshot_grown(s, 100000));
+	wb_free(&w);
+	snapshot_free(s);
+	snapshot_free(again);
+}
+END_TEST
+
+START_TEST(a_resumed_node_takes_no_old_events)
+{
+	struct serf_clocks	c = { 5, 40, 3 };
+
+	mesh_cluster(&m, 1);
+	serf_resume(m.node[0].serf, &c);
+	say_event(&m.node[0], "old", "", 40);
+	ck_assert_uint_eq(m.node[0].user_events, 0);
+	say_event(&m.node[0], "new", "", 41);
+	ck_assert_uint_eq(m.node[0].user_events, 1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(networks_cover_their_addresses)
+{
+	struct cidr	c;
+	struct gaddr	a = { .ip = { 10, 1, 2, 3 }, .len = 4 };
+	struct gaddr	mapped = { .ip = { [10] = 0xff, [11] = 0xff, [12] = 10,
+			    [13] = 1, [14] = 2, [15] = 3 }, .len = 16 };
+
+	ck_assert_int_eq(cidr_parse("10.1.0.0/15", &c), 0);
+	ck_assert(cidr_covers(&c, &a));
+	ck_assert(cidr_covers(&c, &mapped));
+	ck_assert_int_eq(cidr_parse("10.2.0.0/15", &c), 0);
+	ck_assert(!cidr_covers(&c, &a));
+	ck_assert_int_eq(cidr_parse("0.0.0.0/0", &c), 0);
+	ck_assert(cidr_covers(&c, &a));
+	ck_assert_int_eq(cidr_parse("::/0", &c), 0);
+	ck_assert(!cidr_covers(&c, &a));
+	ck_assert_int_eq(cidr_parse("10.0.0.0", &c), -1);
+	ck_assert_int_eq(cidr_parse("10.0.0.0/33", &c), -1);
+	ck_assert_int_eq(cidr_parse("web/8", &c), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("gossipd_serf");
+	TCase	*t = tcase_create("serf");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t,
+	    force_leave_turns_a_failed_member_into_one_that_left);
+	tcase_add_test(t, prune_makes_it_forgotten);
+	tcase_add_test(t, a_leave_that_is_older_than_the_join_is_ignored);
+	tcase_add_test(t, a_leave_of_ourselves_is_refuted_with_a_join);
+	tcase_add_test(t, an_intent_about_a_stranger_waits_for_it);
+	tcase_add_test(t,
+	    the_failed_are_forgotten_after_the_reconnect_timeout);
+	tcase_add_test(t, an_event_is_taken_once_and_reaches_all);
+	tcase_add_test(t, events_out_of_the_window_are_dropped);
+	tcase_add_test(t, an_event_too_large_is_refused);
+	tcase_add_test(t, what_happened_before_a_node_came_is_not_for_it);
+	tcase_add_test(t, a_query_is_acknowledged_once_when_it_is_for_us);
+	tcase_add_test(t,
+	    who_has_a_name_is_answered_but_not_by_the_one_in_question);
+	tcase_add_test(t, a_relayed_message_goes_where_it_says);
+	tcase_add_test(t, a_server_is_known_by_its_tags);
+	tcase_add_test(t, admission_is_consuls_and_servers_do_not_mix);
+	tcase_add_test(t, two_members_of_a_list_do_not_share_an_id);
+	tcase_add_test(t, our_own_tags_are_those_of_a_consul_agent);
+	tcase_add_test(t, meta_without_the_magic_byte_is_a_role);
+	tcase_add_test(t, a_snapshot_is_replayed_in_order);
+	tcase_add_test(t, after_a_leave_nobody_is_rejoined_unless_told_to);
+	tcase_add_test(t, a_snapshot_says_what_changed_and_can_be_rewritten);
+	tcase_add_test(t, a_resumed_node_takes_no_old_events);
+	tcase_add_test(t, networks_cover_their_addresses);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
