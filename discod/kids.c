@@ -231,31 +231,44 @@ static void
 on_ready(struct kid *k)
 {
 	struct parent	*p = k->parent;
-	size_t		 i;
 
 	set_state(k, KID_RUNNING);
 	log_info("%s: ready, pid %ld", proc_name(k->proc), (long)k->pid);
 	k->ready_once = true;
 	ipc_send(k->ipc, IMSG_LOGFILE, 0, NULL, 0,
 	    sink_child_fd(k->sink, false));
-	for (i = 0; i < PROC_MAX; i++)
-		if (p->kids[i].state == KID_STARTING)
-			return;
-	if (p->phase == SUITE_STARTING)
-		suite_ready(p);
+	suite_check_ready(p);
+}
+
+/* Reasons may have the lines of Consul's lists of errors: here it is one. */
+static char *
+one_line(const uint8_t *p, size_t n)
+{
+	char	*text = xmalloc(n + 1);
+	size_t	 i, len = 0;
+
+	for (i = 0; i < n; i++)
+		if (p[i] > ' ')
+			text[len++] = (char)p[i];
+		else if (len > 0 && text[len - 1] != ' ')
+			text[len++] = ' ';
+	while (len > 0 && text[len - 1] == ' ')
+		len--;
+	text[len] = '\0';
+	return text;
 }
 
 static void
 on_refuse(struct kid *k, const struct imsg *m)
 {
 	struct parent	*p = k->parent;
+	char		*text = one_line(m->body, m->len);
 
-	log_errorx("%s: %.*s", proc_name(k->proc), (int)m->len,
-	    (const char *)m->body);
+	log_errorx("%s: %s", proc_name(k->proc), text);
 	/* Whoever looks at a terminal and not at the log. */
 	if ((p->cfg.foreground || p->waiter != -1) && p->cfg.log_dir != NULL)
-		fprintf(stderr, "discod: %s: %.*s\n", proc_name(k->proc),
-		    (int)m->len, (const char *)m->body);
+		fprintf(stderr, "discod: %s: %s\n", proc_name(k->proc), text);
+	free(text);
 	suite_stop(p, 1);
 }
 
@@ -282,6 +295,10 @@ on_msg(struct ipc *l, const struct imsg *m, void *arg)
 	case IMSG_READY:
 		if (k->state == KID_STARTING)
 			on_ready(k);
+		break;
+	case IMSG_JOINED:
+		k->parent->join_pending = false;
+		suite_check_ready(k->parent);
 		break;
 	case IMSG_LEFT:
 		suite_kid_left(k->parent, k);

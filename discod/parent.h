@@ -58,6 +58,7 @@ struct parent {
 	struct kid		 kids[PROC_MAX];	/* DISCOD: its sink only */
 	struct bound		*bound;
 	size_t			 nbound;
+	bool			 join_pending;	/* start_join not done yet */
 	enum suite_phase	 phase;
 	bool			 as_root;
 	char			*bin_dir;	/* where the daemons are */
@@ -144,8 +145,8 @@ void suite_signals(struct parent *);
 /* 0, or -1 with err; logs either way. */
 int suite_reload(struct parent *, char *err, size_t errlen);
 void suite_log_warnings(const struct config *);
-/* All are READY. */
-void suite_ready(struct parent *);
+/* Tells the world, once all are READY and -join has reached somebody. */
+void suite_check_ready(struct parent *);
 
 /* ---- discod_imsg.c ---- */
 void discod_msg(struct ipc *, const struct imsg *, void *arg);

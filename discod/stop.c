@@ -43,8 +43,15 @@ suite_log_warnings(const struct config *cfg)
 }
 
 void
-suite_ready(struct parent *p)
+suite_check_ready(struct parent *p)
 {
+	size_t	i;
+
+	if (p->phase != SUITE_STARTING || p->join_pending)
+		return;
+	for (i = 0; i < PROC_MAX; i++)
+		if (p->kids[i].state == KID_STARTING)
+			return;
 	p->phase = SUITE_RUNNING;
 	ev_timer_stop(p->timer);
 	log_info("disco " DISCO_VERSION ": node %s is up, all daemons ready",
