@@ -46,6 +46,28 @@ check_def_empty(const struct check_def *d)
 	return schema_equal(&check_def_schema, d, &none);
 }
 
+int
+def_size_check(struct schema *s, const void *def, const char *id,
+    const char *name, char *err, size_t errlen)
+{
+	struct wbuf	 w;
+	bool		 fits;
+
+	if (strlen(str_or(id, "")) > DEF_ID_MAX ||
+	    strlen(str_or(name, "")) > DEF_ID_MAX)
+		return def_error(err, errlen, 400,
+		    "ID or name is too long (limit: %d bytes)", DEF_ID_MAX);
+	wb_init(&w, DEF_BYTES_MAX);
+	schema_encode(s, def, &w);
+	fits = !w.err;
+	wb_free(&w);
+	if (!fits)
+		return def_error(err, errlen, 400,
+		    "Definition is too large (limit: %d bytes)",
+		    DEF_BYTES_MAX);
+	return 0;
+}
+
 static bool
 is_alias(const struct check_def *d)
 {
@@ -237,12 +259,18 @@ service_def_check(const struct service_def *d, char *err, size_t errlen)
 
 	if (str_empty(d->name))
 		return def_error(err, errlen, 400, "Missing service name");
+	if (def_size_check(&service_def_schema, d, d->id, d->name, err,
+	    errlen) == -1)
+		return -1;
 	if (is_any_address(d->address))
 		return def_error(err, errlen, 400, "Invalid service address");
 	if (weights_check(d->weights, err, errlen) == -1 ||
 	    meta_check(&d->meta, err, errlen) == -1)
 		return -1;
 	n = service_def_checks(d, &checks);
+	for (i = 0; i < n && rc == 0; i++)
+		rc = def_size_check(&check_def_schema, checks[i],
+		    checks[i]->id, checks[i]->name, err, errlen);
 	for (i = 0; i < n && rc == 0; i++)
 		if ((why = check_def_problem(checks[i])) != NULL)
 			rc = def_error(err, errlen, 400, "Invalid check: %s",

@@ -23,6 +23,10 @@ enum check_kind {
 #define CHECK_INTERVAL_MIN_NS	1000000000ll
 #define CHECK_REAP_MIN_NS	60000000000ll
 #define CHECK_OUTPUT_MAX	4096
+/* What is larger would not fit the messages between our processes, in which it
+ * travels along with others. */
+#define DEF_ID_MAX		1024
+#define DEF_BYTES_MAX		262144
 
 /* "400 Invalid ...": writes it and returns -1. */
 int def_error(char *err, size_t errlen, int code, const char *fmt, ...)
@@ -31,6 +35,9 @@ int def_error(char *err, size_t errlen, int code, const char *fmt, ...)
 bool check_def_empty(const struct check_def *);
 /* NULL, or what is wrong with it. */
 const char *check_def_problem(const struct check_def *);
+/* 0, or -1 with err: an id or the whole is too long. */
+int def_size_check(struct schema *, const void *def, const char *id,
+    const char *name, char *err, size_t errlen);
 /* Also for a definition without anything to run: CHECK_NONE. */
 enum check_kind check_def_kind(const struct check_def *);
 /* "ttl", "http", ... as the API shows it; "" when there is none. */

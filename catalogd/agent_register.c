@@ -366,6 +366,9 @@ check_def_add(struct agent *a, const struct check_def *d,
 		return def_error(err, errlen, 400, "Missing check name");
 	if (source == AGENT_REMOTE && str_empty(d->name))
 		return def_error(err, errlen, 400, "Missing check name");
+	if (def_size_check(&check_def_schema, d, d->id, d->name, err,
+	    errlen) == -1)
+		return -1;
 	if (!str_empty(d->status) && !check_status_valid(d->status))
 		return def_error(err, errlen, 400, "Bad check status");
 	if ((why = check_def_problem(d)) != NULL)
@@ -431,6 +434,11 @@ agent_restore_service(struct agent *a, struct node_service *svc,
 		schema_clear(&node_service_schema, svc);
 		return def_error(err, errlen, 400, "Missing service name");
 	}
+	if (def_size_check(&node_service_schema, svc, svc->id, svc->service,
+	    err, errlen) == -1) {
+		schema_clear(&node_service_schema, svc);
+		return -1;
+	}
 	node_service_defaults(svc);
 	if (agent_service_find(a, svc->id) != NULL) {
 		/* Files win over what the API left behind. */
@@ -464,6 +472,11 @@ agent_restore_check(struct agent *a, struct health_check *chk,
 		a->ops.drop_check(n.chk.check_id, a->ops.arg);
 		add_clear(&n);
 		return 0;
+	}
+	if (why == NULL && def_size_check(&check_def_schema, &n.def,
+	    n.chk.check_id, n.chk.name, err, errlen) == -1) {
+		add_clear(&n);
+		return -1;
 	}
 	maint = why == NULL && check_def_empty(&n.def);
 	if (why == NULL && !maint)

@@ -10,6 +10,7 @@
 #include "common/log.h"
 
 #define NEW_LEADER	"consul:new-leader"
+#define VIEW_BYTES_MAX	(64u << 20)	/* of a message between daemons */
 
 /* ---- members ---- */
 
@@ -270,9 +271,22 @@ void
 catalogd_view(const struct msg_view *v, void *arg)
 {
 	struct catalogd	*c = arg;
+	struct ipc	*l = child_link(c->child, PROC_DNSD);
+	struct msg_view	 m;
+	struct wbuf	 w;
+	char		 large[] = "more instances than a view can hold";
 
-	ipc_send_schema(child_link(c->child, PROC_DNSD), IMSG_VIEW, 0,
-	    &msg_view_schema, v);
+	wb_init(&w, VIEW_BYTES_MAX);
+	schema_encode(&msg_view_schema, v, &w);
+	if (w.err) {
+		memset(&m, 0, sizeof(m));
+		m.kind = v->kind;
+		m.name = v->name;
+		m.error = large;
+		ipc_send_schema(l, IMSG_VIEW, 0, &msg_view_schema, &m);
+	} else
+		ipc_send(l, IMSG_VIEW, 0, w.p, w.len, -1);
+	wb_free(&w);
 }
 
 static void

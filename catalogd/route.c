@@ -21,6 +21,8 @@
 
 #define NO_SERVERS	"No known Consul servers"
 #define ERR_MAX		512
+/* A message between our processes is 64 MB at most, header included. */
+#define ROUTE_BODY_MAX	((64u << 20) - 65536)
 
 enum way { WAY_ERROR, WAY_SERVER, WAY_RPCD };
 
@@ -269,6 +271,10 @@ on_in_answer(enum call_status status, const char *error, const uint8_t *body,
 	i->answered = true;
 	if (!i->inside)
 		in_free(i);
+	if (len > ROUTE_BODY_MAX) {
+		call_error(ipc, id, "answer too large: %zu bytes", len);
+		return;
+	}
 	call_answer_status(ipc, id, status, error, body, len);
 }
 

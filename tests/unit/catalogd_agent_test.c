@@ -67,6 +67,34 @@ START_TEST(refuses_services_as_consul_does)
 }
 END_TEST
 
+/* They would not fit into a message to checkd. */
+START_TEST(refuses_what_is_too_long)
+{
+	struct effects	 e;
+	struct agent	*a = agent_make(&e);
+	char		*json, *big;
+
+	big = xmalloc(300001);
+	memset(big, 'x', 300000);
+	big[300000] = '\0';
+	xasprintf(&json, "{\"Name\":\"%.*s\",\"TTL\":\"1s\"}", 1025, big);
+	ck_assert_int_eq(register_check(a, json, 0, err, sizeof(err)), -1);
+	ck_assert_str_eq(err,
+	    "400 ID or name is too long (limit: 1024 bytes)");
+	free(json);
+	xasprintf(&json, "{\"Name\":\"a\",\"Check\":{\"HTTP\":\"%s\","
+	    "\"Interval\":\"1s\"}}", big);
+	ck_assert_int_eq(register_service(a, json, false, 0, err,
+	    sizeof(err)), -1);
+	ck_assert_str_eq(err,
+	    "400 Definition is too large (limit: 262144 bytes)");
+	free(json);
+	free(big);
+	expect(&e, "");
+	agent_free(a);
+}
+END_TEST
+
 static const struct { const char *json, *error; } bad_checks[] = {
 	{ "{\"TTL\":\"1s\"}", "400 Missing check name" },
 	{ "{\"Name\":\"x\"}",
@@ -969,6 +997,7 @@ END_TEST
 UNIT_MAIN("catalogd_agent",
     refuses_services_as_consul_does,
     refuses_checks_as_consul_does,
+    refuses_what_is_too_long,
     service_gets_defaults,
     checks_of_a_service_are_numbered,
     registering_again_keeps_checks_unless_replaced,
