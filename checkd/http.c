@@ -249,7 +249,7 @@ store_load(int fd)
 	do {
 		if ((room = wb_reserve(&w, 65536)) == NULL)
 			break;
-		n = pread(fd, room, 65536, (off_t)w.len - 65536);
+		n = read(fd, room, 65536);
 		w.len -= 65536 - (n > 0 ? (size_t)n : 0);
 	} while (n > 0);
 	if (n == -1)
