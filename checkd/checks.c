@@ -22,7 +22,7 @@ struct check {
 	struct threshold	 threshold;
 	struct probe		*probe;		/* NULL: waits for its time */
 	uint64_t		 began_ns;
-	struct msg_result	 last;		/* reported; id NULL: none yet */
+	struct msg_result	 last;		/* told; id NULL: none yet */
 	bool			 seen;
 };
 RB_HEAD(check_tree, check);

@@ -17,7 +17,7 @@ struct mux {
 	struct yamux		*yamux;
 	const struct mux_ops	*ops;
 	void			*arg;
-	struct ev_timer		*ping;		/* the next, or the answer to one */
+	struct ev_timer		*ping;		/* the next; the answer */
 	struct ev_job		*end;
 	uint32_t		 ping_value;
 	bool			 waiting;	/* for a pong */

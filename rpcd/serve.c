@@ -29,7 +29,7 @@
 #define CONNS_PER_IP	100
 #define HANDSHAKE_MS	5000
 #define HOLD_MS		2000
-#define STREAMS_MAX	16384		/* per connection; blocking reads are many */
+#define STREAMS_MAX	16384		/* a connection; many reads block */
 #define MEMORY_MAX	(512u << 20)	/* buffered for all connections */
 #define FINISH_MS	5000
 
@@ -59,7 +59,7 @@ struct client {
 	TAILQ_ENTRY(client)	 entry;
 	struct serve		*serve;
 	struct stream		*stream;
-	struct mux		*mux;		/* NULL: plain, or no type yet */
+	struct mux		*mux;		/* NULL: plain, or no type */
 	struct source		*plain;
 	struct sockaddr_storage	 addr;
 	char			 text[ADDR_TEXT_MAX];

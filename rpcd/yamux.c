@@ -22,7 +22,7 @@ struct yamux_stream {
 	void			*ctx;
 	uint32_t		 id;
 	uint32_t		 send_credit;
-	uint32_t		 recv_credit;	/* what the peer may still send */
+	uint32_t		 recv_credit;	/* that the peer still has */
 	uint32_t		 unread;	/* delivered, not consumed */
 	bool			 accepted;	/* by us, if the peer opened */
 	bool			 acked;		/* by the peer, if we did */
