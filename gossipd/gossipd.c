@@ -22,6 +22,8 @@
 #define READY_MS	3000	/* then the list is told, rejoined or not */
 #define REJOIN_TRIES	10
 #define FOREIGN_NS	(60 * NS_PER_S)
+#define HEARD_MS	15000	/* a member is probed once a second */
+#define RETRY_MS	30000	/* unless configured */
 
 struct retry {
 	struct gossipd	*g;
@@ -56,6 +58,27 @@ gossipd_foreign(struct gossipd *g, struct span name)
 	log_errorx("member %.*s: a Consul server in a datacenter whose servers "
 	    "are disco's: it is not let in. All servers must be disco's, or "
 	    "all Consul's", (int)name.n, (const char *)name.p);
+}
+
+/* One who refuses us says nothing: a join looks well all the same. */
+static void
+on_heard_timer(void *arg)
+{
+	struct gossipd	*g = arg;
+	struct swim	*swim = serf_swim(g->serf);
+
+	if (!swim_pinged(swim) && swim_count_alive(swim) > 0)
+		log_warnx("joined, but nobody has probed this node in %u ms: "
+		    "it may have been refused (datacenter, node id or name of "
+		    "another member), or UDP port %u does not reach it",
+		    HEARD_MS, swim_self(swim)->addr.port);
+}
+
+void
+gossipd_joined(struct gossipd *g)
+{
+	if (!ev_timer_pending(g->heard_timer))
+		ev_timer_set(g->heard_timer, HEARD_MS);
 }
 
 /* ---- what the core wants ---- */
@@ -257,6 +280,9 @@ static void
 retry_done(struct gossipd *g, unsigned joined, const char *text, void *arg)
 {
 	struct retry	*r = arg;
+	uint64_t	 ms = g->conf.retry_interval > 0 ?
+			    (uint64_t)(g->conf.retry_interval / NS_PER_MS) :
+			    RETRY_MS;
 
 	if (r == &((struct daemon *)g)->rejoin)
 		imsg_members_ready(g);
@@ -275,9 +301,9 @@ retry_done(struct gossipd *g, unsigned joined, const char *text, void *arg)
 			log_warnx("%s: nobody reached, given up", r->what);
 		return;
 	}
-	log_warnx("%s: nobody reached, next try in %lld s: %s", r->what,
-	    (long long)(g->conf.retry_interval / NS_PER_S), str_or(text, ""));
-	ev_timer_set(r->timer, (uint64_t)(g->conf.retry_interval / NS_PER_MS));
+	log_warnx("%s: nobody reached, next try in %llu ms: %s", r->what,
+	    (unsigned long long)ms, str_or(text, ""));
+	ev_timer_set(r->timer, ms);
 }
 
 static void
@@ -487,6 +513,7 @@ on_start(struct child *c, void *arg)
 	g->timer = ev_timer_new(g->ev, on_timer, g);
 	g->snapshot_timer = ev_timer_new(g->ev, files_snapshot_flush, g);
 	g->ready_timer = ev_timer_new(g->ev, on_ready_timer, g);
+	g->heard_timer = ev_timer_new(g->ev, on_heard_timer, g);
 	g->timer_at = SWIM_NEVER;
 	joins_start(g);
 	come_alive(g, &ss);
@@ -579,6 +606,7 @@ on_stop(struct child *c, void *arg)
 	ev_timer_free(g->timer);
 	ev_timer_free(g->snapshot_timer);
 	ev_timer_free(g->ready_timer);
+	ev_timer_free(g->heard_timer);
 	ev_timer_free(d->rejoin.timer);
 	ev_timer_free(d->retry_join.timer);
 	strs_clear(&d->rejoin.addrs);

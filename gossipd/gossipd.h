@@ -50,6 +50,7 @@ struct gossipd {
 	struct ev_timer		*timer;		/* the cores' clock */
 	uint64_t		 timer_at;
 	struct ev_timer		*ready_timer;
+	struct ev_timer		*heard_timer;	/* after a join: are we known? */
 	bool			 members_ready;	/* the list is worth telling */
 	bool			 source_allowed; /* of the datagram in hand */
 	uint64_t		 foreign_at;	/* when to complain again */
@@ -64,6 +65,9 @@ void gossipd_foreign(struct gossipd *, struct span name);
 
 /* May a member be there? */
 bool gossipd_allowed(const struct gossipd *, const struct gaddr *);
+
+/* Somebody was joined: does anybody probe us then? */
+void gossipd_joined(struct gossipd *);
 
 /* gossipd_net.c */
 void net_start(struct gossipd *);

@@ -106,8 +106,10 @@ join_report(struct join *j)
 		return;
 	j->done = NULL;
 	text = j->errors.n > 0 ? error_text(&j->errors) : NULL;
-	if (j->joined > 0)
+	if (j->joined > 0) {
 		serf_announce(g->serf, gossipd_now());
+		gossipd_joined(g);
+	}
 	done(g, j->joined, text, j->arg);
 	free(text);
 }

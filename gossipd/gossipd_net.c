@@ -21,6 +21,8 @@
 #include "gossipd/gossipd.h"
 
 #define UDP_BATCH	8
+#define UDP_BATCHES	8		/* a turn; then others have theirs */
+#define WARN_NS		(60 * NS_PER_S)	/* between lines of one kind */
 #define STREAMS_MAX	128		/* others' requests at once */
 #define STREAM_BYTES_MAX (64u << 20)	/* buffered for all of them */
 #define STREAM_MS	10000		/* for all of an exchange */
@@ -52,7 +54,7 @@ struct net {
 	unsigned		 nin;
 	size_t			 buffered;
 	struct wbuf		 out, msg;
-	uint64_t		 send_warn_at;
+	uint64_t		 send_warn_at, drop_warn_at;
 	struct mmsghdr		 hdr[UDP_BATCH];
 	struct iovec		 iov[UDP_BATCH];
 	struct sockaddr_storage	 from[UDP_BATCH];
@@ -82,9 +84,14 @@ on_datagram(struct gossipd *g, const struct sockaddr_storage *ss,
 	g->source_allowed = gossipd_allowed(g, &a.from);
 	why = packet_open(&g->layers, p, n, on_message, &a);
 	g->source_allowed = true;
-	if (why != NULL)
-		log_debug("packet from %s dropped: %s",
-		    addr_text(ss, text, sizeof(text)), why);
+	if (why == NULL)
+		return;
+	(void)addr_text(ss, text, sizeof(text));
+	if (a.now >= g->net->drop_warn_at) {
+		g->net->drop_warn_at = a.now + WARN_NS;
+		log_warnx("packet from %s dropped: %s", text, why);
+	} else
+		log_debug("packet from %s dropped: %s", text, why);
 }
 
 static void
@@ -92,7 +99,7 @@ on_udp(struct ev_io *io, int fd, int events, void *arg)
 {
 	struct gossipd	*g = arg;
 	struct net	*x = g->net;
-	int		 i, n;
+	int		 i, n, turns = 0;
 
 	(void)io;
 	(void)events;
@@ -106,7 +113,7 @@ on_udp(struct ev_io *io, int fd, int events, void *arg)
 		for (i = 0; i < n; i++)
 			on_datagram(g, &x->from[i], x->iov[i].iov_base,
 			    x->hdr[i].msg_len);
-	} while (n == UDP_BATCH);
+	} while (n == UDP_BATCH && ++turns < UDP_BATCHES);
 }
 
 /* An IPv4 destination on an IPv6 socket. */
@@ -157,7 +164,7 @@ net_send(struct gossipd *g, const struct gaddr *to, bool crc,
 	if (errno == EAGAIN || errno == ENOBUFS ||
 	    gossipd_now() < x->send_warn_at)
 		return;
-	x->send_warn_at = gossipd_now() + 60 * NS_PER_S;
+	x->send_warn_at = gossipd_now() + WARN_NS;
 	log_warn("UDP to %s", addr_text(&ss, text, sizeof(text)));
 }
 

@@ -13,14 +13,14 @@
 #define CODE_LAST	4095
 #define WIDTH_MIN	9
 #define WIDTH_MAX	12
-#define SLOTS		16384	/* at most 3837 in use: probes stay short */
+#define SLOTS		8192	/* 3837 in use at most: probes stay short */
 #define SLOT_EMPTY	UINT32_MAX
 
 struct lzw {
 	/* (prefix << 8 | byte) << 12 | code, open addressing */
 	uint32_t	slot[SLOTS];
 	/* a code's string is a piece of what was put out before */
-	size_t		at[CODE_LAST + 1], len[CODE_LAST + 1];
+	uint32_t	at[CODE_LAST + 1], len[CODE_LAST + 1];
 };
 
 struct lzw *
@@ -82,7 +82,7 @@ next_code(struct lzw *z, struct bit_out *o)
 static uint32_t *
 slot_find(struct lzw *z, uint32_t key)
 {
-	uint32_t	 i = (key * 2654435761u) >> 18;	/* 14 bits */
+	uint32_t	 i = (key * 2654435761u) >> 19;	/* 13 bits */
 
 	while (z->slot[i] != SLOT_EMPTY && z->slot[i] >> 12 != key)
 		i = (i + 1) % SLOTS;
@@ -202,8 +202,8 @@ lzw_expand(struct lzw *z, const void *buf, size_t n, struct wbuf *out)
 			return -1;
 		if (last) {
 			/* What came last and the byte after it lie there. */
-			z->at[hi] = last_at;
-			z->len[hi] = last_len + 1;
+			z->at[hi] = (uint32_t)last_at;
+			z->len[hi] = (uint32_t)last_len + 1;
 		}
 		last = true;
 		last_at = at;

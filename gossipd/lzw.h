@@ -17,7 +17,8 @@ void lzw_free(struct lzw *);
 
 /* Appends to out, byte for byte as peers compress. */
 void lzw_compress(struct lzw *, const void *, size_t, struct wbuf *out);
-/* Appends to out, no further than out->max.  0, or -1: malformed or too long. */
+/* Appends to out, no further than out->max, which is below 4 GB.  0, or -1:
+ * malformed or too long. */
 int lzw_expand(struct lzw *, const void *, size_t, struct wbuf *out);
 
 #endif

@@ -73,7 +73,8 @@ remember_event(struct serf *s, const struct sf_event *e)
 	p->name_len = e->name.n;
 	p->len = len;
 	p->nil = e->payload.p == NULL;
-	memcpy(p->bytes, e->name.p, e->name.n);
+	if (e->name.n > 0)
+		memcpy(p->bytes, e->name.p, e->name.n);
 	if (e->payload.n > 0)
 		memcpy(p->bytes + e->name.n, e->payload.p, e->payload.n);
 	s->event_bytes += len;

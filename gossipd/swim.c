@@ -913,6 +913,12 @@ swim_health(const struct swim *s)
 	return s->health;
 }
 
+bool
+swim_pinged(const struct swim *s)
+{
+	return s->pinged;
+}
+
 int
 swim_lookup(const struct swim *s, struct span name, uint32_t *inc)
 {

@@ -59,7 +59,7 @@ struct swim {
 	struct ident		*self;
 	uint32_t		 inc, seq;	/* own, last used */
 	unsigned		 health;
-	bool			 leaving;
+	bool			 leaving, pinged;
 
 	struct sview		*view;
 	uint32_t		 nview;

@@ -227,6 +227,7 @@ swim_on_ping(struct swim *s, const struct gaddr *from, struct rbuf *r)
 	body_decode(&ml_ping_body, r, &p);
 	if (!rb_ok(r) || (p.node.n > 0 && !swim_is_self(s, p.node)))
 		return;
+	s->pinged = true;
 	to = answer_to(from, p.src_addr, p.src_port);
 	wb_reset(&s->payload);
 	s->ops.ack_write(s->arg, &s->payload);
