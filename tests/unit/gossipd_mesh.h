@@ -49,6 +49,8 @@ struct mesh {
 	/* pairs that do not hear each other */
 	bool		 cut[MESH_MAX][MESH_MAX];
 	bool		 plain;
+	double		 loss;		/* of datagrams */
+	struct rng	 rng;
 };
 
 static struct peer *
@@ -189,6 +191,7 @@ mesh_init(struct mesh *m)
 	m->idents = idents_new();
 	m->now = 1000 * NS_PER_S;
 	m->plain = true;
+	rng_seed(&m->rng, 11);
 	TAILQ_INIT(&m->pkts);
 }
 
@@ -239,7 +242,8 @@ mesh_deliver(struct mesh *m, struct pkt *k)
 	struct mesh_in	in = { mesh_at(m, &k->to), &k->from };
 	struct peer	*from = mesh_at(m, &k->from);
 
-	if (!mesh_hear(from, in.to) || in.to->deaf_udp)
+	if (!mesh_hear(from, in.to) || in.to->deaf_udp ||
+	    rng_double(&m->rng) < m->loss)
 		return;
 	ck_assert_ptr_null(packet_open(&in.to->layers, k->p, k->n, mesh_input,
 	    &in));

@@ -153,6 +153,26 @@ START_TEST(a_member_without_udp_lives_by_tcp)
 }
 END_TEST
 
+START_TEST(lost_packets_alone_fail_nobody_and_a_death_is_still_seen)
+{
+	unsigned	failed = 0;
+	int		i;
+
+	mesh_cluster(&m, 16);
+	m.loss = 0.1;
+	mesh_run(&m, 300000);
+	for (i = 0; i < 16; i++)
+		failed += m.node[i].events[SERF_FAILED];
+	ck_assert_uint_eq(failed, 0);
+	m.node[15].up = false;
+	mesh_run(&m, 40000);
+	for (i = 0; i < 15; i++)
+		ck_assert_int_eq(mesh_status(&m.node[i], &m.node[15]),
+		    MEMBER_FAILED);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(missing_nacks_lower_our_own_health)
 {
 	struct swim	*s;
@@ -528,6 +548,8 @@ main(void)
 	tcase_add_test(t, confirmations_shorten_suspicion);
 	tcase_add_test(t, an_indirect_ack_saves_a_member);
 	tcase_add_test(t, a_member_without_udp_lives_by_tcp);
+	tcase_add_test(t,
+	    lost_packets_alone_fail_nobody_and_a_death_is_still_seen);
 	tcase_add_test(t, missing_nacks_lower_our_own_health);
 	tcase_add_test(t, a_suspect_is_told_with_the_ping);
 	tcase_add_test(t, a_graceful_leave_shows_left_and_not_failed);
