@@ -147,7 +147,7 @@ SCHEMA_DECLARE(conf_exec, CONF_EXEC_)
 
 /* Aliases serve both spellings: JSON over HTTP folds case besides. */
 #define CHECK_DEF_FIELDS(F, T)						\
-	F(T, STR, , id, "ID", S_OPT, "id|CheckID|check_id")		\
+	F(T, STR, , id, "CheckID", S_OPT, "id|ID|check_id")		\
 	F(T, STR, , name, "Name", S_OPT, "name")			\
 	F(T, STR, , notes, "Notes", S_OPT, "notes")			\
 	F(T, STR, , service_id, "ServiceID", S_OPT, "service_id")	\

@@ -240,8 +240,9 @@ refuse_type(const struct input *in, const struct step *step,
 	if (in->flags & SJ_FOLD) {
 		step_text(step, path, sizeof(path));
 		snprintf(why, sizeof(why),
-		    "json: cannot unmarshal %s into Go struct field .%s of "
-		    "type %s", json_type_name(j->type), path, kind_name(kind));
+		    "json: cannot unmarshal %s into Go %s%s of type %s",
+		    json_type_name(j->type), path[0] != '\0' ?
+		    "struct field ." : "value", path, kind_name(kind));
 	} else
 		snprintf(why, sizeof(why), "expected type '%s', got '%s'",
 		    kind_name(kind), j->type == JSON_NUMBER ? j->str :
@@ -284,6 +285,38 @@ uint_input(const struct json *j, uint64_t *v)
 	return errno == 0 && *end == '\0' ? 0 : -1;
 }
 
+/* Over HTTP in the words of Go's time package. */
+static int
+refuse_dur(const struct input *in, const struct step *step,
+    const struct json *j)
+{
+	static const char	 digits[] = "0123456789.";
+	const char		*p, *unit, *end;
+	char			*part, what[128];
+	int64_t			 ns;
+	int			 rc = 0;
+
+	if (!(in->flags & SJ_FOLD))
+		return refuse_value(in, step, j, "invalid duration");
+	for (p = j->str + strspn(j->str, "+-"); rc == 0; p = end) {
+		unit = p + strspn(p, digits);
+		end = unit + strcspn(unit, digits);
+		if (unit == p)
+			return refuse_value(in, step, j,
+			    "time: invalid duration");
+		if (unit == end)
+			return refuse_value(in, step, j,
+			    "time: missing unit in duration");
+		part = xstrndup(p, (size_t)(end - p));
+		rc = dur_parse(part, &ns);
+		free(part);
+		snprintf(what, sizeof(what),
+		    "time: unknown unit \"%.*s\" in duration",
+		    end - unit < 64 ? (int)(end - unit) : 64, unit);
+	}
+	return refuse_value(in, step, j, what);
+}
+
 static int
 dur_input(const struct input *in, const struct step *step,
     const struct json *j, int64_t *v)
@@ -294,8 +327,7 @@ dur_input(const struct input *in, const struct step *step,
 	} else if (j->type == JSON_STRING) {
 		if (dur_parse(j->str, v) == 0)
 			return 0;
-		return refuse_value(in, step, j, in->flags & SJ_FOLD ?
-		    "time: invalid duration" : "invalid duration");
+		return refuse_dur(in, step, j);
 	}
 	return refuse_type(in, step, j, K_DUR);
 }
