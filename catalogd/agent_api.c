@@ -79,6 +79,21 @@ body(struct request *r, struct schema *s, void *obj)
 
 /* ---- reading ---- */
 
+/* Other kinds are only words here, and have no Proxy to show. */
+static bool
+is_proxy(const char *kind)
+{
+	static const char *const kinds[] = {
+		"connect-proxy", "mesh-gateway", "terminating-gateway",
+		"ingress-gateway"
+	};
+
+	for (size_t i = 0; i < NELEM(kinds); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
 static void
 show_service(const struct node_service *s, struct agent_service *out)
 {
@@ -101,7 +116,7 @@ show_service(const struct node_service *s, struct agent_service *out)
 	if (s->weights != NULL)
 		out->weights = *s->weights;
 	out->enable_tag_override = s->enable_tag_override;
-	if (!str_empty(s->kind)) {
+	if (is_proxy(str_or(s->kind, ""))) {
 		out->proxy = xcalloc(1, sizeof(*out->proxy));
 		schema_copy(&proxy_config_schema, out->proxy, &s->proxy);
 	}

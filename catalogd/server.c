@@ -689,4 +689,9 @@ server_stats(const struct server *srv, struct strmap *m)
 	strmap_put(m, "raft.last_contact", server_in_office(srv) ? "0" :
 	    "never");
 	strmap_put(m, "raft.protocol_version", "3");
+	/* Of the library that Consul uses, for who compares versions. */
+	strmap_put(m, "raft.protocol_version_min", "0");
+	strmap_put(m, "raft.protocol_version_max", "3");
+	strmap_put(m, "raft.snapshot_version_min", "0");
+	strmap_put(m, "raft.snapshot_version_max", "1");
 }

@@ -36,7 +36,11 @@ static void
 check_service(struct node_service *s, struct reply *r)
 {
 	if (str_empty(s->service)) {
-		reply_error(r, "Must provide service name with ID");
+		/* The second is what Consul's table of services says. */
+		reply_error(r, !str_empty(s->id) ?
+		    "Must provide service name with ID" :
+		    "failed inserting service: failed inserting service: "
+		    "object missing primary index");
 		return;
 	}
 	if (str_empty(s->id))
@@ -47,6 +51,13 @@ check_service(struct node_service *s, struct reply *r)
 		s->weights = xcalloc(1, sizeof(*s->weights));
 		s->weights->passing = s->weights->warning = 1;
 	}
+}
+
+/* The kind of check that a definition makes; "" when it makes none. */
+static const char *
+type_of(const struct check_definition *d)
+{
+	return !str_empty(d->http) ? "http" : !str_empty(d->tcp) ? "tcp" : "";
 }
 
 /* The old single form joins the list, behind what is in it. */
@@ -70,6 +81,8 @@ fold_checks(struct register_request *req)
 			str_set(&c->node, req->node);
 		if (str_empty(c->status))
 			str_set(&c->status, "critical");
+		if (str_empty(c->type))
+			str_set(&c->type, type_of(&c->definition));
 	}
 }
 
