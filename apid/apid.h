@@ -165,12 +165,18 @@ void read_options_clear(struct read_options *);
 /* The X-Consul headers of a read; consistency too where `effective`. */
 void meta_headers(struct request *, const uint8_t *body, size_t len,
     bool effective);
+/* The same of a read that failed, as Consul puts them there too. */
+void failed_read_headers(struct request *);
 
 /*
  * Decodes the body of the request as JSON; -1: replied 400 with the text that
- * Consul's clients know.
+ * Consul's clients know.  In two steps for who looks at the keys in between:
+ * tree_json takes the tree.
  */
 int body_json(struct request *, struct schema *, unsigned flags, void *obj);
+struct json *body_tree(struct request *);
+int tree_json(struct request *, struct json *, struct schema *,
+    unsigned flags, void *obj);
 
 /* ---- handlers, by file ---- */
 #define HANDLERS(H)							\

@@ -21,6 +21,17 @@ struct asked {
 	bool		 failures;	/* fn gets them, as body NULL */
 };
 
+void
+failed_read_headers(struct request *r)
+{
+	if (r->method != M_GET || r->route->arg == NULL ||
+	    strcmp(r->route->arg, "read") != 0)
+		return;
+	add_header(r, "X-Consul-Index", "1");
+	add_header(r, "X-Consul-Knownleader", "false");
+	add_header(r, "X-Consul-Lastcontact", "0");
+}
+
 static void
 on_answer(enum call_status status, const char *error, const uint8_t *body,
     size_t len, void *arg)
@@ -38,13 +49,7 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	else if (failures)
 		fn(r, NULL, 0);
 	else {
-		/* Consul puts these on a failed read of the servers too. */
-		if (r->method == M_GET && r->route->arg != NULL &&
-		    strcmp(r->route->arg, "read") == 0) {
-			add_header(r, "X-Consul-Index", "1");
-			add_header(r, "X-Consul-Knownleader", "false");
-			add_header(r, "X-Consul-Lastcontact", "0");
-		}
+		failed_read_headers(r);
 		reply_failure(r, status, error);
 	}
 }
@@ -218,20 +223,19 @@ meta_headers(struct request *r, const uint8_t *body, size_t len, bool effective)
 	schema_clear(&query_meta_schema, &m);
 }
 
-int
-body_json(struct request *r, struct schema *schema, unsigned flags, void *obj)
+struct json *
+body_tree(struct request *r)
 {
-	const struct json	*at;
-	struct json		*tree;
-	char			 err[512];
-	size_t			 i;
+	struct json	*tree;
+	char		 err[512];
+	size_t		 i;
 
 	for (i = 0; i < r->body.len; i++)
 		if (strchr(" \t\r\n", r->body.p[i]) == NULL)
 			break;
 	if (i == r->body.len) {
 		reply_text(r, 400, "Request decode failed: EOF");
-		return -1;
+		return NULL;
 	}
 	tree = json_parse((const char *)r->body.p, r->body.len, err,
 	    sizeof(err));
@@ -241,8 +245,17 @@ body_json(struct request *r, struct schema *schema, unsigned flags, void *obj)
 		    strstr(err, "premature") != NULL ||
 		    strstr(err, "unexpected end") != NULL ? "unexpected EOF" :
 		    err);
-		return -1;
 	}
+	return tree;
+}
+
+int
+tree_json(struct request *r, struct json *tree, struct schema *schema,
+    unsigned flags, void *obj)
+{
+	const struct json	*at;
+	char			 err[512];
+
 	if (tree->type == JSON_NULL)
 		memset(obj, 0, schema->size);
 	else if (schema_json_decode(schema, tree, flags, obj, err, sizeof(err),
@@ -253,4 +266,12 @@ body_json(struct request *r, struct schema *schema, unsigned flags, void *obj)
 	}
 	json_free(tree);
 	return 0;
+}
+
+int
+body_json(struct request *r, struct schema *schema, unsigned flags, void *obj)
+{
+	struct json	*tree = body_tree(r);
+
+	return tree == NULL ? -1 : tree_json(r, tree, schema, flags, obj);
 }

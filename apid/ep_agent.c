@@ -1,10 +1,15 @@
 /*
  * /v1/agent and /v1/disco: this node.
  */
+#include <sys/utsname.h>
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apid/apid.h"
+#include "apid/spelling.h"
 #include "common/util.h"
 
 static void
@@ -115,6 +120,29 @@ write_stats(struct jw *jw, struct strmap *stats)
 	jw_end_obj(jw);
 }
 
+/* Of Consul's own section what is not about Go, in Go's words. */
+static void
+runtime_stats(struct strmap *stats)
+{
+	static const struct { const char *machine, *arch; } archs[] = {
+		{ "x86_64", "amd64" }, { "aarch64", "arm64" }, { "i686", "386" }
+	};
+	struct utsname	 u;
+	char		 n[24];
+	size_t		 i;
+
+	strmap_put(stats, "runtime.os", "linux");
+	snprintf(n, sizeof(n), "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	strmap_put(stats, "runtime.cpu_count", n);
+	if (uname(&u) == -1)
+		return;
+	for (i = 0; i < NELEM(archs); i++)
+		if (strcmp(u.machine, archs[i].machine) == 0)
+			break;
+	strmap_put(stats, "runtime.arch", i < NELEM(archs) ? archs[i].arch :
+	    u.machine);
+}
+
 static void
 members_free(void *p)
 {
@@ -146,7 +174,8 @@ self_stats(struct request *r, const uint8_t *body, size_t len)
 	strmap_put(&st.stats, "build.prerelease", "");
 	strmap_put(&st.stats, "build.revision", "disco" DISCO_VERSION);
 	strmap_put(&st.stats, "build.version", "1.8.7");
-	strmap_put(&st.stats, "runtime.os", "linux");
+	strmap_put(&st.stats, "consul.acl", "disabled");
+	runtime_stats(&st.stats);
 
 	jw_obj(jw);
 	jw_key(jw, "Config");
@@ -400,14 +429,29 @@ ep_agent_checks(struct request *r)
 	ask_catalogd(r, "Agent.Checks", &empty_schema, &none, 0, checks_map);
 }
 
+static void
+reply_unknown_field(struct request *r, const char *key)
+{
+	reply_text(r, 400, "Request decode failed: json: unknown field \"%s\"",
+	    key);
+}
+
 void
 ep_agent_register_service(struct request *r)
 {
 	struct agent_register	 q = { 0 };
-	const char		*replace;
+	struct json		*tree;
+	const char		*replace, *bad;
 
-	if (body_json(r, &service_def_schema, SJ_STRICT | SJ_FOLD | SJ_DURNUM,
-	    &q.service) == -1)
+	if ((tree = body_tree(r)) == NULL)
+		return;
+	if ((bad = spelling_service(tree)) != NULL) {
+		reply_unknown_field(r, bad);
+		json_free(tree);
+		return;
+	}
+	if (tree_json(r, tree, &service_def_schema, SJ_STRICT | SJ_FOLD |
+	    SJ_DURNUM, &q.service) == -1)
 		return;
 	replace = params_get(&r->params, "replace-existing-checks");
 	q.replace_existing_checks = replace != NULL &&
@@ -420,16 +464,28 @@ ep_agent_register_service(struct request *r)
 void
 ep_agent_deregister_service(struct request *r)
 {
-	ask_by_id(r, "Agent.DeregisterService", CALL_WRITE, done_empty);
+	if (*r->tail == '\0')
+		reply_text(r, 500, "ServiceID missing");
+	else
+		ask_by_id(r, "Agent.DeregisterService", CALL_WRITE, done_empty);
 }
 
 void
 ep_agent_register_check(struct request *r)
 {
-	struct check_def	q;
+	struct check_def	 q;
+	struct json		*tree;
+	const char		*bad;
 
-	if (body_json(r, &check_def_schema, SJ_STRICT | SJ_FOLD | SJ_DURNUM,
-	    &q) == -1)
+	if ((tree = body_tree(r)) == NULL)
+		return;
+	if ((bad = spelling_check(tree)) != NULL) {
+		reply_unknown_field(r, bad);
+		json_free(tree);
+		return;
+	}
+	if (tree_json(r, tree, &check_def_schema, SJ_STRICT | SJ_FOLD |
+	    SJ_DURNUM, &q) == -1)
 		return;
 	ask_catalogd(r, "Agent.RegisterCheck", &check_def_schema, &q,
 	    CALL_WRITE, done_empty);
@@ -439,7 +495,10 @@ ep_agent_register_check(struct request *r)
 void
 ep_agent_deregister_check(struct request *r)
 {
-	ask_by_id(r, "Agent.DeregisterCheck", CALL_WRITE, done_empty);
+	if (*r->tail == '\0')
+		reply_text(r, 500, "CheckID missing");
+	else
+		ask_by_id(r, "Agent.DeregisterCheck", CALL_WRITE, done_empty);
 }
 
 static void
@@ -539,6 +598,7 @@ ep_acl_disabled(struct request *r)
 void
 ep_connect_disabled(struct request *r)
 {
+	failed_read_headers(r);
 	reply_text(r, 500, "Connect must be enabled in order to use this "
 	    "endpoint");
 }

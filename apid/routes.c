@@ -58,11 +58,11 @@ static const struct route routes[] = {
 	{ "/v1/acl/", M_GET | M_PUT | M_DELETE, ep_acl_disabled, NULL },
 	{ "/v1/agent/token/", M_PUT, ep_acl_disabled, NULL },
 	{ "/v1/connect/ca/", M_GET | M_PUT | M_DELETE,
-	    ep_connect_disabled, NULL },
+	    ep_connect_disabled, "read" },
 	{ "/v1/agent/connect/", M_GET | M_PUT | M_DELETE,
 	    ep_connect_disabled, NULL },
 	{ "/v1/discovery-chain/", M_GET | M_PUT | M_DELETE,
-	    ep_connect_disabled, NULL },
+	    ep_connect_disabled, "read" },
 };
 
 static const struct { enum method bit; const char *name; } methods[] = {
