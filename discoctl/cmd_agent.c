@@ -217,7 +217,7 @@ cmd_status(struct ctl *c, int argc, char **argv)
 	if (request(c, "GET", "/v1/disco/status", NULL, "getting status",
 	    &ans) == -1)
 		return 1;
-	t = table_new();
+	t = table_new(TABLE_GAP);
 	table_row(t, "Daemon\tPID\tUser\tState\tRestarts\tUptime\tPSS\t"
 	    "Anonymous\tSandbox");
 	list = ans.json == NULL ? NULL : json_get(ans.json, "Daemons");

@@ -21,7 +21,7 @@ add_query(char **path, const char *key, const char *value)
 	free(v);
 }
 
-/* Path, the target's query and the -node-meta filters; NULL: said why. */
+/* Path, the target's query and the -node-meta filters. */
 static char *
 read_path(struct ctl *c, const char *base, const struct strs *meta)
 {
@@ -31,13 +31,6 @@ read_path(struct ctl *c, const char *base, const struct strs *meta)
 	xasprintf(&path, "%s%s", base, query);
 	free(query);
 	for (i = 0; i < meta->n; i++) {
-		if (strchr(meta->item[i], '=') == NULL) {
-			fprintf(stderr, "invalid value \"%s\" for flag "
-			    "-node-meta: Missing \"=\" value in argument: %s\n",
-			    meta->item[i], meta->item[i]);
-			free(path);
-			return NULL;
-		}
 		pair = xstrdup(meta->item[i]);
 		*strchr(pair, '=') = ':';
 		add_query(&path, "node-meta", pair);
@@ -116,7 +109,7 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 		{ "near", OPT_STR, &near, "<string>",
 		  "Sort by the estimated round trip from this node; _agent is "
 		  "the agent's own.", NULL },
-		{ "node-meta", OPT_LIST, &meta, "<key=value>",
+		{ "node-meta", OPT_PAIRS, &meta, "<key=value>",
 		  "Only nodes with this metadata; may be given several times.",
 		  NULL },
 		{ "service", OPT_STR, &service, "<id or name>",
@@ -143,8 +136,6 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 	path = read_path(c, base, &meta);
 	free(base);
 	strs_clear(&meta);
-	if (path == NULL)
-		return 1;
 	if (near != NULL)
 		add_query(&path, "near", near);
 	if (filter != NULL)
@@ -159,7 +150,7 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 		answer_free(&ans);
 		return 0;
 	}
-	t = table_new();
+	t = table_new(TABLE_GAP);
 	table_row(t, detailed ? "Node\tID\tAddress\tDC\tTaggedAddresses\tMeta" :
 	    "Node\tID\tAddress\tDC");
 	for (n = ans.json->child; n != NULL; n = n->next) {
@@ -175,6 +166,9 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 	answer_free(&ans);
 	return 0;
 }
+
+/* What Consul leaves between a service and its tags. */
+#define TAGS_GAP 6
 
 static void
 service_row(struct table *t, const char *name, const struct json *tags,
@@ -206,7 +200,7 @@ cmd_catalog_services(struct ctl *c, int argc, char **argv)
 	const struct opt	 opts[] = {
 		{ "node", OPT_STR, &node, "<id or name>",
 		  "Only services of this node.", NULL },
-		{ "node-meta", OPT_LIST, &meta, "<key=value>",
+		{ "node-meta", OPT_PAIRS, &meta, "<key=value>",
 		  "Only services on nodes with this metadata; may be given "
 		  "several times.", NULL },
 		{ "tags", OPT_FLAG, &with_tags, NULL,
@@ -232,8 +226,6 @@ cmd_catalog_services(struct ctl *c, int argc, char **argv)
 	path = read_path(c, base, &meta);
 	free(base);
 	strs_clear(&meta);
-	if (path == NULL)
-		return 1;
 	rc = request(c, "GET", path, NULL, "listing services", &ans);
 	free(path);
 	if (rc == -1)
@@ -248,7 +240,7 @@ cmd_catalog_services(struct ctl *c, int argc, char **argv)
 		answer_free(&ans);
 		return 0;
 	}
-	t = table_new();
+	t = table_new(TAGS_GAP);
 	for (s = list->child; s != NULL; s = s->next)
 		service_row(t, node == NULL ? s->key : text_of(s, "Service"),
 		    node == NULL ? s : json_get(s, "Tags"), with_tags);
@@ -280,7 +272,7 @@ cmd_list_peers(struct ctl *c, int argc, char **argv)
 	free(path);
 	if (rc == -1)
 		return 1;
-	t = table_new();
+	t = table_new(TABLE_GAP);
 	table_row(t, "Node\tID\tAddress\tState\tVoter\tRaftProtocol");
 	list = ans.json == NULL ? NULL : json_get(ans.json, "Servers");
 	for (s = list == NULL ? NULL : list->child; s != NULL; s = s->next) {

@@ -134,7 +134,7 @@ cmd_members(struct ctl *c, int argc, char **argv)
 		regfree(&re);
 		return 1;
 	}
-	t = table_new();
+	t = table_new(TABLE_GAP);
 	table_row(t, detailed ? "Node\tAddress\tStatus\tTags" :
 	    "Node\tAddress\tStatus\tType\tBuild\tProtocol\tDC\tSegment");
 	for (m = ans.json == NULL ? NULL : ans.json->child; m != NULL;
@@ -204,6 +204,10 @@ cmd_leave(struct ctl *c, int argc, char **argv)
 	if ((i = options(c, NULL, argc, argv, &rc)) == -1)
 		return rc;
 	if (i < argc) {
+		fprintf(stderr, "Error found unexpected args: [");
+		for (rc = i; rc < argc; rc++)
+			fprintf(stderr, "%s%s", rc > i ? " " : "", argv[rc]);
+		fprintf(stderr, "]\n");
 		usage(c, NULL, stdout);
 		return 1;
 	}

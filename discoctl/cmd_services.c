@@ -87,16 +87,6 @@ put_service(struct ctl *c, const struct service_def *def)
 	return rc;
 }
 
-static bool
-pair_ok(const char *flag, const char *pair)
-{
-	if (strchr(pair, '=') != NULL)
-		return true;
-	fprintf(stderr, "invalid value \"%s\" for flag -%s: Missing \"=\" value "
-	    "in argument: %s\n", pair, flag, pair);
-	return false;
-}
-
 /* One definition made of options. */
 static int
 def_of_options(struct service_def *def, const char *port,
@@ -115,8 +105,6 @@ def_of_options(struct service_def *def, const char *port,
 	}
 	strs_copy(&def->tags, tags);
 	for (i = 0; i < meta->n; i++) {
-		if (!pair_ok("meta", meta->item[i]))
-			return -1;
 		key = xstrndup(meta->item[i], strcspn(meta->item[i], "="));
 		strmap_put(&def->meta, key, strchr(meta->item[i], '=') + 1);
 		free(key);
@@ -137,7 +125,7 @@ cmd_services_register(struct ctl *c, int argc, char **argv)
 		  "ID of the service; its name by default.", NULL },
 		{ "kind", OPT_STR, &kind, "<string>",
 		  "The service's kind.", NULL },
-		{ "meta", OPT_LIST, &meta, "<key=value>",
+		{ "meta", OPT_PAIRS, &meta, "<key=value>",
 		  "Metadata; may be given several times.", NULL },
 		{ "name", OPT_STR, &name, "<string>",
 		  "Name of the service.", NULL },
@@ -186,9 +174,12 @@ static int
 drop_service(struct ctl *c, const char *id)
 {
 	struct answer	 ans;
-	char		*e = escape(id), *path, *what;
+	char		*e, *path, *what;
 	int		 rc;
 
+	if (*id == '\0')
+		return 0;	/* a definition without a name: nothing */
+	e = escape(id);
 	xasprintf(&path, "/v1/agent/service/deregister/%s", e);
 	xasprintf(&what, "deregistering service \"%s\"", id);
 	rc = request(c, "PUT", path, NULL, what, &ans);

@@ -13,7 +13,8 @@
 
 /* ---- options ---- */
 
-enum opt_kind { OPT_FLAG, OPT_STR, OPT_LIST };
+/* OPT_PAIRS is a list of "key=value". */
+enum opt_kind { OPT_FLAG, OPT_STR, OPT_LIST, OPT_PAIRS };
 
 struct opt {
 	const char	*name;		/* without dashes; NULL ends a list */
@@ -93,9 +94,10 @@ long long number_of(const struct json *, const char *key);
 
 /* ---- tables ---- */
 
-/* Cells are copied; columns are two spaces apart, nothing after the last. */
+/* Cells are copied; columns are a gap apart, nothing after the last. */
+#define TABLE_GAP 2
 struct table;
-struct table *table_new(void);
+struct table *table_new(int gap);
 /* One row: cells separated by '\t'. */
 void table_row(struct table *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

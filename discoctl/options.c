@@ -72,7 +72,8 @@ usage(const struct ctl *c, const struct opt *own, FILE *out)
 	print_options(opts, n, out);
 }
 
-static void
+/* false: said why it is not good. */
+static bool
 set_value(const struct opt *o, const char *value)
 {
 	switch (o->kind) {
@@ -83,10 +84,19 @@ set_value(const struct opt *o, const char *value)
 	case OPT_STR:
 		*(const char **)o->value = value;
 		break;
+	case OPT_PAIRS:
+		if (strchr(value, '=') == NULL) {
+			fprintf(stderr, "invalid value \"%s\" for flag -%s: "
+			    "Missing \"=\" value in argument: %s\n", value,
+			    o->name, value);
+			return false;
+		}
+		/* FALLTHROUGH */
 	case OPT_LIST:
 		strs_add(o->value, value);
 		break;
 	}
+	return true;
 }
 
 int
@@ -94,7 +104,7 @@ options(struct ctl *c, const struct opt *own, int argc, char **argv,
     int *status)
 {
 	struct opt	 opts[OPTIONS_MAX];
-	const char	*name, *eq, *env;
+	const char	*name, *eq, *env, *value;
 	size_t		 n, i, len;
 	int		 a;
 
@@ -102,7 +112,7 @@ options(struct ctl *c, const struct opt *own, int argc, char **argv,
 	for (i = 0; i < n; i++)
 		if (opts[i].env != NULL && (env = getenv(opts[i].env)) != NULL
 		    && *env != '\0')
-			set_value(&opts[i], env);
+			(void)set_value(&opts[i], env);
 
 	for (a = 0; a < argc && argv[a][0] == '-' && argv[a][1] != '\0'; a++) {
 		name = argv[a] + (argv[a][1] == '-' ? 2 : 1);
@@ -127,13 +137,17 @@ options(struct ctl *c, const struct opt *own, int argc, char **argv,
 			return -1;
 		}
 		if (eq != NULL)
-			set_value(&opts[i], eq + 1);
+			value = eq + 1;
 		else if (opts[i].kind == OPT_FLAG)
-			set_value(&opts[i], "true");
+			value = "true";
 		else if (a + 1 < argc)
-			set_value(&opts[i], argv[++a]);
+			value = argv[++a];
 		else {
 			fprintf(stderr, "flag needs an argument: -%s\n", name);
+			usage(c, own, stderr);
+			return -1;
+		}
+		if (!set_value(&opts[i], value)) {
 			usage(c, own, stderr);
 			return -1;
 		}

@@ -2,6 +2,7 @@
  * Requests to an agent, over TCP or its Unix socket, by libcurl.
  */
 #include <bsd/string.h>
+#include <ctype.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,38 @@ send_to(CURL *curl, const char *addr, const char *method, const char *path,
 	return rc;
 }
 
+/* The connection that failed, in the words that scripts look for. */
+static void
+say_unreachable(CURL *curl, CURLcode rc, const char *what, const char *method,
+    const char *addr, const char *path, const char *why)
+{
+	const char	*unix_path, *host;
+	char		*url = url_of(addr, path, &unix_path), *e, reason[128];
+	long		 err = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &err);
+	if (unix_path != NULL) {
+		e = escape(unix_path);
+		free(url);
+		xasprintf(&url, "http://%s%s", e, path);
+		free(e);
+		host = unix_path;
+	} else
+		host = strstr(url, "://") + 3;
+	fprintf(stderr, "Error %s: %c%s \"%s\": ", what, method[0],
+	    strcmp(method, "GET") == 0 ? "et" : "ut", url);
+	if (rc == CURLE_COULDNT_CONNECT && err != 0) {
+		strlcpy(reason, strerror((int)err), sizeof(reason));
+		reason[0] = (char)tolower((unsigned char)reason[0]);
+		fprintf(stderr, "dial %s %.*s: connect: %s\n", unix_path !=
+		    NULL ? "unix" : "tcp", unix_path != NULL ?
+		    (int)strlen(host) : (int)strcspn(host, "/"), host, reason);
+	} else
+		fprintf(stderr, "%s\n", why[0] != '\0' ? why :
+		    curl_easy_strerror(rc));
+	free(url);
+}
+
 int
 request(struct ctl *c, const char *method, const char *path, const char *body,
     const char *what, struct answer *ans)
@@ -132,11 +165,11 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ans->status);
 	curl_slist_free_all(headers);
+	if (rc != CURLE_OK)
+		say_unreachable(curl, rc, what, method, addr == NULL ?
+		    DEFAULT_ADDR : addr, path, why);
 	curl_easy_cleanup(curl);
 	if (rc != CURLE_OK) {
-		fprintf(stderr, "Error %s: %s http://%s%s: %s\n", what, method,
-		    addr == NULL ? DEFAULT_ADDR : addr, path,
-		    why[0] != '\0' ? why : curl_easy_strerror(rc));
 		wb_free(&out);
 		return -1;
 	}

@@ -1,6 +1,6 @@
 /*
  * Tables as Consul's command prints them: columns padded to the widest cell,
- * two spaces between, nothing behind the last.
+ * a gap between, nothing behind the last.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -15,12 +15,16 @@
 struct table {
 	char	**row;
 	size_t	  n;
+	int	  gap;
 };
 
 struct table *
-table_new(void)
+table_new(int gap)
 {
-	return xcalloc(1, sizeof(struct table));
+	struct table	*t = xcalloc(1, sizeof(*t));
+
+	t->gap = gap;
+	return t;
 }
 
 void
@@ -72,7 +76,8 @@ table_print(struct table *t, FILE *out)
 			len = strcspn(p, "\t");
 			if (p[len] == '\0')
 				break;
-			fprintf(out, "%-*.*s  ", (int)width[col], (int)len, p);
+			fprintf(out, "%-*.*s%*s", (int)width[col],
+			    (int)len, p, t->gap, "");
 			p += len + 1;
 		}
 		fprintf(out, "%s\n", p);
