@@ -1,0 +1,95 @@
+"""One disco server on a loopback address of its own, with high ports, for as
+long as a test lasts."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+START_S, STOP_S = 10, 20
+
+
+class Node:
+    def __init__(self, build, **config):
+        pid = os.getpid()
+        self.address = f"127.{64 + pid // 62500 % 128}.{pid // 250 % 250}.{pid % 250 + 2}"
+        self.ports = {name: 20000 + port for name, port in (
+            ("server", 8300), ("serf_lan", 8301), ("serf_wan", 8302),
+            ("http", 8500), ("dns", 8600))}
+        self.bin = os.path.abspath(os.path.join(build, "bin"))
+        self.dir = tempfile.mkdtemp(prefix="disco-golden.")
+        os.chmod(self.dir, 0o755)       # children are other users
+        os.mkdir(self.dir + "/log")
+        self.config = {
+            "node_name": "node1", "server": True, "bootstrap_expect": 1,
+            "data_dir": self.dir + "/data", "bind_addr": self.address,
+            "client_addr": self.address, "ports": self.ports,
+            "node_meta": {"os": "linux", "rack": "r1"},
+            "enable_script_checks": True, "check_update_interval": "0s",
+            **config}
+        with open(self.dir + "/consul.json", "w") as f:
+            json.dump(self.config, f)
+        self.out = open(self.dir + "/out", "w")
+        self.process = subprocess.Popen(
+            [self.bin + "/discod", "-f", "-config-file", self.dir + "/consul.json",
+             "-run-dir", self.dir + "/run", "-log-file", self.dir + "/log/"],
+            stdout=self.out, stderr=subprocess.STDOUT)
+
+    def request(self, method, path, body=None, headers=None, timeout_s=20):
+        """Status, headers and text of the answer."""
+        c = http.client.HTTPConnection(self.address, self.ports["http"], timeout=timeout_s)
+        try:
+            c.request(method, path, body.encode() if body else None, headers or {})
+            r = c.getresponse()
+            return r.status, dict(r.getheaders()), r.read().decode()
+        finally:
+            c.close()
+
+    def get(self, path):
+        return json.loads(self.request("GET", path)[2])
+
+    def wait_ready(self):
+        """Until it leads and has itself in the catalog."""
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"discod ended with {self.process.returncode}")
+            try:
+                if any(c["CheckID"] == "serfHealth" for c in self.get("/v1/health/node/node1")):
+                    return
+            except (OSError, ValueError, http.client.HTTPException):
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(f"no leader within {START_S} s")
+
+    def clear(self):
+        """Takes away what recordings registered."""
+        for what in "service", "check":
+            for name in self.get(f"/v1/agent/{what}s"):
+                name = name.replace(" ", "%20")
+                self.request("PUT", f"/v1/agent/{what}/deregister/{name}")
+        for n in self.get("/v1/catalog/nodes"):
+            if n["Node"] != "node1":
+                self.request("PUT", "/v1/catalog/deregister", json.dumps({"Node": n["Node"]}))
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.out.close()
+
+    def tail(self):
+        """The ends of its logs, for a failure's report."""
+        for name in ["out"] + sorted("log/" + n for n in os.listdir(self.dir + "/log")):
+            with open(f"{self.dir}/{name}", errors="replace") as f:
+                for line in f.read().splitlines()[-8:]:
+                    print(f"#   {name}: {line[:200]}")
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
