@@ -48,7 +48,8 @@ class Replay:
         configuration, so that is done on a network that has one."""
         if not alone:
             return ["sh", "-c"]
-        return ["unshare", "-rn", "sh", "-c", "ip link add v0 type veth peer name v1 && "
+        new = "-n" if os.geteuid() == 0 else "-rn"
+        return ["unshare", new, "sh", "-c", "ip link add v0 type veth peer name v1 && "
                 'ip addr add 10.0.0.2/24 dev v0 && ip link set v0 up && ip link set v1 up && '
                 'exec sh -c "$1"', "sh"]
 
