@@ -133,11 +133,25 @@ check_begin(struct agent *a, struct local_check *c, uint64_t now)
 	}
 }
 
+/* A TTL check starts its time anew; a restart of this process will know. */
+static void
+ttl_start(struct agent *a, struct local_check *c, bool update, uint64_t now)
+{
+	c->ttl_at = now + (uint64_t)(c->def.ttl / NS_PER_MS);
+	agent_wake_by(a, c->ttl_at);
+	/* Without a state on disk it is critical after a restart anyway. */
+	if (!update && strcmp(c->chk.status, "critical") == 0)
+		return;
+	a->ops.save_state(c->chk.check_id, c->chk.status,
+	    str_or(c->chk.output, ""), c->def.ttl, a->ops.arg);
+}
+
 /* Takes what n holds. */
 static struct local_check *
 check_add(struct agent *a, struct add *n, uint64_t now)
 {
 	struct local_check	*c = agent_check_any(a, n->chk.check_id);
+	enum agent_source	 source = n->source;
 
 	agent_check_bind(a, &n->chk);
 	str_set(&n->chk.node, a->conf.node_name);
@@ -146,10 +160,8 @@ check_add(struct agent *a, struct add *n, uint64_t now)
 			a->ops.drop_check(c->chk.check_id, a->ops.arg);
 		c->source = n->source;
 		c->seen = true;
-		if (c->kind == CHECK_TTL && n->source == AGENT_REMOTE) {
-			c->ttl_at = now + (uint64_t)(c->def.ttl / NS_PER_MS);
-			agent_wake_by(a, c->ttl_at);
-		}
+		if (c->kind == CHECK_TTL && n->source == AGENT_REMOTE)
+			ttl_start(a, c, false, now);
 		add_clear(n);
 		return c;
 	}
@@ -177,6 +189,8 @@ check_add(struct agent *a, struct add *n, uint64_t now)
 	c->ttl_at = c->defer_at = AGENT_NEVER;
 	agent_check_touch(a, c);
 	check_begin(a, c, now);
+	if (c->kind == CHECK_TTL && source == AGENT_REMOTE)
+		ttl_start(a, c, false, now);
 	return c;
 }
 
@@ -566,11 +580,8 @@ agent_update_check(struct agent *a, const struct agent_update *u,
 		    (int)max, output, max, len);
 		output = cut;
 	}
-	c->ttl_at = now + (uint64_t)(c->def.ttl / NS_PER_MS);
-	agent_wake_by(a, c->ttl_at);
 	agent_set_state(a, c, u->status, output, now);
-	a->ops.save_state(c->chk.check_id, u->status, output, c->def.ttl,
-	    a->ops.arg);
+	ttl_start(a, c, true, now);
 	free(cut);
 	agent_aliases(a, now);
 	return 0;

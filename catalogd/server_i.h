@@ -107,6 +107,8 @@ struct member_row {
 	RB_ENTRY(member_row)	 entry;
 	struct member		 m;
 	bool			 seen;		/* in the list being told */
+	uint64_t		 lost_ms;	/* since when gossip does not
+						   know it; 0: it does */
 };
 RB_HEAD(member_tree, member_row);
 

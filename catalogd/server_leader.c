@@ -14,6 +14,7 @@
 #include "catalogd/server_i.h"
 #include "common/log.h"
 
+#define LOST_KEEP_MS	(72 * 3600 * 1000ull)	/* Serf's reconnect timeout */
 #define RECONCILE_MS 60000
 #define SERF_HEALTH "serfHealth"
 
@@ -270,41 +271,58 @@ reconcile(struct server *srv, const struct member *m)
 	}
 }
 
-/* Nodes that gossip made and no longer knows. */
-struct strangers {
-	const struct server	*srv;
-	struct strs		 names;
-};
-
-static bool
-find_stranger(const struct node *n, void *arg)
+static void
+member_drop(struct server *srv, struct member_row *row)
 {
-	struct strangers *x = arg;
+	RB_REMOVE(member_tree, &srv->members, row);
+	schema_clear(&member_schema, &row->m);
+	free(row);
+}
 
-	if (store_check(x->srv->store, n->node, SERF_HEALTH) != NULL &&
-	    member_find(x->srv, n->node) == NULL &&
-	    strcasecmp(n->node, str_or(x->srv->agent.node_name, "")) != 0)
-		strs_add(&x->names, n->node);
+/*
+ * Nodes that gossip made and no longer knows.  That alone is no reason to
+ * forget them: peers do not pass on the dead, so a gossipd that was restarted
+ * has not heard of a failed node, nor of one that is cut off.  They count as
+ * failed, and are reaped when Serf would have done it.
+ */
+static bool
+add_stranger(const struct node *n, void *arg)
+{
+	struct server *srv = arg;
+	struct member_row *row;
+
+	if (store_check(srv->store, n->node, SERF_HEALTH) == NULL ||
+	    member_find(srv, n->node) != NULL ||
+	    strcasecmp(n->node, str_or(srv->agent.node_name, "")) == 0)
+		return true;
+	row = xcalloc(1, sizeof(*row));
+	str_set(&row->m.name, n->node);
+	strmap_put(&row->m.tags, "role", "node");
+	strmap_put(&row->m.tags, "dc", str_or(srv->agent.datacenter, ""));
+	str_set(&row->m.addr, n->address);
+	row->m.status = MEMBER_FAILED;
+	row->lost_ms = ev_now(srv->ev);
+	RB_INSERT(member_tree, &srv->members, row);
 	return true;
 }
 
 static void
 reconcile_all(struct server *srv)
 {
-	struct member_row *row;
-	struct strangers x;
-	size_t i;
+	struct member_row *row, *next;
 
 	if (!server_in_office(srv) || !srv->members_known)
 		return;
-	RB_FOREACH(row, member_tree, &srv->members)
-		reconcile(srv, &row->m);
-	memset(&x, 0, sizeof(x));
-	x.srv = srv;
-	store_each_node(srv->store, find_stranger, &x);
-	for (i = 0; i < x.names.n; i++)
-		deregister_node(srv, x.names.item[i], "unknown to gossip");
-	strs_clear(&x.names);
+	store_each_node(srv->store, add_stranger, srv);
+	RB_FOREACH_SAFE(row, member_tree, &srv->members, next) {
+		if (row->lost_ms == 0 ||
+		    ev_now(srv->ev) - row->lost_ms < LOST_KEEP_MS) {
+			reconcile(srv, &row->m);
+			continue;
+		}
+		deregister_node(srv, row->m.name, "unknown to gossip for long");
+		member_drop(srv, row);
+	}
 }
 
 static void
@@ -332,14 +350,6 @@ refuse_consul(struct server *srv, const struct member *m)
 	    str_or(m->name, ""), str_or(m->addr, ""),
 	    str_or(srv->agent.datacenter, ""));
 	srv->env.refuse(why, srv->env.arg);
-}
-
-static void
-member_drop(struct server *srv, struct member_row *row)
-{
-	RB_REMOVE(member_tree, &srv->members, row);
-	schema_clear(&member_schema, &row->m);
-	free(row);
 }
 
 void
@@ -379,6 +389,7 @@ server_member(struct server *srv, const struct member *m)
 		schema_copy(&member_schema, &row->m, m);
 	}
 	row->seen = true;
+	row->lost_ms = 0;
 	if (!srv->members_telling)
 		reconcile(srv, &row->m);
 }
@@ -389,9 +400,16 @@ server_members_end(struct server *srv)
 	struct member_row *row, *next;
 
 	srv->members_telling = false;
-	RB_FOREACH_SAFE(row, member_tree, &srv->members, next)
-		if (!row->seen)
+	RB_FOREACH_SAFE(row, member_tree, &srv->members, next) {
+		if (row->seen)
+			continue;
+		if (row->m.status == MEMBER_LEFT)
 			member_drop(srv, row);
+		else if (row->lost_ms == 0) {
+			row->m.status = MEMBER_FAILED;
+			row->lost_ms = ev_now(srv->ev);
+		}
+	}
 	srv->members_known = true;
 	reconcile_all(srv);
 }

@@ -4,7 +4,6 @@
  */
 #include <arpa/inet.h>
 #include <bsd/string.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,29 +89,11 @@ hostport_split(const char *s, char *host, size_t len, int *port)
 	return 0;
 }
 
-static int
-parse6(char *host, struct in6_addr *addr, uint32_t *scope)
-{
-	char	*zone;
-
-	*scope = 0;
-	if ((zone = strchr(host, '%')) != NULL) {
-		*zone++ = '\0';
-		*scope = if_nametoindex(zone);
-		if (*scope == 0)
-			*scope = (uint32_t)strtoul(zone, NULL, 10);
-		if (*scope == 0)
-			return -1;
-	}
-	return inet_pton(AF_INET6, host, addr) == 1 ? 0 : -1;
-}
-
 int
 addr_parse(const char *s, uint16_t defport, struct sockaddr_storage *out)
 {
 	struct sockaddr_storage	 ss;
-	char			 host[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
-	uint32_t		 scope;
+	char			 host[INET6_ADDRSTRLEN];
 	int			 port;
 
 	if (hostport_split(s, host, sizeof(host), &port) == -1)
@@ -120,10 +101,9 @@ addr_parse(const char *s, uint16_t defport, struct sockaddr_storage *out)
 	memset(&ss, 0, sizeof(ss));
 	if (inet_pton(AF_INET, host, &in4(&ss)->sin_addr) == 1)
 		ss.ss_family = AF_INET;
-	else if (parse6(host, &in6(&ss)->sin6_addr, &scope) == 0) {
+	else if (inet_pton(AF_INET6, host, &in6(&ss)->sin6_addr) == 1)
 		ss.ss_family = AF_INET6;
-		in6(&ss)->sin6_scope_id = scope;
-	} else
+	else
 		return -1;
 	addr_set_port(&ss, port == -1 ? defport : (uint16_t)port);
 	*out = ss;

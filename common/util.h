@@ -43,7 +43,8 @@ int hex_decode(const char *, size_t n, uint8_t *out);	/* n even; -1 */
 
 /* Addresses. */
 /* "10.0.0.1:80", "[::1]:80", "10.0.0.1": text to sockaddr.  port 0 when none;
- * -1 when it is no literal address. */
+ * -1 when it is no literal address, or one with a zone ("fe80::1%eth0"): an
+ * interface's number is not ours to ask for in a sandbox. */
 int addr_parse(const char *, uint16_t defport, struct sockaddr_storage *);
 /* "host:port" taken apart; host of any kind; port -1 when none given.  -1: bad. */
 int hostport_split(const char *, char *host, size_t len, int *port);

@@ -241,6 +241,20 @@ START_TEST(ttl_expires_and_recovers)
 }
 END_TEST
 
+START_TEST(a_registered_ttl_check_is_remembered_as_it_started)
+{
+	struct effects	 e;
+	struct agent	*a = agent_make(&e);
+
+	register_check(a, "{\"Name\":\"t\",\"TTL\":\"5s\","
+	    "\"Status\":\"passing\"}", 0, err, sizeof(err));
+	ck_assert_ptr_nonnull(strstr(e.text, "state t passing ''\n"));
+	ck_assert_int_eq(e.ttl_ns, 5 * NS_PER_S);
+	effects_clear(&e);
+	agent_free(a);
+}
+END_TEST
+
 START_TEST(only_ttl_checks_take_updates)
 {
 	struct effects	 e;
@@ -1003,6 +1017,7 @@ UNIT_MAIN("catalogd_agent",
     registering_again_keeps_checks_unless_replaced,
     registration_that_is_not_on_disk_is_an_error,
     ttl_expires_and_recovers,
+    a_registered_ttl_check_is_remembered_as_it_started,
     only_ttl_checks_take_updates,
     long_output_is_cut_with_a_note,
     output_alone_waits_and_status_does_not,

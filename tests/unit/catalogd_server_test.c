@@ -1013,9 +1013,38 @@ START_TEST(members_are_registered_marked_and_removed)
 }
 END_TEST
 
-START_TEST(nodes_that_gossip_forgot_are_removed_external_ones_stay)
+START_TEST(a_gossipd_that_forgot_the_dead_costs_no_registration)
 {
 	struct world w;
+
+	setup(&w, "");
+	start(&w);
+	server_members_begin(w.srv);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	tell(&w, "node2", "10.77.0.2", MEMBER_FAILED, "node");
+	tell(&w, "node3", "10.77.0.3", MEMBER_ALIVE, "node");
+	server_members_end(w.srv);
+	put_check(&w, "node2", "serfHealth", "", "critical");
+	run_for(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 3);
+	/* Started again, it knows nobody but itself. */
+	server_members_begin(w.srv);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	server_members_end(w.srv);
+	run_for(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 3);
+	/* A leave is a leave all the same. */
+	tell(&w, "node3", "10.77.0.3", MEMBER_LEFT, "node");
+	run_for(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 2);
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(nodes_that_gossip_forgot_count_as_failed_external_ones_stay)
+{
+	struct world w;
+	char status[32];
 
 	setup(&w, "");
 	start(&w);
@@ -1025,8 +1054,15 @@ START_TEST(nodes_that_gossip_forgot_are_removed_external_ones_stay)
 	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
 	server_members_end(w.srv);
 	run_for(&w, 20);
-	ck_assert_uint_eq(count_nodes(&w), 2);
-	ck_assert_ptr_nonnull(strstr(w.names, "-n:old"));
+	ck_assert_uint_eq(count_nodes(&w), 3);
+	serf_health(&w, "old", status, sizeof(status));
+	ck_assert_str_eq(status, "critical");
+	serf_health(&w, "ext", status, sizeof(status));
+	ck_assert_str_eq(status, "");
+	tell(&w, "old", "10.77.0.9", MEMBER_ALIVE, "node");
+	run_for(&w, 20);
+	serf_health(&w, "old", status, sizeof(status));
+	ck_assert_str_eq(status, "passing");
 	teardown(&w);
 }
 END_TEST
@@ -1440,7 +1476,8 @@ main(void)
 		lower_index_answers_at_once,
 		cancelled_calls_are_silent,
 		members_are_registered_marked_and_removed,
-		nodes_that_gossip_forgot_are_removed_external_ones_stay,
+		nodes_that_gossip_forgot_count_as_failed_external_ones_stay,
+		a_gossipd_that_forgot_the_dead_costs_no_registration,
 		member_known_to_be_well_is_not_written_again,
 		consul_server_in_our_datacenter_is_refused,
 		recorded_requests_get_the_recorded_answers,
