@@ -137,12 +137,14 @@ deps-build:
 deps-test:
 	mk/deps build test
 
+JOBS	?= $(shell nproc)
 check: deps-test
-	$(MAKE) all
+	mk/users
+	$(MAKE) -j$(JOBS) all $(UNIT) $(FUZZ)
 	$(MAKE) check-unit check-fuzz check-golden check-net
 
 check-unit: $(UNIT)
-	@fail=0; for t in $(UNIT); do CK_RUN_CASE= $$t || fail=1; done; exit $$fail
+	@fail=0; for t in $(UNIT); do $$t || fail=1; done; exit $$fail
 
 check-fuzz: $(FUZZ)
 	@for t in $(FUZZ); do n=$$(basename $$t _fuzz); \
@@ -161,7 +163,7 @@ lint:
 	mk/lint
 
 quickstart: deps-build
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) all
 	mk/quickstart $(BUILD)
 
 # ---- install ----
@@ -170,7 +172,8 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
 	    $(DESTDIR)$(SYSCONFDIR)/init.d $(DESTDIR)$(SYSCONFDIR)/logrotate.d \
-	    $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
+	    $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d \
+	    $(DESTDIR)$(SYSCONFDIR)/disco
 	install -s -m 755 $(BUILD)/bin/discod $(DESTDIR)$(SBINDIR)/discod
 	install -s -m 755 $(BUILD)/bin/discoctl $(DESTDIR)$(BINDIR)/discoctl
 	for d in $(DAEMONS); do install -s -m 755 $(BUILD)/bin/$$d $(DESTDIR)$(LIBEXECDIR)/$$d || exit 1; done

@@ -23,7 +23,7 @@ printed(struct table *t)
 
 START_TEST(columns_are_two_spaces_apart_and_the_last_is_not_padded)
 {
-	struct table	*t = table_new();
+	struct table	*t = table_new(2);
 	char		*got;
 
 	table_row(t, "%s\t%s\t%s", "Node", "Address", "DC");
@@ -38,7 +38,7 @@ END_TEST
 
 START_TEST(sorting_leaves_the_heading_on_top)
 {
-	struct table	*t = table_new();
+	struct table	*t = table_new(2);
 	char		*got;
 
 	table_row(t, "Z");
