@@ -193,6 +193,24 @@ warn_unused(const struct build *b)
 	}
 }
 
+/* Who switches protection on is not to be left believing that it is there. */
+static void
+refuse_promises(const struct build *b)
+{
+	const struct value *v;
+	size_t i;
+
+	for (i = 0; i < KEY_MAX; i++) {
+		v = &b->v->v[i];
+		if ((config_keys[i].flags & KF_REFUSE) && v->truth)
+			problem(b->p, v->where, "%s: not supported in this "
+			    "version: the protection that it promises would "
+			    "not be there; remove it, and keep strangers out "
+			    "with encrypt and a firewall",
+			    config_keys[i].path);
+	}
+}
+
 static void
 check_bootstrap(const struct build *b)
 {
@@ -368,6 +386,7 @@ check_rules(const struct build *b)
 		warning(&b->c->warnings, v_where(v, KEY_DEF_QUERY_TIME),
 		    "default_query_time is above max_query_time, which bounds "
 		    "it");
+	refuse_promises(b);
 	warn_unused(b);
 }
 

@@ -26,7 +26,8 @@ enum {
 	KF_FIXED = 1,	/* a running suite keeps what it started with */
 	KF_SECRET = 2,	/* never shown */
 	KF_IDLE = 4,	/* accepted and checked; nothing here acts on it */
-	KF_WARN = 8	/* the same, and whoever sets it must hear so */
+	KF_WARN = 8,	/* the same, and whoever sets it must hear so */
+	KF_REFUSE = 16	/* promises protection that is not there: an error */
 };
 
 enum key_type {
@@ -254,7 +255,7 @@ enum key_type {
 	K(AP_ZONE, "autopilot.redundancy_zone_tag", STR, NULL, KF_IDLE)	\
 	K(AP_VERSION, "autopilot.upgrade_version_tag", STR, NULL, KF_IDLE) \
 									\
-	K(ACL_ENABLED, "acl.enabled", BOOL, "false", KF_WARN)		\
+	K(ACL_ENABLED, "acl.enabled", BOOL, "false", KF_REFUSE)		\
 	K(ACL_DEFAULT, "acl.default_policy", STR, "allow", KF_IDLE)	\
 	K(ACL_DOWN, "acl.down_policy", STR, "extend-cache", KF_IDLE)	\
 	K(ACL_POLICY_TTL, "acl.policy_ttl", DUR, "30s", KF_IDLE)	\
@@ -278,11 +279,11 @@ enum key_type {
 	K(CA_PATH, "ca_path", STR, NULL, KF_IDLE)			\
 	K(CERT_FILE, "cert_file", STR, NULL, KF_IDLE)			\
 	K(KEY_FILE, "key_file", STR, NULL, KF_IDLE|KF_SECRET)		\
-	K(VERIFY_IN, "verify_incoming", BOOL, "false", KF_WARN)		\
-	K(VERIFY_IN_RPC, "verify_incoming_rpc", BOOL, "false", KF_WARN)	\
-	K(VERIFY_IN_HTTPS, "verify_incoming_https", BOOL, "false", KF_WARN) \
-	K(VERIFY_OUT, "verify_outgoing", BOOL, "false", KF_WARN)	\
-	K(VERIFY_NAME, "verify_server_hostname", BOOL, "false", KF_WARN) \
+	K(VERIFY_IN, "verify_incoming", BOOL, "false", KF_REFUSE)		\
+	K(VERIFY_IN_RPC, "verify_incoming_rpc", BOOL, "false", KF_REFUSE)	\
+	K(VERIFY_IN_HTTPS, "verify_incoming_https", BOOL, "false", KF_REFUSE) \
+	K(VERIFY_OUT, "verify_outgoing", BOOL, "false", KF_REFUSE)	\
+	K(VERIFY_NAME, "verify_server_hostname", BOOL, "false", KF_REFUSE) \
 	K(TLS_MIN, "tls_min_version", STR, "tls12", KF_IDLE)		\
 	K(TLS_SUITES, "tls_cipher_suites", STR, NULL, KF_IDLE)		\
 	K(TLS_PREFER, "tls_prefer_server_cipher_suites", BOOL, "false",	\

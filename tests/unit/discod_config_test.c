@@ -314,6 +314,16 @@ static const struct { const char *text, *want; } bad[] = {
 	    "Both the ui and ui-dir flags were specified" },
 	{ "{" BASE ", \"acl\": {\"default_policy\": \"maybe\"}}",
 	    "acl.default_policy: \"maybe\" is none of: allow deny" },
+#define REFUSED(key, json)						\
+	{ "{" BASE ", " json "}", key ": not supported in this version: the "	\
+	    "protection that it promises would not be there" }
+	REFUSED("acl.enabled", "\"acl\": {\"enabled\": true}"),
+	REFUSED("verify_incoming", "\"verify_incoming\": true"),
+	REFUSED("verify_incoming_rpc", "\"verify_incoming_rpc\": true"),
+	REFUSED("verify_incoming_https", "\"verify_incoming_https\": true"),
+	REFUSED("verify_outgoing", "\"verify_outgoing\": true"),
+	REFUSED("verify_server_hostname",
+	    "\"verify_server_hostname\": true"),
 	{ "{" BASE ", \"disco\": {\"sandbox\": \"maybe\"}}",
 	    "disco.sandbox: \"maybe\" is none of" },
 	{ "{" BASE ", \"retry_join\": [\"provider=aws tag_key=x\"]}",
@@ -502,9 +512,11 @@ START_TEST(keys_without_effect_are_warned_about_when_they_mislead)
 {
 	struct got g;
 
-	build_ok(&g, "{" BASE ", \"acl\": {\"enabled\": true}, "
-	    "\"verify_incoming\": false, \"limits\": {\"rpc_max_burst\": 5}}");
-	ck_assert(any_line(&g.c.warnings, "acl.enabled is accepted, but"));
+	build_ok(&g, "{" BASE ", \"acl\": {\"enabled\": false}, "
+	    "\"verify_incoming\": false, \"ui\": true, "
+	    "\"limits\": {\"rpc_max_burst\": 5}}");
+	ck_assert(any_line(&g.c.warnings, "ui is accepted, but"));
+	ck_assert(!any_line(&g.c.warnings, "acl.enabled"));
 	ck_assert(!any_line(&g.c.warnings, "verify_incoming"));
 	ck_assert(!any_line(&g.c.warnings, "rpc_max_burst"));
 	got_clear(&g);
