@@ -75,6 +75,7 @@ main(int argc, char **argv)
 {
 	struct parent	p = { .waiter = -1, .pid_fd = -1, .exit_status = 1 };
 
+	start_stdio();
 	log_init("discod");
 	configure(&p, argc, argv);
 	notify_init(&p);

@@ -82,6 +82,29 @@ kid_wanted(const struct parent *p, enum proc proc)
 
 /* ---- the new process ---- */
 
+/*
+ * Libraries obey variables, and whoever started us may have secrets in his:
+ * a child gets none but these.
+ */
+static const char *const kept_env[] = {
+	"TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS"
+};
+
+static char **
+child_env(void)
+{
+	char		**env = xcalloc(NELEM(kept_env) + 3, sizeof(*env));
+	const char	*value;
+	size_t		 i, n = 0;
+
+	env[n++] = xstrdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+	env[n++] = xstrdup("LANG=C.UTF-8");
+	for (i = 0; i < NELEM(kept_env); i++)
+		if ((value = getenv(kept_env[i])) != NULL)
+			xasprintf(&env[n++], "%s=%s", kept_env[i], value);
+	return env;
+}
+
 __attribute__((noreturn)) static void
 exec_kid(struct kid *k, const char *path, int link)
 {
@@ -104,7 +127,7 @@ exec_kid(struct kid *k, const char *path, int link)
 		(void)signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	execv(path, argv);
+	execve(path, argv, child_env());
 	dprintf(STDERR_FILENO, "%s: %s\n", path, strerror(errno));
 	_exit(126);
 }
@@ -478,15 +501,17 @@ on_exit_of(struct kid *k, int status)
 void
 kids_reap(struct parent *p)
 {
-	struct kid	*k;
-	size_t		 i;
-	int		 status;
+	size_t	i;
+	pid_t	pid;
+	int	status;
 
-	for (i = 0; i < PROC_MAX; i++) {
-		k = &p->kids[i];
-		if (k->pid != 0 && waitpid(k->pid, &status, WNOHANG) == k->pid)
-			on_exit_of(k, status);
-	}
+	/* As process 1 of a container we inherit what scripts leave behind. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (i = 0; i < PROC_MAX; i++)
+			if (p->kids[i].pid == pid) {
+				on_exit_of(&p->kids[i], status);
+				break;
+			}
 }
 
 bool

@@ -80,6 +80,8 @@ struct parent {
 };
 
 /* ---- start.c: errors before everything runs ---- */
+/* Standard input, output and error are open, somewhere. */
+void start_stdio(void);
 /* Says why on standard error and in the log, undoes what was done, exits 1. */
 __attribute__((noreturn, format(printf, 2, 3)))
 void start_fail(struct parent *, const char *fmt, ...);

@@ -80,9 +80,28 @@ start_detach(struct parent *p)
 		close(fds[1]);
 		_exit(read(fds[0], &c, 1) == 1 ? 0 : 1);
 	}
-	close(fds[0]);
-	p->waiter = fds[1];
+	/* What else the one who started us had open is not for us to keep. */
+	if (dup2(fds[1], 3) == -1)
+		start_fail(p, "cannot start in the background: %s",
+		    strerror(errno));
+	(void)close_range(4, ~0u, 0);
+	(void)fcntl(3, F_SETFD, FD_CLOEXEC);
+	p->waiter = 3;
 	(void)setsid();
+}
+
+/* With one of the first three closed, a file or a socket of ours would take
+ * its place, and get what is printed. */
+void
+start_stdio(void)
+{
+	int	fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
 }
 
 static bool

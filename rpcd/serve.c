@@ -199,11 +199,22 @@ source_close(struct source *src)
 
 /* ---- reading ---- */
 
-/* Keeps bytes of a stream for later: uncredited, so it is a window at most. */
+/*
+ * Keeps bytes of a stream for later: uncredited, so it is a window at most.
+ * One that always has a request ahead never lets it run empty, so what was
+ * read makes room here.
+ */
 static void
 source_keep(struct source *src, const uint8_t *p, size_t n)
 {
-	wb_bytes(&src->ahead, p, n);
+	struct wbuf	*b = &src->ahead;
+
+	if (src->ahead_off > b->len / 2) {
+		b->len -= src->ahead_off;
+		memmove(b->p, b->p + src->ahead_off, b->len);
+		src->ahead_off = 0;
+	}
+	wb_bytes(b, p, n);
 	src->client->buffered += n;
 }
 

@@ -18,7 +18,6 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/disco-test.XXXXXX")
 chmod 755 "$T"
 TAG=d$$
 NODES=
-PEERS=		# real programs started with run_on, by pid
 FAILED=0
 COUNT=0
 START=$(date +%s)
@@ -176,7 +175,7 @@ run_on() {
 	local n=$1 log=$2
 	shift 2
 	(cd "$T/$n" && exec ip netns exec "$(ns "$n")" "$@") >>"$T/$n/$log" 2>&1 &
-	PEERS="$PEERS $!"
+	disown		# or bash reports how it ended
 }
 
 # ---- asking ----

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "common/log.h"
 #include "rpcd/forward.h"
+#include "rpcd/mux.h"
 #include "rpcd/rpc_stream.h"
 #include "rpcd/serve.h"
 
@@ -588,6 +590,129 @@ START_TEST(client_that_goes_away_cancels_its_calls)
 }
 END_TEST
 
+/* ---- a client that always has requests ahead ---- */
+
+#define PIPE_BODY	60000
+#define PIPE_CALLS	500
+
+struct piper {
+	struct world		*w;
+	struct mux		*mux;
+	struct yamux_stream	*ys;
+	struct rpc_reader	 reader;
+	size_t			 sent, got;
+};
+
+static void
+piper_send(struct piper *x)
+{
+	static uint8_t	 body[PIPE_BODY];
+	struct wbuf	 b;
+
+	if (x->sent == PIPE_CALLS)
+		return;
+	x->sent++;
+	wb_init(&b, 0);
+	rpc_put_request(&b, x->sent, "Test.Echo");
+	mp_raw(&b, body, sizeof(body));
+	yamux_send(x->ys, b.p, b.len);
+	wb_free(&b);
+}
+
+static void
+piper_data(struct yamux_stream *ys, const uint8_t *p, size_t n, void *arg)
+{
+	struct piper	*x = arg;
+	size_t		 used;
+
+	yamux_consumed(ys, n);
+	for (; n > 0; p += used, n -= used) {
+		if (rpc_reader_feed(&x->reader, p, n, &used) != RPC_MESSAGE)
+			continue;
+		rpc_reader_clear(&x->reader);
+		piper_send(x);
+		if (++x->got == PIPE_CALLS)
+			ev_stop(x->w->ev);
+	}
+}
+
+static void
+piper_end(struct yamux_stream *ys, void *arg)
+{
+	(void)arg;
+	ck_abort_msg("stream %u ended", yamux_id(ys));
+}
+
+static void
+piper_dead(const char *why, void *arg)
+{
+	(void)arg;
+	ck_abort_msg("session ended: %s", why);
+}
+
+static const struct mux_ops piper_mux_ops = {
+	.data = piper_data, .fin = piper_end, .reset = piper_end,
+	.dead = piper_dead
+};
+
+static void
+piper_connected(struct stream *s, void *arg)
+{
+	struct piper	*x = arg;
+
+	stream_write(s, "\4", 1);
+	x->mux = mux_new(x->w->ev, s, true, &piper_mux_ops, x);
+	x->ys = yamux_open(mux_yamux(x->mux), x);
+	while (x->sent < 3)
+		piper_send(x);
+	mux_flush(x->mux);
+}
+
+static size_t
+piper_bytes(struct stream *s, const uint8_t *p, size_t n, void *arg)
+{
+	(void)s;
+	return mux_data(((struct piper *)arg)->mux, p, n);
+}
+
+static void
+piper_closed(struct stream *s, const char *why, void *arg)
+{
+	(void)s;
+	(void)arg;
+	ck_abort_msg("closed: %s", str_or(why, "EOF"));
+}
+
+static const struct stream_ops piper_ops = {
+	.connected = piper_connected, .data = piper_bytes,
+	.closed = piper_closed
+};
+
+START_TEST(requests_ahead_do_not_pile_up)
+{
+	struct world	*w = xcalloc(1, sizeof(*w));
+	struct piper	 x = { .w = w };
+	struct stream	*s;
+	size_t		 before;
+
+	world_init(w);
+	rpc_reader_init(&x.reader);
+	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	s = stream_connect(w->ev, (struct sockaddr *)&w->addr,
+	    sizeof(w->addr), NULL, 0, 1000, &piper_ops, &x);
+	spin(w, 15000);
+	ck_assert_uint_eq(x.got, PIPE_CALLS);
+	/* 30 MB went through; some windows' worth may be there. */
+	ck_assert_uint_lt(mallinfo2().uordblks + mallinfo2().hblkhd,
+	    before + (4u << 20));
+	mux_free(x.mux);
+	stream_free(s);
+	rpc_reader_clear(&x.reader);
+	world_clear(w);
+	free(w);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -612,6 +737,7 @@ main(void)
 	tcase_add_test(tc, plain_connection_serves_in_order);
 	tcase_add_test(tc, other_types_and_silence_are_closed);
 	tcase_add_test(tc, client_that_goes_away_cancels_its_calls);
+	tcase_add_test(tc, requests_ahead_do_not_pile_up);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);
