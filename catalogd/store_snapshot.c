@@ -214,8 +214,12 @@ restore_index(struct store *s, const struct snap_index *x)
 		if (strcmp(key, tables[i].key) == 0)
 			*table_index(s, i) = x->value;
 	if (strncmp(key, "service.", 8) == 0 &&
-	    (set = set_find(s, key + 8)) != NULL)
+	    (set = set_find(s, key + 8)) != NULL) {
 		set->index = x->value;
+		/* Its rows came in another order than they were registered,
+		 * and may spell it in several ways; the trees ignore case. */
+		str_set(&set->name, key + 8);
+	}
 }
 
 static void

@@ -654,6 +654,50 @@ START_TEST(snapshot_brings_back_rows_and_indexes)
 }
 END_TEST
 
+/* What a store that was restored writes is what it was restored from. */
+static void
+restore_from(struct fixture *g, const struct fixture *f)
+{
+	struct wbuf a, b;
+	const char *why;
+
+	wb_init(&a, 0);
+	wb_init(&b, 0);
+	store_dump(f->s, &a);
+	ck_assert_int_eq(store_restore(g->s, f->index, a.p, a.len, &why), 0);
+	store_dump(g->s, &b);
+	ck_assert_uint_eq(a.len, b.len);
+	ck_assert_mem_eq(a.p, b.p, a.len);
+	wb_free(&a);
+	wb_free(&b);
+}
+
+static bool
+take_name(const char *name, void *arg)
+{
+	*(const char **)arg = name;
+	return true;
+}
+
+START_TEST(snapshot_brings_back_the_first_spelling_of_a_name)
+{
+	struct fixture f, g;
+	const char *name = NULL;
+
+	setup(&f);
+	setup(&g);
+	put_node(&f, "", "n1", "10.0.0.1");
+	put_node(&f, "", "n2", "10.0.0.2");
+	put_service(&f, "n2", "web2", "Web");
+	put_service(&f, "n1", "web1", "web");
+	restore_from(&g, &f);
+	store_each_name(g.s, take_name, &name);
+	ck_assert_str_eq(name, "Web");
+	teardown(&f);
+	teardown(&g);
+}
+END_TEST
+
 START_TEST(cut_snapshot_is_refused)
 {
 	struct fixture f, g;
@@ -703,4 +747,5 @@ UNIT_MAIN("catalogd_store",
     malformed_entry_is_an_error_and_no_change,
     coordinates_keep_the_latest_and_forget_unknown_nodes,
     snapshot_brings_back_rows_and_indexes,
+    snapshot_brings_back_the_first_spelling_of_a_name,
     cut_snapshot_is_refused)
