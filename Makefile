@@ -56,7 +56,7 @@ RAFT_CFLAGS = -isystem $(RAFTDIR)/include
 RAFT_A	 = $(RAFTDIR)/lib/libraft.a
 
 LIBS_common   = -lbsd -luv -lyajl -lmsgpackc -lseccomp -lresolv
-LIBS_discod   =
+LIBS_discod   = -lm
 LIBS_gossipd  = -lcrypto -lm
 LIBS_rpcd     =
 LIBS_catalogd = $(RAFT_A) -lmd -lcrypto -lz -lm -luv
