@@ -12,6 +12,13 @@ set -u
 	exit 0
 }
 
+# In a plain chroot the root is no mount point, which `ip netns exec` needs:
+# make it one, for this test alone.
+if ! mountpoint -q /; then
+	exec unshare -m --propagation private sh -c 'd=$(mktemp -d) && mount --rbind / "$d" &&
+	    exec chroot "$d" sh -c '\''cd "$1" && shift && exec "$@"'\'' sh "$@"' sh "$PWD" "$0" "$@"
+fi
+
 BUILD=${BUILD:-build}
 BIN=$(cd "$BUILD/bin" && pwd) || exit 1
 T=$(mktemp -d "${TMPDIR:-/tmp}/disco-test.XXXXXX")
