@@ -16,7 +16,7 @@ set -u
 # make it one, for this test alone.
 if ! mountpoint -q /; then
 	exec unshare -m --propagation private sh -c 'd=$(mktemp -d) && mount --rbind / "$d" &&
-	    exec chroot "$d" sh -c '\''cd "$1" && shift && exec "$@"'\'' sh "$@"' sh "$PWD" "$0" "$@"
+	    exec chroot "$d" sh -c '\''cd "$1" && shift && exec "$@"'\'' sh "$@"' sh "$OLDPWD" "$0" "$@"
 fi
 
 BUILD=${BUILD:-build}
