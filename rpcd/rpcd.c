@@ -50,7 +50,7 @@ on_conf_item(struct child *c, enum conf_kind kind, struct rbuf *b, void *arg)
 static void
 set_limits(struct rpcd *r)
 {
-	struct serve_limits	 l;
+	struct serve_limits	 l = { 0 };
 
 	l.handshake_ms = (uint64_t)(r->conf.rpc_handshake_timeout / NS_PER_MS);
 	l.conns_per_ip = (size_t)r->conf.max_conns_per_client;

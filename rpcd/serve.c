@@ -31,6 +31,7 @@
 #define HOLD_MS		2000
 #define STREAMS_MAX	16384		/* a connection; many reads block */
 #define MEMORY_MAX	(512u << 20)	/* buffered for all connections */
+#define SOURCE_COST	1024		/* of it for an open stream */
 #define FINISH_MS	5000
 
 enum { TYPE_PLAIN = 0, TYPE_MULTIPLEX = 4 };
@@ -67,6 +68,7 @@ struct client {
 	size_t			 nsources;
 	size_t			 buffered;	/* requests, partly read */
 	size_t			 accounted;	/* of serve->memory */
+	bool			 doomed;	/* to be closed next turn */
 };
 TAILQ_HEAD(clients, client);
 
@@ -95,19 +97,40 @@ static void	 client_drop(struct client *);
 
 /* ---- memory ---- */
 
-/* Counts what the client makes us keep; over the limit it is closed. */
+/*
+ * Full: the one who has most of it goes.  Were it the one that asked last, a
+ * silent hog would have everybody else closed.
+ */
+static void
+drop_largest(struct serve *s)
+{
+	struct client	*c, *most = NULL;
+
+	TAILQ_FOREACH(c, &s->clients, entry)
+		if (most == NULL || c->accounted > most->accounted)
+			most = c;
+	if (most == NULL)
+		return;
+	if (most->mux != NULL)
+		mux_fail(most->mux, "memory for requests and answers is full");
+	else if (!most->doomed) {
+		most->doomed = true;
+		stream_deadline(most->stream, 1);
+	}
+}
+
+/* Counts what the client makes us keep. */
 static void
 client_account(struct client *c)
 {
 	struct serve	*s = c->serve;
-	size_t		 now = c->buffered;
+	size_t		 now = c->buffered + c->nsources * SOURCE_COST;
 
 	now += c->mux != NULL ? mux_queued(c->mux) : stream_queued(c->stream);
 	s->memory = s->memory - c->accounted + now;
 	c->accounted = now;
-	if (s->memory <= MEMORY_MAX || c->mux == NULL)
-		return;
-	mux_fail(c->mux, "memory for requests and answers is full");
+	if (s->memory > s->limits.memory)
+		drop_largest(s);
 }
 
 /* ---- sources ---- */
@@ -515,9 +538,8 @@ plain_data(struct client *c, const uint8_t *p, size_t n)
 
 	res = rpc_reader_feed(&src->reader, p, n, &used);
 	c->buffered += used;
-	if (res == RPC_BAD || c->serve->memory > MEMORY_MAX) {
-		log_info("client %s: closed: %s", c->text, res == RPC_BAD ?
-		    "malformed request" : "memory for requests is full");
+	if (res == RPC_BAD) {
+		log_info("client %s: closed: malformed request", c->text);
 		client_drop(c);
 		return n;
 	}
@@ -645,6 +667,7 @@ serve_new(struct ev *ev, struct calls *calls)
 	TAILQ_INIT(&s->held);
 	s->limits.handshake_ms = HANDSHAKE_MS;
 	s->limits.conns_per_ip = CONNS_PER_IP;
+	s->limits.memory = MEMORY_MAX;
 	s->hold_timer = ev_timer_new(ev, on_hold_timer, s);
 	return s;
 }
@@ -656,6 +679,7 @@ serve_set_limits(struct serve *s, const struct serve_limits *l)
 	    HANDSHAKE_MS;
 	s->limits.conns_per_ip = l->conns_per_ip > 0 ? l->conns_per_ip :
 	    CONNS_PER_IP;
+	s->limits.memory = l->memory > 0 ? l->memory : MEMORY_MAX;
 }
 
 void

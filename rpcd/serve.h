@@ -13,9 +13,11 @@
 
 struct serve;
 
+/* 0: the usual one. */
 struct serve_limits {
 	uint64_t	 handshake_ms;
 	size_t		 conns_per_ip;
+	size_t		 memory;	/* requests and answers, of all */
 };
 
 /* calls: those on the link to catalogd. */

@@ -723,6 +723,79 @@ START_TEST(requests_ahead_do_not_pile_up)
 }
 END_TEST
 
+/* Half a request: the rest never comes. */
+static void
+write_half(struct world *w, int fd)
+{
+	static uint8_t	 body[600 << 10];
+	struct wbuf	 b;
+	size_t		 at = 0;
+	ssize_t		 n;
+
+	wb_init(&b, 0);
+	wb_u8(&b, 0);
+	rpc_put_request(&b, 1, "Test.Echo");
+	mp_raw(&b, body, sizeof(body));
+	for (; at < b.len - 1; spin(w, 5))
+		if ((n = send(fd, b.p + at, b.len - 1 - at, MSG_DONTWAIT)) > 0)
+			at += (size_t)n;
+	wb_free(&b);
+}
+
+START_TEST(the_one_that_fills_the_memory_is_closed_and_no_other)
+{
+	struct world		*w = xcalloc(1, sizeof(*w));
+	struct serve_limits	 l = { .memory = 640u << 10 };
+	static uint8_t		 body[100 << 10] = { 0xdb, 0, 1, 0x8f, 0xfb };
+	uint8_t			 c;
+	int			 small, hog;
+
+	world_init(w);
+	serve_set_limits(w->serve, &l);
+	small = connect_raw(w);
+	ck_assert_int_eq(write(small, "\0", 1), 1);
+	hog = connect_raw(w);
+	write_half(w, hog);
+	spin(w, 200);
+	call(w, 2, "Test.Echo", CALL_ANY_SERVER, CALL_WRITE, body,
+	    sizeof(body));
+	run(w, 1);
+	ck_assert_int_eq(w->answers[2].status, CALL_OK);
+	ck_assert_int_eq(recv(small, &c, 1, MSG_DONTWAIT), -1);
+	spin(w, 50);
+	ck_assert_uint_eq(serve_nconns(w->serve), 2);
+	close(small);
+	close(hog);
+	world_clear(w);
+	free(w);
+}
+END_TEST
+
+/* Streams cost memory even when nothing is on them. */
+START_TEST(idle_streams_count)
+{
+	struct world		*w = xcalloc(1, sizeof(*w));
+	struct serve_limits	 l = { .memory = 100u << 10 };
+	struct yamux_frame	 f = { 0, YAMUX_UPDATE, YAMUX_SYN, 1, 0 };
+	uint8_t			 h[YAMUX_HEADER], type = 4;
+	int			 fd;
+
+	world_init(w);
+	serve_set_limits(w->serve, &l);
+	fd = connect_raw(w);
+	ck_assert_int_eq(write(fd, &type, 1), 1);
+	for (f.id = 1; f.id < 400; f.id += 2) {
+		yamux_frame_write(&f, h);
+		ck_assert_int_eq(write(fd, h, sizeof(h)), sizeof(h));
+	}
+	spin(w, 100);
+	ck_assert_uint_eq(serve_nconns(w->serve), 0);
+	close(fd);
+	world_clear(w);
+	free(w);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -748,6 +821,9 @@ main(void)
 	tcase_add_test(tc, other_types_and_silence_are_closed);
 	tcase_add_test(tc, client_that_goes_away_cancels_its_calls);
 	tcase_add_test(tc, requests_ahead_do_not_pile_up);
+	tcase_add_test(tc,
+	    the_one_that_fills_the_memory_is_closed_and_no_other);
+	tcase_add_test(tc, idle_streams_count);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);
