@@ -35,8 +35,9 @@ struct session {
 	struct stream		*stream;
 	enum session_kind	 kind;
 	struct frame		 frame;
-	size_t			 buffered;
+	size_t			 buffered;	/* either way */
 	bool			 connected;
+	bool			 answered;	/* it ends when that is sent */
 	char			 peer[ADDR_TEXT_MAX];
 	/* ours */
 	bool			 join;
@@ -54,7 +55,7 @@ struct net {
 	unsigned		 nin;
 	size_t			 buffered;
 	struct wbuf		 out, msg;
-	uint64_t		 send_warn_at, drop_warn_at;
+	uint64_t		 send_warn_at, drop_warn_at, full_warn_at;
 	struct mmsghdr		 hdr[UDP_BATCH];
 	struct iovec		 iov[UDP_BATCH];
 	struct sockaddr_storage	 from[UDP_BATCH];
@@ -219,14 +220,23 @@ write_frame(struct session *s, bool answer, const struct wbuf *msg)
 	return true;
 }
 
-/* The last word on a stream: it closes when that is sent. */
+/*
+ * The last word on a stream: it closes when that is sent.  Until then it
+ * counts: whoever asks and does not read has a place, not any number of them.
+ */
 static void
 session_finish(struct session *s, const struct wbuf *msg)
 {
 	if (msg != NULL && !write_frame(s, true, msg))
 		log_warnx("stream from %s: the answer is too large", s->peer);
-	stream_finish(s->stream);
-	session_free(s);
+	if (stream_queued(s->stream) == 0) {
+		session_end(s, NULL);
+		return;
+	}
+	s->answered = true;
+	session_buffered(s, stream_queued(s->stream));
+	stream_pause(s->stream);
+	stream_shutdown(s->stream);
 }
 
 static struct wbuf *
@@ -483,6 +493,16 @@ on_connected(struct stream *st, void *arg)
 		session_end(s, "our state is too large");
 }
 
+static void
+on_drained(struct stream *st, void *arg)
+{
+	struct session	*s = arg;
+
+	(void)st;
+	if (s->answered)
+		session_end(s, NULL);
+}
+
 /* As Go's net package says it, which scripts and people know. */
 static void
 on_closed(struct stream *st, const char *why, void *arg)
@@ -511,6 +531,7 @@ on_closed(struct stream *st, const char *why, void *arg)
 static const struct stream_ops session_ops = {
 	.connected = on_connected,
 	.data = on_data,
+	.drained = on_drained,
 	.closed = on_closed,
 };
 
@@ -536,7 +557,11 @@ on_accept(int fd, const struct sockaddr_storage *ss, void *arg)
 	struct session	*s;
 
 	if (g->net->nin >= STREAMS_MAX) {
-		log_warnx("%u streams at once: one more is closed", STREAMS_MAX);
+		if (gossipd_now() >= g->net->full_warn_at) {
+			g->net->full_warn_at = gossipd_now() + WARN_NS;
+			log_warnx("%u streams at once: more are closed",
+			    STREAMS_MAX);
+		}
 		close(fd);
 		return;
 	}

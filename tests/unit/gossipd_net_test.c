@@ -1,0 +1,272 @@
+/*
+ * What strangers do to the stream port: they ask and do not read, and come in
+ * numbers.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "gossipd/gossipd.h"
+
+#define MEMBERS	1500
+
+/* gossipd.c's, which is not linked here. */
+uint64_t
+gossipd_now(void)
+{
+	return ev_hrtime();
+}
+
+void
+gossipd_foreign(struct gossipd *g, struct span name)
+{
+	(void)g;
+	(void)name;
+}
+
+bool
+gossipd_allowed(const struct gossipd *g, const struct gaddr *a)
+{
+	(void)g;
+	(void)a;
+	return true;
+}
+
+static void
+no_send(void *arg, const struct gaddr *to, bool crc, const uint8_t *p,
+    size_t n)
+{
+	(void)arg;
+	(void)to;
+	(void)crc;
+	(void)p;
+	(void)n;
+}
+
+static const char *
+all_in(void *arg, const struct swim_said *a, size_t n, bool join)
+{
+	(void)arg;
+	(void)a;
+	(void)n;
+	(void)join;
+	return NULL;
+}
+
+static void
+no_member(void *arg, enum serf_event ev, const struct serf_member *m)
+{
+	(void)arg;
+	(void)ev;
+	(void)m;
+}
+
+static const struct serf_ops ops = {
+	.send = no_send, .admit = all_in, .member = no_member
+};
+
+struct world {
+	struct gossipd		 g;
+	struct ev_timer		*limit;
+	struct sockaddr_in	 addr;
+};
+
+static void
+on_limit(void *arg)
+{
+	ev_stop(((struct world *)arg)->g.ev);
+}
+
+static void
+spin(struct world *w, uint64_t ms)
+{
+	ev_timer_set(w->limit, ms);
+	ev_run(w->g.ev);
+}
+
+static int
+bound(struct world *w, int type)
+{
+	int	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&w->addr,
+	    sizeof(w->addr)), 0);
+	return fd;
+}
+
+/* A table that is a few hundred kilobytes long. */
+static void
+fill(struct world *w)
+{
+	struct ml_alive	 a = {
+		.addr = span_of("\x0a\0\0\x63", 4), .inc = 1, .port = 8301,
+		.vsn = span_of("\1\5\2\2\5\4", 6)
+	};
+	uint8_t		 meta[256] = { 0xff };
+	char		 name[16];
+	struct wbuf	 b;
+	int		 i;
+
+	wb_init(&b, 0);
+	a.meta = span_of(meta, sizeof(meta));
+	for (i = 0; i < MEMBERS; i++) {
+		(void)snprintf(name, sizeof(name), "m%d", i);
+		a.node = span_str(name);
+		wb_reset(&b);
+		wb_u8(&b, ML_ALIVE);
+		body_encode(&ml_alive_body, &a, &b);
+		serf_input(w->g.serf, gossipd_now(), &(struct gaddr){ 0 }, b.p,
+		    b.len);
+	}
+	wb_free(&b);
+}
+
+static void
+world_init(struct world *w)
+{
+	static const uint8_t	 vsn[VSN_LEN] = { 1, 5, 2, 2, 5, 4 };
+	struct gossipd		*g = &w->g;
+	struct gaddr		 self = { .len = 4, .ip = { 10, 0, 0, 1 },
+				    .port = 8301 };
+	socklen_t		 len = sizeof(w->addr);
+	int			 small = 4096;
+	static char		 name[] = "n0";
+
+	log_init("test");
+	log_set_level(LOG_L_ERR);
+	memset(w, 0, sizeof(*w));
+	g->ev = ev_new();
+	g->agent.node_name = name;
+	g->idents = idents_new();
+	g->serf = serf_new(&serf_conf_lan, g->idents, &ops, g, 5);
+	serf_start(g->serf, gossipd_now(), span_str(name), &self,
+	    span_of("\xff\x80", 2), vsn);
+	layers_init(&g->layers, NULL);
+	g->layers.compress = false;
+	w->addr.sin_family = AF_INET;
+	w->addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	g->tcp_fd = bound(w, SOCK_STREAM);
+	(void)setsockopt(g->tcp_fd, SOL_SOCKET, SO_SNDBUF, &small,
+	    sizeof(small));
+	ck_assert_int_eq(listen(g->tcp_fd, 128), 0);
+	ck_assert_int_eq(getsockname(g->tcp_fd, (struct sockaddr *)&w->addr,
+	    &len), 0);
+	g->udp_fd = bound(w, SOCK_DGRAM);
+	w->limit = ev_timer_new(g->ev, on_limit, w);
+	net_start(g);
+}
+
+static void
+world_clear(struct world *w)
+{
+	struct gossipd	*g = &w->g;
+
+	net_stop(g);
+	serf_free(g->serf);
+	idents_free(g->idents);
+	layers_clear(&g->layers);
+	ev_timer_free(w->limit);
+	ev_free(g->ev);
+	close(g->tcp_fd);
+	close(g->udp_fd);
+}
+
+/* Asks for the whole table. */
+static int
+ask(struct world *w)
+{
+	struct ml_header	h = { 0 };
+	struct wbuf		b;
+	int			fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
+				    0), small = 4096;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&w->addr,
+	    sizeof(w->addr)), 0);
+	wb_init(&b, 0);
+	wb_u8(&b, ML_PUSHPULL);
+	body_encode(&ml_header_body, &h, &b);
+	ck_assert_int_eq(send(fd, b.p, b.len, MSG_NOSIGNAL), (ssize_t)b.len);
+	wb_free(&b);
+	spin(w, 5);
+	return fd;
+}
+
+START_TEST(the_whole_answer_arrives_then_the_end)
+{
+	static struct world	w;
+	static uint8_t		buf[65536];
+	ssize_t			n;
+	size_t			total = 0;
+	int			fd, i;
+
+	world_init(&w);
+	fill(&w);
+	fd = ask(&w);
+	for (i = 0; i < 2000; i++) {
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n == 0)
+			break;
+		if (n > 0)
+			total += (size_t)n;
+		spin(&w, 1);
+	}
+	ck_assert_int_eq(n, 0);
+	ck_assert_uint_gt(total, MEMBERS * 256);
+	close(fd);
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(who_asks_and_does_not_read_keeps_its_place)
+{
+	static struct world	w;
+	int			fd[140], i, refused = 0;
+	uint8_t			c;
+
+	world_init(&w);
+	fill(&w);
+	for (i = 0; i < 140; i++)
+		fd[i] = ask(&w);
+	spin(&w, 50);
+	for (i = 0; i < 140; i++) {
+		refused += recv(fd[i], &c, 1, MSG_DONTWAIT) <= 0;
+		close(fd[i]);
+	}
+	/* 128 at once, as peers have it. */
+	ck_assert_int_eq(refused, 12);
+	/* They went: there is room again. */
+	spin(&w, 300);
+	fd[0] = ask(&w);
+	spin(&w, 200);
+	ck_assert_int_eq(recv(fd[0], &c, 1, MSG_DONTWAIT), 1);
+	close(fd[0]);
+	world_clear(&w);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("gossipd_net");
+	TCase	*t = tcase_create("net");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, the_whole_answer_arrives_then_the_end);
+	tcase_add_test(t, who_asks_and_does_not_read_keeps_its_place);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
