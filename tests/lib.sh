@@ -15,8 +15,13 @@ set -u
 # In a plain chroot the root is no mount point, which `ip netns exec` needs:
 # make it one, for this test alone.
 if ! mountpoint -q /; then
-	exec unshare -m --propagation private sh -c 'd=$(mktemp -d) && mount --rbind / "$d" &&
-	    exec chroot "$d" sh -c '\''cd "$1" && shift && exec "$@"'\'' sh "$@"' sh "$OLDPWD" "$0" "$@"
+	unshare -m --propagation unchanged sh -c '
+		d=$(mktemp -d) && mount --rbind / "$d" && mount --make-rprivate "$d" || exit 1
+		chroot "$d" sh -c "cd \"\$1\" && exec \"\$2\"" sh "$1" "$2"
+		rc=$?
+		umount -R -l "$d" && rmdir "$d"
+		exit $rc' sh "$OLDPWD" "$0"
+	exit
 fi
 
 BUILD=${BUILD:-build}
