@@ -24,6 +24,12 @@ static const char *const subdirs[PROC_MAX] = {
 	[PROC_DNSD] = "dns",
 };
 
+const char *
+dirs_name(enum proc proc)
+{
+	return subdirs[proc];
+}
+
 char *
 dirs_of(const struct parent *p, enum proc proc)
 {
@@ -54,6 +60,21 @@ make_path(const char *path, mode_t mode)
 	return rc;
 }
 
+/* Not what is known by another name, too: that might be anybody's. */
+static void
+give_one(int dir, const char *name, uid_t uid, gid_t gid)
+{
+	struct stat	 st;
+	int		 fd;
+
+	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || st.st_nlink == 1))
+		(void)!fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
+	close(fd);
+}
+
 /* A data directory of Consul's is taken over: what is in it changes hands. */
 static void
 give_contents(int dir, uid_t uid, gid_t gid)
@@ -66,8 +87,7 @@ give_contents(int dir, uid_t uid, gid_t gid)
 		return;
 	while ((e = readdir(d)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			(void)!fchownat(dir, e->d_name, uid, gid,
-			    AT_SYMLINK_NOFOLLOW);
+			give_one(dir, e->d_name, uid, gid);
 	closedir(d);
 }
 
@@ -118,6 +138,8 @@ make_data_dirs(struct parent *p)
 static void
 make_run_dir(struct parent *p)
 {
+	struct stat	st;
+
 	if (make_path(p->cfg.run_dir, 0755) == -1 ||
 	    access(p->cfg.run_dir, W_OK | X_OK) == -1)
 		start_fail(p, "run directory %s: %s (give another -run-dir)",
@@ -125,8 +147,37 @@ make_run_dir(struct parent *p)
 	if (!p->as_root)
 		return;
 	xasprintf(&p->empty_dir, "%s/empty", p->cfg.run_dir);
-	if (make_path(p->empty_dir, 0555) == -1)
+	if (make_path(p->empty_dir, 0555) == -1 ||
+	    lstat(p->empty_dir, &st) == -1)
 		start_fail(p, "%s: %s", p->empty_dir, strerror(errno));
+	/* It becomes the root of processes of ours. */
+	if (!S_ISDIR(st.st_mode) || st.st_uid != 0 ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		start_fail(p, "%s: not a directory of root's that nobody else "
+		    "may write to: remove it, or give another -run-dir",
+		    p->empty_dir);
+}
+
+/* 0 with pid_fd open and locked; -1 with errno, and pid_fd open if it could
+ * not be locked. */
+static int
+open_pid_file(struct parent *p)
+{
+	struct stat	here, there;
+
+	for (;;) {
+		p->pid_fd = open(p->pid_path, O_RDWR | O_CREAT | O_NOFOLLOW |
+		    O_CLOEXEC, 0644);
+		if (p->pid_fd == -1 ||
+		    flock(p->pid_fd, LOCK_EX | LOCK_NB) == -1)
+			return -1;
+		/* One that ends just now may have removed it under us. */
+		if (fstat(p->pid_fd, &here) == 0 &&
+		    stat(p->pid_path, &there) == 0 &&
+		    here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+			return 0;
+		close(p->pid_fd);
+	}
 }
 
 /* Who holds the lock runs; who does not is a second one. */
@@ -141,11 +192,10 @@ lock_pid_file(struct parent *p)
 		p->pid_path = xstrdup(p->cfg.pid_file);
 	else
 		xasprintf(&p->pid_path, "%s/discod.pid", p->cfg.run_dir);
-	p->pid_fd = open(p->pid_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (p->pid_fd == -1)
-		start_fail(p, "pid_file: %s: %s", p->pid_path,
-		    strerror(errno));
-	if (flock(p->pid_fd, LOCK_EX | LOCK_NB) == -1) {
+	if (open_pid_file(p) == -1) {
+		if (p->pid_fd == -1)
+			start_fail(p, "pid_file: %s: %s", p->pid_path,
+			    strerror(errno));
 		n = read(p->pid_fd, old, sizeof(old) - 1);
 		old[n > 0 ? n : 0] = '\0';
 		old[strcspn(old, "\n")] = '\0';

@@ -96,6 +96,8 @@ void start_check_users(struct parent *);
 /* ---- dirs.c ---- */
 /* Run directory, the empty one, the pid file, data and log directories. */
 void dirs_make(struct parent *);
+/* The name of a child's directory in the data directory, or NULL. */
+const char *dirs_name(enum proc);
 /* takeover.c: what a Consul agent left in the data directory. */
 void takeover(struct parent *);
 /* Where a child writes, as the file system has it; NULL: nowhere.  Freed by
