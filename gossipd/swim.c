@@ -485,6 +485,21 @@ refute(struct swim *s, struct sview *v, uint32_t accused)
 	queue_alive(s, v);
 }
 
+/*
+ * A name is printed, written to files and handed to other programs; one that
+ * fits no packet together with the rest could never be passed on.
+ */
+static bool
+name_bad(struct span name)
+{
+	size_t	i;
+
+	for (i = 0; i < name.n && i <= NAME_MAX_LEN; i++)
+		if (name.p[i] < ' ' || name.p[i] == 0x7f)
+			return true;
+	return name.n == 0 || name.n > NAME_MAX_LEN;
+}
+
 static bool
 vsn_bad(const uint8_t vsn[VSN_LEN])
 {
@@ -540,9 +555,8 @@ swim_alive(struct swim *s, uint64_t now, const struct swim_said *a,
 	bool		 self = swim_is_self(s, a->name), take_over = false;
 	const char	*why;
 
-	if ((s->leaving && self) || a->name.n == 0 ||
-	    a->name.n > NAME_MAX_LEN || a->meta.n > META_MAX ||
-	    a->addr.len == 0 || vsn_bad(a->vsn))
+	if ((s->leaving && self) || (!bootstrap && name_bad(a->name)) ||
+	    a->meta.n > META_MAX || a->addr.len == 0 || vsn_bad(a->vsn))
 		return;
 	if (!bootstrap && (why = s->ops.admit(s->arg, a, 1, false)) != NULL) {
 		swim_note(s, SWIM_DEBUG, "member %.*s: alive ignored: %s",
@@ -704,6 +718,9 @@ swim_input(struct swim *s, uint64_t now, const struct gaddr *from,
 	case ML_SUSPECT:
 	case ML_DEAD:
 		body_decode(&ml_claim_body, &r, &c);
+		if (rb_ok(&r) && (name_bad(c.node) ||
+		    (c.from.n > 0 && name_bad(c.from))))
+			rb_fail(&r, "bad name");
 		if (!rb_ok(&r))
 			break;
 		if (msg[0] == ML_SUSPECT)

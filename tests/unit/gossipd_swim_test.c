@@ -355,6 +355,36 @@ START_TEST(short_or_impossible_versions_are_refused)
 }
 END_TEST
 
+START_TEST(names_that_cannot_be_passed_on_or_printed_are_refused)
+{
+	static uint8_t	 from[3000];
+	struct ml_claim	 c = { .inc = 1, .node = span_str("n1") };
+	struct ml_alive	 a = {
+		.addr = span_of("\x0a\0\0\x63", 4), .inc = 1, .port = 8301,
+		.meta = span_of("\xff\x80", 2),
+		.vsn = span_of("\1\5\2\2\5\4", 6)
+	};
+
+	mesh_cluster(&m, 2);
+	mesh_run(&m, 5000);
+	memset(from, 'x', sizeof(from));
+	c.from = span_of(from, sizeof(from));
+	inject(&m.node[0], &m.node[1], ML_SUSPECT, &ml_claim_body, &c);
+	inject(&m.node[0], &m.node[1], ML_DEAD, &ml_claim_body, &c);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	ck_assert(bcast_empty(swim_bcast(serf_swim(m.node[0].serf))));
+	a.node = span_str("new\nline");
+	inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	a.node = span_of("n1\0", 3);
+	inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_eq(swim_count(serf_swim(m.node[0].serf)), 2);
+	a.node = span_str("n\xc3\xa9 2");
+	inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_eq(swim_count(serf_swim(m.node[0].serf)), 3);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(foreign_addresses_are_repeated_as_they_came)
 {
 	static const uint8_t	 mapped[16] = {
@@ -561,6 +591,8 @@ main(void)
 	tcase_add_test(t, the_long_dead_leave_the_table_but_not_the_memory);
 	tcase_add_test(t, a_failed_node_that_is_back_is_found_again);
 	tcase_add_test(t, short_or_impossible_versions_are_refused);
+	tcase_add_test(t,
+	    names_that_cannot_be_passed_on_or_printed_are_refused);
 	tcase_add_test(t, foreign_addresses_are_repeated_as_they_came);
 	tcase_add_test(t, one_with_delegate_version_zero_poisons_an_exchange);
 	tcase_add_test(t, hearsay_of_death_only_makes_a_suspect);
