@@ -30,6 +30,7 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/disco-test.XXXXXX")
 chmod 755 "$T"
 TAG=d$$
 NODES=
+MADE_HOSTS=
 FAILED=0
 COUNT=0
 START=$(date +%s)
@@ -83,6 +84,8 @@ ip_of() { echo "10.0.0.$((${1#node} + 1))"; }
 
 net_up() { # COUNT
 	local i n
+	# A host's own file is laid over this one; the barest system has none.
+	[ -e /etc/hosts ] || { : >/etc/hosts; MADE_HOSTS=yes; }
 	ip netns add "${TAG}sw" || exit 1
 	ip netns exec "${TAG}sw" ip link add br0 type bridge
 	ip netns exec "${TAG}sw" ip link set br0 up
@@ -104,7 +107,7 @@ net_up() { # COUNT
 			echo "::1 localhost"
 			for i in $NODES; do echo "$(ip_of "$i") $i"; done
 		} >"/etc/netns/$(ns "$n")/hosts"
-		: >"/etc/netns/$(ns "$n")/resolv.conf"
+		[ ! -e /etc/resolv.conf ] || : >"/etc/netns/$(ns "$n")/resolv.conf"
 		echo "{}" >"$T/$n/consul.json"
 	done
 }
@@ -124,6 +127,7 @@ cleanup() {
 		ip netns del "$TAG$n" 2>/dev/null
 		rm -rf "/etc/netns/$TAG$n"
 	done
+	[ -z "$MADE_HOSTS" ] || rm -f /etc/hosts
 	if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
 }
 trap cleanup EXIT
