@@ -15,6 +15,7 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -440,6 +441,22 @@ list_socket_families(struct filter *f)
 			add_arg(f, &r);
 }
 
+/*
+ * A user namespace gives back within it every capability that was dropped, by
+ * clone() as by unshare().  The flags of clone3() are out of a filter's reach:
+ * libraries fall back.
+ */
+static void
+deny_exec(struct filter *f)
+{
+	struct arg_rule	new_user = { "clone", 0, SCMP_CMP_MASKED_EQ,
+			    CLONE_NEWUSER, CLONE_NEWUSER, EPERM };
+
+	add_all(f, SCMP_ACT_ERRNO(EPERM), denied_exec);
+	add_arg(f, &new_user);
+	add(f, SCMP_ACT_ERRNO(ENOSYS), "clone3");
+}
+
 /* All that is listed and nothing else. */
 static void
 only_listed(struct filter *f)
@@ -485,7 +502,7 @@ load_filter(const struct sandbox_role *role, char *err, size_t errlen)
 	note(&f, seccomp_attr_set(f.ctx, SCMP_FLTATR_CTL_TSYNC, 1),
 	    "all threads");
 	if (role->exec)
-		add_all(&f, SCMP_ACT_ERRNO(EPERM), denied_exec);
+		deny_exec(&f);
 	else
 		only_listed(&f);
 	if (f.rc == 0)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -333,10 +334,27 @@ admin_calls(void)
 	return 0;
 }
 
+static int
+new_namespaces(void)
+{
+	long	pid;
+
+	if (syscall(SYS_unshare, CLONE_NEWUSER) != -1 || errno != EPERM)
+		return 1;
+	pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL,
+	    NULL);
+	if (pid == 0)
+		_exit(0);
+	if (pid != -1 || errno != EPERM)
+		return 2;
+	return syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS ? 0 : 3;
+}
+
 START_TEST(role_with_exec_runs_scripts_but_nothing_administrative)
 {
 	works(&scripts, NULL, run_script);
 	works(&scripts, NULL, admin_calls);
+	works(&scripts, NULL, new_namespaces);
 }
 END_TEST
 
