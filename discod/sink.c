@@ -21,6 +21,8 @@
 #include "discod/parent.h"
 
 #define SINK_LINE 8704		/* a log line at its longest */
+#define READS_PER_TURN 16	/* a full pipe; one that floods us shall not
+				   keep us from the others */
 
 struct sink {
 	struct parent	*parent;
@@ -130,8 +132,9 @@ void
 sink_drain(struct sink *s)
 {
 	ssize_t	n;
+	int	i;
 
-	for (;;) {
+	for (i = 0; i < READS_PER_TURN; i++) {
 		n = read(s->rd, s->buf + s->len, sizeof(s->buf) - 1 - s->len);
 		if (n <= 0)
 			return;
