@@ -503,7 +503,8 @@ name_bad(struct span name)
 static bool
 vsn_bad(const uint8_t vsn[VSN_LEN])
 {
-	return vsn[VSN_PMAX] == 0 || vsn[VSN_PMIN] > vsn[VSN_PMAX] ||
+	return vsn[VSN_PMIN] == 0 || vsn[VSN_PMAX] == 0 ||
+	    vsn[VSN_PMIN] > vsn[VSN_PMAX] ||
 	    vsn[VSN_DMAX] == 0 || vsn[VSN_DMIN] > vsn[VSN_DMAX];
 }
 

@@ -43,7 +43,7 @@ enum probe_phase { PROBE_IDLE, PROBE_DIRECT, PROBE_INDIRECT };
 struct probe {
 	enum probe_phase	 phase;
 	struct ident		*id;		/* held */
-	uint32_t		 seq;
+	uint32_t		 inc, seq;
 	uint64_t		 start, direct_until, until;
 	unsigned		 relays, want_nacks, nacks;
 	bool			 tcp_acked;

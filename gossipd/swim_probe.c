@@ -110,6 +110,7 @@ probe_start(struct swim *s, uint64_t now)
 		return;
 	p->phase = PROBE_DIRECT;
 	p->id = ident_ref(v->id);
+	p->inc = v->inc;
 	p->seq = ++s->seq;
 	p->start = now;
 	p->direct_until = now + s->conf.probe_timeout_ns;
@@ -183,7 +184,8 @@ probe_fail(struct swim *s, uint64_t now)
 		    "through %u others (%u nacks), nor by TCP",
 		    (unsigned long long)((now - p->start) / NS_PER_MS),
 		    p->relays, p->nacks);
-		c.inc = v->inc;
+		/* Not a life that began while we waited for the older one. */
+		c.inc = p->inc;
 		c.node = ident_name_span(v->id);
 		swim_suspect(s, now, &c, why);
 	}

@@ -345,12 +345,41 @@ START_TEST(short_or_impossible_versions_are_refused)
 	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
 	a.vsn = span_of("\1\5\2\2\0\0", 6);
 	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
+	a.vsn = span_of("\0\5\2\2\5\4", 6);
+	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
 	a.vsn = span_of("\5\1\2\2\5\4", 6);
 	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
 	ck_assert_uint_eq(swim_count(serf_swim(m.node[0].serf)), 1);
 	a.vsn = span_of("\1\5\2\2\5\4", 6);
 	inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
 	ck_assert_uint_eq(swim_count(serf_swim(m.node[0].serf)), 2);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_probe_that_fails_does_not_accuse_a_newer_life)
+{
+	struct ml_alive	 a = {
+		.addr = span_of("\x0a\0\0\2", 4), .inc = 7, .port = 8301,
+		.node = span_str("n1"), .meta = span_of("\xff\x80", 2),
+		.vsn = span_of("\1\5\2\2\5\4", 6)
+	};
+	struct swim	*s;
+	int		 i;
+
+	mesh_cluster(&m, 2);
+	s = serf_swim(m.node[0].serf);
+	m.node[1].up = false;
+	for (i = 0; s->probe.phase != PROBE_INDIRECT; i++) {
+		ck_assert_int_lt(i, 300);
+		mesh_run(&m, 10);
+	}
+	inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	while (s->probe.phase == PROBE_INDIRECT)
+		mesh_run(&m, 10);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	mesh_run(&m, 2500);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_SUSPECT);
 	mesh_free(&m);
 }
 END_TEST
@@ -591,6 +620,7 @@ main(void)
 	tcase_add_test(t, the_long_dead_leave_the_table_but_not_the_memory);
 	tcase_add_test(t, a_failed_node_that_is_back_is_found_again);
 	tcase_add_test(t, short_or_impossible_versions_are_refused);
+	tcase_add_test(t, a_probe_that_fails_does_not_accuse_a_newer_life);
 	tcase_add_test(t,
 	    names_that_cannot_be_passed_on_or_printed_are_refused);
 	tcase_add_test(t, foreign_addresses_are_repeated_as_they_came);
