@@ -193,6 +193,7 @@ serf_join_intent(struct serf *s, const struct sf_join *m)
 	if (m->ltime <= x->ltime)
 		return false;
 	x->ltime = m->ltime;
+	x->prune_at = 0;
 	if (x->status == MEMBER_LEAVING) {
 		set_status(s, x, MEMBER_ALIVE);
 		s->ops.member(s->arg, SERF_UPDATED, x);

@@ -86,6 +86,19 @@ START_TEST(prune_makes_it_forgotten)
 }
 END_TEST
 
+START_TEST(prune_of_one_that_refutes_it_forgets_nobody)
+{
+	mesh_cluster(&m, 3);
+	say_leave(&m.node[0], "n2", 900, true);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEAVING);
+	mesh_run(&m, 40000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_ALIVE);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_ALIVE);
+	ck_assert_uint_eq(m.node[0].events[SERF_REAPED], 0);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(a_leave_that_is_older_than_the_join_is_ignored)
 {
 	mesh_cluster(&m, 2);
@@ -647,6 +660,7 @@ main(void)
 	tcase_add_test(t,
 	    force_leave_turns_a_failed_member_into_one_that_left);
 	tcase_add_test(t, prune_makes_it_forgotten);
+	tcase_add_test(t, prune_of_one_that_refutes_it_forgets_nobody);
 	tcase_add_test(t, a_leave_that_is_older_than_the_join_is_ignored);
 	tcase_add_test(t, a_leave_of_ourselves_is_refuted_with_a_join);
 	tcase_add_test(t, an_intent_about_a_stranger_waits_for_it);
