@@ -335,12 +335,13 @@ agent_service_drop(struct agent *a, struct local_service *s)
 {
 	struct local_check	*c;
 
+	/* First: a crash shall not leave it behind without its checks. */
+	if (s->source == AGENT_REMOTE)
+		a->ops.drop_service(s->svc.id, a->ops.arg);
 	RB_FOREACH(c, local_checks, &a->checks)
 		if (!c->deleted && strcmp(str_or(c->chk.service_id, ""),
 		    s->svc.id) == 0)
 			agent_check_drop(a, c);
-	if (s->source == AGENT_REMOTE)
-		a->ops.drop_service(s->svc.id, a->ops.arg);
 	s->deleted = true;
 	agent_service_touch(a, s);
 }

@@ -153,15 +153,19 @@ save(struct agent_files *f, int which, const char *id, struct schema *schema,
 	return rc;
 }
 
+/* A deregistration is acknowledged: it is not to come back after a crash.  A
+ * state may. */
 static void
 drop(struct agent_files *f, int which, const char *id)
 {
 	char	*path;
+	int	 rc;
 
 	if (f->dir == NULL)
 		return;
 	path = path_of(f, which, id);
-	if (unlink(path) == -1 && errno != ENOENT)
+	rc = which == DIR_STATE ? unlink(path) : file_remove(path);
+	if (rc == -1 && errno != ENOENT)
 		log_warn("cannot remove %s of %s", path, id);
 	free(path);
 }

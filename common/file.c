@@ -131,6 +131,12 @@ fail:
 }
 
 int
+file_remove(const char *path)
+{
+	return unlink(path) == -1 ? -1 : sync_dir_of(path);
+}
+
+int
 fd_nonblock(int fd)
 {
 	int	 flags = fcntl(fd, F_GETFL);

@@ -82,6 +82,8 @@ uint64_t hash_bytes(const void *, size_t, uint64_t seed);	/* FNV-1a */
 char *file_read(const char *path, size_t max, size_t *len);
 /* temp + fsync + rename + fsync of the directory.  -1 and errno. */
 int file_write_atomic(const char *path, const void *, size_t, unsigned mode);
+/* Gone for good: unlink + fsync of the directory.  -1 and errno. */
+int file_remove(const char *path);
 int fd_nonblock(int fd);
 
 #endif

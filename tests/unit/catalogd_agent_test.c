@@ -3,6 +3,7 @@
  */
 #include <unistd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "catalogd/agent_api.h"
 #include "catalogd/agent_files.h"
@@ -11,6 +12,17 @@
 #include "tests/unit/catalogd_agent_unit.h"
 
 static char err[1024];
+
+/* Of libc's place: how often it was asked for. */
+static unsigned nfsync;
+int	fsync(int);
+
+int
+fsync(int fd)
+{
+	nfsync++;
+	return (int)syscall(SYS_fsync, fd);
+}
 
 /* ---- definitions ---- */
 
@@ -876,8 +888,10 @@ START_TEST(restart_finds_what_was_saved)
 	agent_files_checks(f, a, 0);
 	expect(&e, "set service:web critical\n");
 	agent_free(a);
+	nfsync = 0;
 	agent_files_drop_service(f, "web");
 	agent_files_drop_check(f, "service:web");
+	ck_assert_uint_eq(nfsync, 2);	/* or they are back after a crash */
 	a = agent_make(&e);
 	agent_files_services(f, a, 0);
 	agent_files_checks(f, a, 0);
