@@ -155,6 +155,23 @@ write_node(struct store *s, uint64_t index, struct register_request *req,
 	p->target = node_put(s, index, &n, ch);
 }
 
+/*
+ * A check has its service's name and tags as they were when it was written
+ * last, so that this is not done for the rows of a snapshot.
+ */
+static void
+take_service(const struct node_row *n, struct health_check *c)
+{
+	const struct service_row *svc;
+
+	if (str_empty(c->service_id) ||
+	    (svc = service_find(n, c->service_id)) == NULL)
+		return;
+	str_set(&c->service_name, svc->s.service);
+	strs_clear(&c->service_tags);
+	strs_copy(&c->service_tags, &svc->s.tags);
+}
+
 void
 apply_register(struct store *s, uint64_t index, struct register_request *req,
     struct store_answer *a, struct changes *ch)
@@ -187,6 +204,7 @@ apply_register(struct store *s, uint64_t index, struct register_request *req,
 		c->create_index = 0;
 		if (str_empty(c->status))
 			str_set(&c->status, "critical");
+		take_service(p.target, c);
 		check_put(s, index, p.target, c, ch);
 	}
 }

@@ -288,12 +288,8 @@ check_put(struct store *s, uint64_t index, struct node_row *n,
 	struct service_row *svc = NULL;
 	struct check_row *c;
 
-	if (!str_empty(src->service_id) &&
-	    (svc = service_find(n, src->service_id)) != NULL) {
-		str_set(&src->service_name, svc->s.service);
-		strs_clear(&src->service_tags);
-		strs_copy(&src->service_tags, &svc->s.tags);
-	}
+	if (!str_empty(src->service_id))
+		svc = service_find(n, src->service_id);
 	c = check_find(n, src->check_id);
 	if (c == NULL) {
 		c = xcalloc(1, sizeof(*c));

@@ -698,6 +698,35 @@ START_TEST(snapshot_brings_back_the_first_spelling_of_a_name)
 }
 END_TEST
 
+START_TEST(snapshot_leaves_a_check_the_tags_it_was_written_with)
+{
+	struct register_request r = node_request("", "n1", "10.0.0.1");
+	const struct health_check *c;
+	struct fixture f, g;
+
+	setup(&f);
+	setup(&g);
+	strs_add(&with_service(&r, "web1", "web")->tags, "v1");
+	with_check(&r, "c1", "web1", "passing");
+	put(&f, &r);
+	r = node_request("", "n1", "10.0.0.1");
+	strs_add(&with_service(&r, "web1", "api")->tags, "v2");
+	put(&f, &r);
+	restore_from(&g, &f);
+	c = store_check(g.s, "n1", "c1");
+	ck_assert_str_eq(c->service_name, "web");
+	ck_assert_str_eq(c->service_tags.item[0], "v1");
+	/* The check's next registration brings what is new. */
+	g.index = f.index;
+	put_check(&g, "n1", "c1", "web1", "passing");
+	c = store_check(g.s, "n1", "c1");
+	ck_assert_str_eq(c->service_name, "api");
+	ck_assert_str_eq(c->service_tags.item[0], "v2");
+	teardown(&f);
+	teardown(&g);
+}
+END_TEST
+
 START_TEST(cut_snapshot_is_refused)
 {
 	struct fixture f, g;
@@ -748,4 +777,5 @@ UNIT_MAIN("catalogd_store",
     coordinates_keep_the_latest_and_forget_unknown_nodes,
     snapshot_brings_back_rows_and_indexes,
     snapshot_brings_back_the_first_spelling_of_a_name,
+    snapshot_leaves_a_check_the_tags_it_was_written_with,
     cut_snapshot_is_refused)
