@@ -123,21 +123,42 @@ member_erase(struct serf *s, struct serf_member *m)
 
 /* ---- intents ---- */
 
+int
+serf_span_cmp(struct span a, struct span b)
+{
+	size_t	n = a.n < b.n ? a.n : b.n;
+	int	c = n > 0 ? memcmp(a.p, b.p, n) : 0;
+
+	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Push/pulls bring thousands of intents for members long forgotten. */
+static int
+intent_cmp(const struct intent *a, const struct intent *b)
+{
+	return serf_span_cmp(span_of(a->name, a->len),
+	    span_of(b->name, b->len));
+}
+RB_GENERATE_INTERNAL(intent_tree, intent, by_name, intent_cmp,
+    static __attribute__((unused)))
+
 static struct intent *
 intent_find(struct serf *s, struct span name)
 {
-	struct intent	*x;
+	struct intent	*x = RB_ROOT(&s->intent_names);
+	int		 c;
 
-	TAILQ_FOREACH(x, &s->intents, link)
-		if (span_same(span_of(x->name, x->len), name))
-			return x;
-	return NULL;
+	while (x != NULL && (c = serf_span_cmp(name, span_of(x->name,
+	    x->len))) != 0)
+		x = c < 0 ? RB_LEFT(x, by_name) : RB_RIGHT(x, by_name);
+	return x;
 }
 
 static void
 intent_drop(struct serf *s, struct intent *x)
 {
 	TAILQ_REMOVE(&s->intents, x, link);
+	RB_REMOVE(intent_tree, &s->intent_names, x);
 	s->nintents--;
 	free(x);
 }
@@ -163,6 +184,7 @@ intent_keep(struct serf *s, struct span name, uint64_t ltime, bool leave)
 	x->len = name.n;
 	memcpy(x->name, name.p, name.n);
 	TAILQ_INSERT_TAIL(&s->intents, x, link);
+	RB_INSERT(intent_tree, &s->intent_names, x);
 	s->nintents++;
 	return true;
 }
@@ -475,6 +497,7 @@ serf_new(const struct serf_conf *conf, struct idents *idents,
 	rng_seed(&s->rng, seed);
 	s->swim = swim_new(&conf->swim, idents, &down, s, rng_next(&s->rng));
 	TAILQ_INIT(&s->intents);
+	RB_INIT(&s->intent_names);
 	s->clock.member = s->clock.event = s->clock.query = 1;
 	wb_init(&s->coord, 0);
 	wb_init(&s->msg, 0);

@@ -7,6 +7,7 @@
 #define GOSSIPD_SERF_INT_H
 
 #include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
 
 #include "common/mp.h"
 #include "gossipd/serf.h"
@@ -18,9 +19,12 @@
 #define EVENT_HARD_MAX	(9u << 10)
 #define EVENT_BYTES_MAX	(4u << 20)	/* all that is remembered */
 #define INTENTS_MAX	4096
+/* Members that are remembered, those that failed or left included. */
+#define SERF_MEMBERS_MAX (2 * SWIM_MEMBERS_MAX)
 
 struct intent {
-	TAILQ_ENTRY(intent)	 link;
+	TAILQ_ENTRY(intent)	 link;		/* by age */
+	RB_ENTRY(intent)	 by_name;
 	uint64_t		 ltime, at;
 	bool			 leave;
 	size_t			 len;
@@ -45,7 +49,8 @@ struct serf {
 	struct serf_member	*member;	/* by number of the name */
 	uint32_t		 nmember;
 	size_t			 count[MEMBER_FAILED + 1];
-	TAILQ_HEAD(, intent)	 intents;
+	TAILQ_HEAD(intent_list, intent) intents;
+	RB_HEAD(intent_tree, intent) intent_names;
 	unsigned		 nintents;
 
 	struct serf_clocks	 clock;
@@ -71,6 +76,9 @@ void serf_forward(struct serf *, enum bcast_kind, const uint8_t *, size_t);
 /* True if it is news, to be passed on. */
 bool serf_join_intent(struct serf *, const struct sf_join *);
 bool serf_leave_intent(struct serf *, const struct sf_leave *);
+
+/* A < B, as memcmp(3). */
+int serf_span_cmp(struct span, struct span);
 
 /* serf_event.c */
 bool serf_take_event(struct serf *, const struct sf_event *);

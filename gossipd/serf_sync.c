@@ -85,11 +85,17 @@ serf_state_write(void *arg, struct wbuf *w)
 static int
 span_cmp(const void *a, const void *b)
 {
-	const struct span	*x = a, *y = b;
-	size_t			 n = x->n < y->n ? x->n : y->n;
-	int			 c = n > 0 ? memcmp(x->p, y->p, n) : 0;
+	return serf_span_cmp(*(const struct span *)a,
+	    *(const struct span *)b);
+}
 
-	return c != 0 ? c : (x->n > y->n) - (x->n < y->n);
+/* More names than any member can know: none is believed. */
+static size_t
+names_or_none(struct rbuf *r, size_t n)
+{
+	if (n > SERF_MEMBERS_MAX)
+		rb_fail(r, "too many names");
+	return rb_ok(r) ? n : 0;
 }
 
 /* The names that left, sorted; the caller frees. */
@@ -101,7 +107,7 @@ read_left(struct span list, size_t *nleft)
 	size_t		 i, n;
 
 	rb_init(&r, list.p, list.n);
-	n = list.n == 0 ? 0 : mp_get_array(&r);
+	n = list.n == 0 ? 0 : names_or_none(&r, mp_get_array(&r));
 	left = xcalloc(n + 1, sizeof(*left));
 	for (i = 0; i < n && rb_ok(&r); i++)
 		left[i].p = mp_get_raw(&r, &left[i].n);
@@ -122,7 +128,7 @@ read_status(struct serf *s, struct span map, const struct span *left,
 	size_t		i, n;
 
 	rb_init(&r, map.p, map.n);
-	n = map.n == 0 ? 0 : mp_get_map(&r);
+	n = map.n == 0 ? 0 : names_or_none(&r, mp_get_map(&r));
 	for (i = 0; i < n; i++) {
 		name.p = mp_get_raw(&r, &name.n);
 		ltime = mp_get_uint(&r);

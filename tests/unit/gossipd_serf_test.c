@@ -145,6 +145,78 @@ START_TEST(an_intent_about_a_stranger_waits_for_it)
 }
 END_TEST
 
+/* A push/pull from a stranger, whose user part is w. */
+static const char *
+exchange_user(struct peer *to, const struct wbuf *user)
+{
+	struct ml_header	h = { .user_len = user->len };
+	struct wbuf		b;
+	const char		*why;
+
+	wb_init(&b, 0);
+	wb_u8(&b, ML_PUSHPULL);
+	body_encode(&ml_header_body, &h, &b);
+	wb_bytes(&b, user->p, user->len);
+	why = serf_merge(to->serf, m.now, false, b.p, b.len);
+	wb_free(&b);
+	return why;
+}
+
+START_TEST(an_endless_list_of_names_is_not_believed)
+{
+	struct sf_pushpull	 pp = { 0 };
+	struct wbuf		 left, status, user;
+	char			 name[24];
+	size_t			 i, n = SERF_MEMBERS_MAX + 1;
+
+	mesh_cluster(&m, 1);
+	wb_init(&left, 0);
+	wb_init(&status, 0);
+	wb_init(&user, 0);
+	mp_array(&left, n);
+	mp_map(&status, n);
+	for (i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "node-%zu", i);
+		mp_raw(&left, "", 0);
+		mp_str(&status, name);
+		mp_uint(&status, i + 1);
+	}
+	pp.left = span_of(left.p, left.len);
+	pp.status = span_of(status.p, status.len);
+	wb_u8(&user, SF_PUSHPULL);
+	body_encode(&sf_pushpull_body, &pp, &user);
+	ck_assert_ptr_null(exchange_user(&m.node[0], &user));
+	ck_assert_uint_eq(m.node[0].serf->nintents, 0);
+	wb_free(&left);
+	wb_free(&status);
+	wb_free(&user);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(intents_for_strangers_are_found_by_name_and_the_oldest_goes)
+{
+	char	name[24];
+	int	i;
+
+	mesh_cluster(&m, 1);
+	for (i = 0; i < INTENTS_MAX + 10; i++) {
+		(void)snprintf(name, sizeof(name), "node-%d", i);
+		say_join(&m.node[0], name, 5);
+		say_join(&m.node[0], name, 4);
+	}
+	ck_assert_uint_eq(m.node[0].serf->nintents, INTENTS_MAX);
+	say_leave(&m.node[0], "node-3000", 6, false);
+	say_join(&m.node[0], "node-0", 5);
+	ck_assert_uint_eq(m.node[0].serf->nintents, INTENTS_MAX);
+	ck_assert(TAILQ_LAST(&m.node[0].serf->intents, intent_list)->ltime ==
+	    5);
+	mesh_run(&m, 320000);
+	ck_assert_uint_eq(m.node[0].serf->nintents, 0);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(the_failed_are_forgotten_after_the_reconnect_timeout)
 {
 	struct serf	*s;
@@ -664,6 +736,9 @@ main(void)
 	tcase_add_test(t, a_leave_that_is_older_than_the_join_is_ignored);
 	tcase_add_test(t, a_leave_of_ourselves_is_refuted_with_a_join);
 	tcase_add_test(t, an_intent_about_a_stranger_waits_for_it);
+	tcase_add_test(t, an_endless_list_of_names_is_not_believed);
+	tcase_add_test(t,
+	    intents_for_strangers_are_found_by_name_and_the_oldest_goes);
 	tcase_add_test(t,
 	    the_failed_are_forgotten_after_the_reconnect_timeout);
 	tcase_add_test(t, an_event_is_taken_once_and_reaches_all);
