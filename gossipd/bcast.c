@@ -204,12 +204,10 @@ bcast_watched(const struct bcast *b)
 }
 
 void
-bcast_prune(struct bcast *b, size_t max)
+bcast_prune(struct bcast *b, enum bcast_kind kind, size_t max)
 {
-	int	i;
+	struct queue	*q = &b->q[kind];
 
-	for (i = 0; i < BC_MAX; i++)
-		while (b->q[i].n > max)
-			entry_drop(b, &b->q[i],
-			    RB_MAX(order_tree, &b->q[i].order));
+	while (q->n > max)
+		entry_drop(b, q, RB_MAX(order_tree, &q->order));
 }

@@ -38,7 +38,7 @@ void bcast_take(struct bcast *, unsigned limit, size_t room,
 size_t bcast_count(const struct bcast *, enum bcast_kind);
 bool bcast_empty(const struct bcast *);
 unsigned bcast_watched(const struct bcast *);
-/* Drops the most sent of each kind down to max entries. */
-void bcast_prune(struct bcast *, size_t max);
+/* Drops the most sent down to max entries. */
+void bcast_prune(struct bcast *, enum bcast_kind, size_t max);
 
 #endif

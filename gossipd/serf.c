@@ -20,6 +20,7 @@ const struct serf_conf serf_conf_lan = {
 	.reconnect_interval_ns = 30 * NS_PER_S,
 	.broadcast_timeout_ns = 5 * NS_PER_S,
 	.propagate_ns = 3 * NS_PER_S,
+	.members_max = SERF_MEMBERS_MAX,
 	.coordinates = true,
 };
 
@@ -53,6 +54,15 @@ serf_msg(struct serf *s, enum sf_type type)
 	return &s->msg;
 }
 
+/* Peers look every 30 s; that is long when somebody floods. */
+static size_t
+queue_max(const struct serf *s)
+{
+	size_t	n = 2 * serf_count_all(s);
+
+	return n > QUEUE_MAX ? n : QUEUE_MAX;
+}
+
 void
 serf_forward(struct serf *s, enum bcast_kind kind, const uint8_t *p, size_t n)
 {
@@ -60,6 +70,7 @@ serf_forward(struct serf *s, enum bcast_kind kind, const uint8_t *p, size_t n)
 	wb_u8(&s->msg, ML_USER);
 	wb_bytes(&s->msg, p, n);
 	swim_broadcast(s->swim, kind, false, s->msg.p, s->msg.len);
+	bcast_prune(swim_bcast(s->swim), kind, queue_max(s));
 }
 
 /* ---- members ---- */
@@ -668,12 +679,16 @@ reap(struct serf *s)
 	struct intent		*x;
 	uint32_t		 i;
 	uint64_t		 keep;
+	bool			 crowded;
 
+	/* Names by the ten thousand: somebody invents them. */
+	crowded = serf_count_all(s) > s->conf.members_max;
 	for (i = 0; i < s->nmember; i++) {
 		m = &s->member[i];
 		if (m->id == NULL || is_self(s, m))
 			continue;
-		keep = m->status == MEMBER_FAILED ?
+		keep = crowded ? s->conf.swim.gossip_dead_ns :
+		    m->status == MEMBER_FAILED ?
 		    s->conf.reconnect_timeout_ns : s->conf.tombstone_ns;
 		if ((m->prune_at != 0 && s->now >= m->prune_at) ||
 		    ((m->status == MEMBER_FAILED || m->status == MEMBER_LEFT) &&
@@ -683,8 +698,6 @@ reap(struct serf *s)
 	while ((x = TAILQ_FIRST(&s->intents)) != NULL &&
 	    s->now - x->at > s->conf.intent_ns)
 		intent_drop(s, x);
-	bcast_prune(swim_bcast(s->swim), 2 * serf_count_all(s) > QUEUE_MAX ?
-	    2 * serf_count_all(s) : QUEUE_MAX);
 }
 
 /* Now and then one of the failed is asked whether it is back. */

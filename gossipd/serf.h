@@ -24,6 +24,7 @@ struct serf_conf {
 	uint64_t	reconnect_timeout_ns, tombstone_ns, intent_ns;
 	uint64_t	reap_interval_ns, reconnect_interval_ns;
 	uint64_t	broadcast_timeout_ns, propagate_ns;
+	size_t		members_max;	/* past it the gone are soon forgotten */
 	bool		coordinates;	/* send one with acks */
 };
 /* Serf's values on a LAN, with Consul's changes. */

@@ -233,6 +233,36 @@ START_TEST(the_failed_are_forgotten_after_the_reconnect_timeout)
 }
 END_TEST
 
+START_TEST(past_the_limit_the_gone_are_soon_forgotten)
+{
+	mesh_cluster(&m, 4);
+	m.node[0].serf->conf.members_max = 2;
+	m.node[2].up = m.node[3].up = false;
+	mesh_run(&m, 20000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_FAILED);
+	mesh_run(&m, 60000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_NONE);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[3]), MEMBER_NONE);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[1]), MEMBER_ALIVE);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_FAILED);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_flood_of_events_fills_no_queue_without_end)
+{
+	uint64_t	i;
+
+	mesh_cluster(&m, 1);
+	for (i = 1; i <= 6000; i++)
+		say_event(&m.node[0], "flood", "x", i);
+	ck_assert_uint_eq(m.node[0].user_events, 6000);
+	ck_assert_uint_eq(bcast_count(swim_bcast(serf_swim(m.node[0].serf)),
+	    BC_EVENT), 4096);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(an_event_is_taken_once_and_reaches_all)
 {
 	int	i;
@@ -741,6 +771,8 @@ main(void)
 	    intents_for_strangers_are_found_by_name_and_the_oldest_goes);
 	tcase_add_test(t,
 	    the_failed_are_forgotten_after_the_reconnect_timeout);
+	tcase_add_test(t, past_the_limit_the_gone_are_soon_forgotten);
+	tcase_add_test(t, a_flood_of_events_fills_no_queue_without_end);
 	tcase_add_test(t, an_event_is_taken_once_and_reaches_all);
 	tcase_add_test(t, events_out_of_the_window_are_dropped);
 	tcase_add_test(t, an_event_too_large_is_refused);

@@ -200,7 +200,7 @@ START_TEST(a_suspect_is_told_with_the_ping)
 	mesh_cluster(&m, 2);
 	accuse(&m.node[0], "n1", "nobody", 1);
 	/* Without gossip of it, the next probe's buddy message must do. */
-	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), 0);
+	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), BC_MEMBER, 0);
 	mesh_run(&m, 1500);
 	ck_assert_uint_eq(swim_incarnation(serf_swim(m.node[1].serf)), 2);
 	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
