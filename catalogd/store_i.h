@@ -48,7 +48,7 @@ struct coord_row {
 	char			*segment;
 	struct coordinate	 coord;
 };
-SLIST_HEAD(coord_list, coord_row);
+SLIST_HEAD(coord_list, coord_row);		/* by segment */
 
 struct node_row {
 	RB_ENTRY(node_row)	 entry;

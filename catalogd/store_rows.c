@@ -339,17 +339,23 @@ coordinate_put(struct store *s, uint64_t index, const char *node,
     const char *segment, const struct coordinate *src, struct changes *ch)
 {
 	struct node_row *n;
-	struct coord_row *c;
+	struct coord_row *c, *before = NULL;
 
 	if ((n = node_find(s, node)) == NULL)
 		return false;
-	SLIST_FOREACH(c, &n->coords, entry)
-		if (strcmp(c->segment, str_or(segment, "")) == 0)
+	segment = str_or(segment, "");
+	SLIST_FOREACH(c, &n->coords, entry) {
+		if (strcmp(c->segment, segment) >= 0)
 			break;
-	if (c == NULL) {
+		before = c;
+	}
+	if (c == NULL || strcmp(c->segment, segment) != 0) {
 		c = xcalloc(1, sizeof(*c));
-		c->segment = xstrdup(str_or(segment, ""));
-		SLIST_INSERT_HEAD(&n->coords, c, entry);
+		c->segment = xstrdup(segment);
+		if (before != NULL)
+			SLIST_INSERT_AFTER(before, c, entry);
+		else
+			SLIST_INSERT_HEAD(&n->coords, c, entry);
 	}
 	schema_clear(&coordinate_schema, &c->coord);
 	schema_copy(&coordinate_schema, &c->coord, src);

@@ -579,13 +579,15 @@ take_coord(const struct node *n, const char *segment,
 }
 
 static void
-put_coordinate(struct fixture *f, const char *node, double height)
+put_coordinate(struct fixture *f, const char *node, const char *segment,
+    double height)
 {
 	struct coordinate_update u;
 	struct wbuf w;
 
 	memset(&u, 0, sizeof(u));
 	u.node = xstrdup(node);
+	u.segment = xstrdup(segment);
 	u.coord.height = height;
 	wb_init(&w, 0);
 	store_entry_coordinates(&w, &u, 1);
@@ -599,12 +601,12 @@ START_TEST(coordinates_keep_the_latest_and_forget_unknown_nodes)
 	double h = 0;
 
 	setup(&f);
-	put_coordinate(&f, "n1", 1);
+	put_coordinate(&f, "n1", "", 1);
 	ck_assert_ptr_null(f.error);
 	ck_assert_uint_eq(store_index(f.s)->coordinates, 0);
 	put_node(&f, "", "n1", "10.0.0.1");
-	put_coordinate(&f, "n1", 2);
-	put_coordinate(&f, "n1", 3);
+	put_coordinate(&f, "n1", "", 2);
+	put_coordinate(&f, "n1", "", 3);
 	store_each_coordinate(f.s, NULL, take_coord, &h);
 	ck_assert_double_eq(h, 3);
 	ck_assert_uint_eq(store_index(f.s)->coordinates, 4);
@@ -629,7 +631,7 @@ START_TEST(snapshot_brings_back_rows_and_indexes)
 	put_check(&f, "n1", "c1", "web1", "passing");
 	put_check(&f, "n1", "c1", "web1", "warning");
 	put_check(&f, "n2", "serfHealth", "", "critical");
-	put_coordinate(&f, "n1", 1.5);
+	put_coordinate(&f, "n1", "", 1.5);
 	drop(&f, "n2", "gone", "");
 	wb_init(&a, 0);
 	wb_init(&b, 0);
@@ -727,6 +729,23 @@ START_TEST(snapshot_leaves_a_check_the_tags_it_was_written_with)
 }
 END_TEST
 
+START_TEST(snapshot_keeps_the_order_of_segments)
+{
+	struct fixture f, g;
+
+	setup(&f);
+	setup(&g);
+	put_node(&f, "", "n1", "10.0.0.1");
+	put_coordinate(&f, "n1", "b", 2);
+	put_coordinate(&f, "n1", "c", 3);
+	put_coordinate(&f, "n1", "a", 1);
+	restore_from(&g, &f);
+	ck_assert_double_eq(store_coordinate(g.s, "n1", "b")->height, 2);
+	teardown(&f);
+	teardown(&g);
+}
+END_TEST
+
 START_TEST(cut_snapshot_is_refused)
 {
 	struct fixture f, g;
@@ -778,4 +797,5 @@ UNIT_MAIN("catalogd_store",
     snapshot_brings_back_rows_and_indexes,
     snapshot_brings_back_the_first_spelling_of_a_name,
     snapshot_leaves_a_check_the_tags_it_was_written_with,
+    snapshot_keeps_the_order_of_segments,
     cut_snapshot_is_refused)
