@@ -296,6 +296,29 @@ call_read(const struct imsg *m, struct msg_call *call, const uint8_t **body,
 	return 0;
 }
 
+/*
+ * Takes b: the head, and the body behind it.  What fits no message is an error
+ * for the caller; ours it would be to die of it.
+ */
+static void
+send_answer(struct ipc *l, uint32_t id, struct wbuf *b)
+{
+	struct msg_answer	 head = { .status = CALL_ERROR };
+	char			 text[64];
+	const char		*why;
+
+	if (imsg_check(IMSG_ANSWER, ipc_self(l), ipc_peer(l), b->len, 0,
+	    &why) == -1 && strcmp(why, IMSG_TOO_LONG) == 0) {
+		(void)snprintf(text, sizeof(text),
+		    "answer too large: %zu bytes", b->len);
+		head.error = text;
+		wb_reset(b);
+		schema_encode(&msg_answer_schema, &head, b);
+	}
+	ipc_send(l, IMSG_ANSWER, id, b->p, b->len, -1);
+	wb_free(b);
+}
+
 void
 call_answer_status(struct ipc *l, uint32_t id, enum call_status status,
     const char *error, const void *body, size_t len)
@@ -310,8 +333,7 @@ call_answer_status(struct ipc *l, uint32_t id, enum call_status status,
 	schema_encode(&msg_answer_schema, &head, &b);
 	if (len > 0)
 		wb_bytes(&b, body, len);
-	ipc_send(l, IMSG_ANSWER, id, b.p, b.len, -1);
-	wb_free(&b);
+	send_answer(l, id, &b);
 }
 
 void
@@ -332,8 +354,7 @@ call_answer_schema(struct ipc *l, uint32_t id, struct schema *s,
 	wb_init(&b, 0);
 	schema_encode(&msg_answer_schema, &head, &b);
 	schema_encode(s, obj, &b);
-	ipc_send(l, IMSG_ANSWER, id, b.p, b.len, -1);
-	wb_free(&b);
+	send_answer(l, id, &b);
 }
 
 void

@@ -79,7 +79,7 @@ imsg_check(enum imsg_type type, enum proc from, enum proc to, size_t len,
 	else if ((has_fd != 0) != r->fd)
 		*why = r->fd ? "descriptor missing" : "unexpected descriptor";
 	else if (len > r->max)
-		*why = "body too long";
+		*why = IMSG_TOO_LONG;
 	else if (len < r->min)
 		*why = IMSG_TOO_SHORT;
 	return *why == NULL ? 0 : -1;

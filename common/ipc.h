@@ -73,6 +73,7 @@ int imsg_check(enum imsg_type, enum proc from, enum proc to, size_t len,
     int has_fd, const char **why);
 /* Of the table, the schemas that travel and the version: SETUP carries it. */
 uint64_t imsg_hash(void);
-#define IMSG_TOO_SHORT "body too short"	/* one of the reasons */
+#define IMSG_TOO_SHORT "body too short"	/* two of the reasons */
+#define IMSG_TOO_LONG "body too long"
 
 #endif

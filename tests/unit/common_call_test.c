@@ -38,6 +38,16 @@ on_caller(struct ipc *l, const struct imsg *m, void *arg)
 }
 
 static void
+big_answer(struct ipc *l, uint32_t id)
+{
+	size_t	n = 65u << 20;
+	char	*p = xcalloc(1, n);
+
+	call_answer(l, id, p, n);
+	free(p);
+}
+
+static void
 on_callee(struct ipc *l, const struct imsg *m, void *arg)
 {
 	struct t	*t = arg;
@@ -60,6 +70,8 @@ on_callee(struct ipc *l, const struct imsg *m, void *arg)
 	strcpy(t->method, c.method);
 	if (!t->mute && strcmp(c.method, "Fail") == 0)
 		call_error(l, m->id, "no such %s", "thing");
+	else if (!t->mute && strcmp(c.method, "Big") == 0)
+		big_answer(l, m->id);
 	else if (!t->mute)
 		call_answer(l, m->id, body, len);
 	schema_clear(&msg_call_schema, &c);
@@ -140,6 +152,19 @@ START_TEST(error_brings_its_text)
 	ev_run(t.ev);
 	ck_assert_int_eq(t.status, CALL_ERROR);
 	ck_assert_str_eq(t.error, "no such thing");
+	teardown(&t);
+}
+END_TEST
+
+START_TEST(an_answer_that_fits_no_message_is_an_error)
+{
+	struct t	t;
+
+	setup(&t);
+	start(&t, "Big", 0);
+	ev_run(t.ev);
+	ck_assert_int_eq(t.status, CALL_ERROR);
+	ck_assert(strncmp(t.error, "answer too large", 16) == 0);
 	teardown(&t);
 }
 END_TEST
@@ -257,6 +282,7 @@ main(void)
 
 	tcase_add_test(tc, answer_brings_the_body);
 	tcase_add_test(tc, error_brings_its_text);
+	tcase_add_test(tc, an_answer_that_fits_no_message_is_an_error);
 	tcase_add_test(tc, without_a_link_it_is_lost);
 	tcase_add_test(tc, link_that_breaks_ends_open_calls);
 	tcase_add_test(tc, deadline_ends_it_and_tells_the_callee);
