@@ -261,8 +261,11 @@ offer_kept(struct stream *s)
 		wb_free(&b);
 		return;
 	}
-	memmove(b.p, b.p + off, b.len - off);
-	b.len -= off;
+	/* A message that is not whole yet stays where it is. */
+	if (off > 0) {
+		b.len -= off;
+		memmove(b.p, b.p + off, b.len);
+	}
 	s->in = b;
 	if (s->in.len == 0)
 		give_back(&s->in);
