@@ -312,7 +312,9 @@ link_up(struct catalogd *c, enum proc peer, struct ipc *l)
 	switch (peer) {
 	case PROC_RPCD:
 		route_rpcd(c->route, l);
-		views_retry(c->views);
+		/* What failed for want of it is not to wait any longer. */
+		if (c->nservers > 0)
+			server_up(c);
 		break;
 	case PROC_CHECKD:
 		send_all_checks(c);
