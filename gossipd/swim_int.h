@@ -35,6 +35,7 @@ struct relay {
 	TAILQ_ENTRY(relay)	 link;
 	uint32_t		 seq, their_seq;
 	struct gaddr		 to;
+	bool			 member;	/* to is a member's place */
 	bool			 nack;
 	uint64_t		 nack_at, until;
 };

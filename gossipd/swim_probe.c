@@ -210,14 +210,37 @@ answer_to(const struct gaddr *from, struct span src, uint16_t port)
 	return a.len > 0 && port != 0 ? a : *from;
 }
 
+/* Is this where we know the member of that name to be? */
+static bool
+is_member(const struct swim *s, struct span name, const struct gaddr *at)
+{
+	const struct sview	*v = swim_view(s, name);
+
+	return v != NULL && gaddr_equal(&v->id->addr, at);
+}
+
+/*
+ * Sends s->msg.  News go along to members alone: anybody may ask, for an
+ * answer to any address, and would get a large packet there for a small one,
+ * and use up how often our news are told.
+ */
 static void
-send_ack(struct swim *s, const struct gaddr *to, uint32_t seq,
+send_answer(struct swim *s, const struct gaddr *to, bool member)
+{
+	if (member)
+		swim_send_filled(s, to);
+	else
+		swim_send(s, to, s->msg.p, s->msg.len);
+}
+
+static void
+send_ack(struct swim *s, const struct gaddr *to, bool member, uint32_t seq,
     struct span payload)
 {
 	struct ml_ack	ack = { .payload = payload, .seq = seq };
 
 	body_encode(&ml_ack_body, &ack, swim_msg(s, ML_ACK));
-	swim_send_filled(s, to);
+	send_answer(s, to, member);
 }
 
 void
@@ -233,7 +256,8 @@ swim_on_ping(struct swim *s, const struct gaddr *from, struct rbuf *r)
 	to = answer_to(from, p.src_addr, p.src_port);
 	wb_reset(&s->payload);
 	s->ops.ack_write(s->arg, &s->payload);
-	send_ack(s, &to, p.seq, span_of(s->payload.p, s->payload.len));
+	send_ack(s, &to, is_member(s, p.src_node, &to), p.seq,
+	    span_of(s->payload.p, s->payload.len));
 }
 
 void
@@ -255,6 +279,7 @@ swim_on_indirect(struct swim *s, uint64_t now, const struct gaddr *from,
 	y->seq = ++s->seq;
 	y->their_seq = m.seq;
 	y->to = answer_to(from, m.src_addr, m.src_port);
+	y->member = is_member(s, m.src_node, &y->to);
 	y->nack = m.nack;
 	y->until = now + s->conf.probe_timeout_ns;
 	y->nack_at = now + NACK_AFTER(s->conf.probe_timeout_ns);
@@ -262,7 +287,7 @@ swim_on_indirect(struct swim *s, uint64_t now, const struct gaddr *from,
 	s->nrelays++;
 	ping = ping_of(s, y->seq, m.node);
 	body_encode(&ml_ping_body, &ping, swim_msg(s, ML_PING));
-	swim_send_filled(s, &target);
+	send_answer(s, &target, is_member(s, m.node, &target));
 }
 
 static void
@@ -297,7 +322,8 @@ swim_on_ack(struct swim *s, uint64_t now, struct rbuf *r)
 	if (y == NULL)
 		return;
 	if (now <= y->until)
-		send_ack(s, &y->to, y->their_seq, span_of(NULL, 0));
+		send_ack(s, &y->to, y->member, y->their_seq,
+		    span_of(NULL, 0));
 	relay_drop(s, y);
 }
 
@@ -323,7 +349,7 @@ relays_expire(struct swim *s, uint64_t now)
 			y->nack = false;
 			nack.seq = y->their_seq;
 			body_encode(&ml_nack_body, &nack, swim_msg(s, ML_NACK));
-			swim_send_filled(s, &y->to);
+			send_answer(s, &y->to, y->member);
 		}
 		if (now >= y->until)
 			relay_drop(s, y);

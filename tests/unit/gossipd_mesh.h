@@ -45,7 +45,7 @@ struct mesh {
 	struct peer	 node[MESH_MAX];
 	int		 n;
 	uint64_t	 now;
-	TAILQ_HEAD(, pkt) pkts;
+	TAILQ_HEAD(pkts, pkt) pkts;
 	/* pairs that do not hear each other */
 	bool		 cut[MESH_MAX][MESH_MAX];
 	bool		 plain;

@@ -357,6 +357,47 @@ START_TEST(short_or_impossible_versions_are_refused)
 }
 END_TEST
 
+static size_t
+last_sent(const struct gaddr *to)
+{
+	struct pkt	*k = TAILQ_LAST(&m.pkts, pkts);
+
+	ck_assert(gaddr_equal(&k->to, to));
+	return k->n;
+}
+
+START_TEST(strangers_get_answers_without_our_news)
+{
+	struct gaddr	 victim = { .len = 4, .ip = { 192, 0, 2, 1 },
+			    .port = 53 };
+	struct ml_ping	 p = {
+		.node = span_str("n0"), .seq = 9,
+		.src_addr = span_of("\xc0\0\2\1", 4), .src_port = 53,
+		.src_node = span_str("n1")
+	};
+	struct ml_indirect i = {
+		.node = span_str("n1"), .target = span_of("\xc0\0\2\1", 4),
+		.port = 53, .seq = 4
+	};
+	static uint8_t	 news[900];
+
+	mesh_cluster(&m, 2);
+	swim_broadcast(serf_swim(m.node[0].serf), BC_EVENT, false, news,
+	    sizeof(news));
+	m.node[0].layers.compress = false;
+	inject(&m.node[0], &m.node[1], ML_PING, &ml_ping_body, &p);
+	ck_assert_uint_lt(last_sent(&victim), 300);
+	inject(&m.node[0], &m.node[1], ML_INDIRECT, &ml_indirect_body, &i);
+	ck_assert_uint_lt(last_sent(&victim), 300);
+	/* A member does get them. */
+	p.src_addr = gaddr_ip(&m.node[1].addr);
+	p.src_port = m.node[1].addr.port;
+	inject(&m.node[0], &m.node[1], ML_PING, &ml_ping_body, &p);
+	ck_assert_uint_gt(last_sent(&m.node[1].addr), 900);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(a_probe_that_fails_does_not_accuse_a_newer_life)
 {
 	struct ml_alive	 a = {
@@ -620,6 +661,7 @@ main(void)
 	tcase_add_test(t, the_long_dead_leave_the_table_but_not_the_memory);
 	tcase_add_test(t, a_failed_node_that_is_back_is_found_again);
 	tcase_add_test(t, short_or_impossible_versions_are_refused);
+	tcase_add_test(t, strangers_get_answers_without_our_news);
 	tcase_add_test(t, a_probe_that_fails_does_not_accuse_a_newer_life);
 	tcase_add_test(t,
 	    names_that_cannot_be_passed_on_or_printed_are_refused);
