@@ -761,13 +761,9 @@ build_checks(const struct build *b, struct defs *d)
 		add_command(&c->exec, &c->checks.item[i]);
 	c->exec.any = any;
 	c->need_exec = any || c->exec.commands.n > 0;
-	/* execd is neither made nor ended by a reload. */
-	if (b->env->running != NULL) {
-		if (c->need_exec && !b->env->running->need_exec)
-			warning(&c->warnings, NULL, "script checks need execd: "
-			    "they begin with the next restart");
-		c->need_exec = b->env->running->need_exec;
-	}
+	/* One that runs is not ended by a reload. */
+	if (b->env->running != NULL && b->env->running->need_exec)
+		c->need_exec = true;
 	c->checkd.output_max_size = limit(v, KEY_OUTPUT_MAX);
 	c->checkd.has_exec = c->need_exec;
 }

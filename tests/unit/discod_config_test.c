@@ -973,6 +973,22 @@ START_TEST(a_reload_takes_what_can_change_and_keeps_the_rest)
 	ck_assert(!any_line(&n.warnings, "data_dir"));
 	config_clear(&n);
 
+	put("a.json", "{\"enable_local_script_checks\": true, \"check\": "
+	    "{\"name\": \"s\", \"args\": [\"true\"], "
+	    "\"interval\": \"1s\"}}");
+	ck_assert_int_eq(config_reload(&c, &n, err, sizeof(err)), CONFIG_BAD);
+	config_clear(&c);
+	put("a.json", "{\"enable_local_script_checks\": true}");
+	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -bind 127.0.0.1 "
+	    "-data-dir %/data -config-file %/a.json"), CONFIG_RUN);
+	ck_assert(!c.need_exec);
+	put("a.json", "{\"enable_local_script_checks\": true, \"check\": "
+	    "{\"name\": \"s\", \"args\": [\"true\"], "
+	    "\"interval\": \"1s\"}}");
+	ck_assert_int_eq(config_reload(&c, &n, err, sizeof(err)), CONFIG_RUN);
+	ck_assert(n.need_exec);
+	config_clear(&n);
+
 	put("a.json", "{bad");
 	ck_assert_int_eq(config_reload(&c, &n, err, sizeof(err)), CONFIG_BAD);
 	ck_assert_ptr_nonnull(strstr(err, "a.json"));
