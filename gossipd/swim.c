@@ -14,6 +14,7 @@
 /* Later than this after it was due, the process was stopped or starved: its
  * timers say nothing about others. */
 #define STALL_NS	(1000 * NS_PER_MS)
+#define ACCUSED_NOTE_NS	(1 * NS_PER_S)	/* between lines about it */
 
 const struct swim_conf swim_conf_lan = {
 	.probe_interval_ns = 1000 * NS_PER_MS,
@@ -500,6 +501,16 @@ name_bad(struct span name)
 	return name.n == 0 || name.n > NAME_MAX_LEN;
 }
 
+/* Whoever can send packets can accuse us as often: not a line for each. */
+static enum swim_note
+accused_level(struct swim *s, uint64_t now, enum swim_note level)
+{
+	if (now < s->accused_at)
+		return SWIM_DEBUG;
+	s->accused_at = now + ACCUSED_NOTE_NS;
+	return level;
+}
+
 static bool
 vsn_bad(const uint8_t vsn[VSN_LEN])
 {
@@ -587,8 +598,9 @@ swim_alive(struct swim *s, uint64_t now, const struct swim_said *a,
 		    span_same(a->meta, ident_meta(v->id)) &&
 		    memcmp(a->vsn, v->id->vsn, VSN_LEN) == 0)
 			return;
-		swim_note(s, SWIM_INFO, "an older life of this node is still "
-		    "known with incarnation %u: refuting", a->inc);
+		swim_note(s, accused_level(s, now, SWIM_INFO),
+		    "an older life of this node is still known with "
+		    "incarnation %u: refuting", a->inc);
 		refute(s, v, a->inc);
 		return;
 	}
@@ -618,9 +630,10 @@ swim_suspect(struct swim *s, uint64_t now, const struct ml_claim *c,
 		if (s->leaving)
 			return;
 		refute(s, v, c->inc);
-		swim_note(s, SWIM_WARN, "this node is suspected %s%.*s: "
-		    "refuted with incarnation %u", why != NULL ? why :
-		    "by word of ", why != NULL ? 0 : (int)c->from.n,
+		swim_note(s, accused_level(s, now, SWIM_WARN),
+		    "this node is suspected %s%.*s: refuted with "
+		    "incarnation %u", why != NULL ? why : "by word of ",
+		    why != NULL ? 0 : (int)c->from.n,
 		    (const char *)c->from.p, s->inc);
 		return;
 	}
@@ -651,8 +664,9 @@ swim_dead(struct swim *s, uint64_t now, const struct ml_claim *c,
 	self = v->id == s->self;
 	if (self && !s->leaving) {
 		refute(s, v, c->inc);
-		swim_note(s, SWIM_WARN, "%.*s says that this node failed: "
-		    "refuted with incarnation %u", (int)c->from.n,
+		swim_note(s, accused_level(s, now, SWIM_WARN),
+		    "%.*s says that this node failed: refuted with "
+		    "incarnation %u", (int)c->from.n,
 		    (const char *)c->from.p, s->inc);
 		return;
 	}

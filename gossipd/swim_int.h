@@ -74,6 +74,7 @@ struct swim {
 	unsigned		 nrelays;
 	struct probe		 probe;
 	uint64_t		 probe_at, gossip_at, pushpull_at;
+	uint64_t		 accused_at;	/* when to say so again */
 	uint64_t		 due;		/* as swim_next() last said */
 
 	struct wbuf		 msg, packet, payload;	/* being made */

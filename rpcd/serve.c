@@ -33,6 +33,7 @@
 #define MEMORY_MAX	(512u << 20)	/* buffered for all connections */
 #define SOURCE_COST	1024		/* of it for an open stream */
 #define FINISH_MS	5000
+#define WARN_MS		60000		/* between lines of one kind */
 
 enum { TYPE_PLAIN = 0, TYPE_MULTIPLEX = 4 };
 
@@ -89,6 +90,7 @@ struct serve {
 	size_t			 memory;
 	struct sources		 held;		/* by age */
 	struct ev_timer		*hold_timer;
+	uint64_t		 full_warn_ms;	/* when to say it again */
 	bool			 up;
 };
 
@@ -638,7 +640,11 @@ on_accept(int fd, const struct sockaddr_storage *addr, void *arg)
 	addr_text(addr, text, sizeof(text));
 	if (s->nclients >= CONNS_MAX ||
 	    conns_of(s, addr) >= s->limits.conns_per_ip) {
-		log_warnx("client %s: closed: too many connections", text);
+		if (ev_now(s->ev) >= s->full_warn_ms) {
+			s->full_warn_ms = ev_now(s->ev) + WARN_MS;
+			log_warnx("client %s: closed: too many connections",
+			    text);
+		}
 		close(fd);
 		return;
 	}

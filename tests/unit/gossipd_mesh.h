@@ -32,6 +32,7 @@ struct peer {
 	unsigned	 events[SERF_REAPED + 1];
 	unsigned	 user_events, left, sent, refused;
 	char		 last_note[512];
+	unsigned	 warnings;
 };
 struct pkt {
 	TAILQ_ENTRY(pkt) link;
@@ -175,6 +176,7 @@ mesh_note(void *arg, enum swim_note level, const char *text)
 	if (getenv("MESH_NOTES") != NULL)
 		fprintf(stderr, "%8.3f %s: %d %s\n",
 		    (double)x->mesh->now / NS_PER_S, x->name, level, text);
+	x->warnings += level == SWIM_WARN;
 	(void)strlcpy(x->last_note, text, sizeof(x->last_note));
 }
 

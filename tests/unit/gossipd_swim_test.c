@@ -72,6 +72,22 @@ START_TEST(refutes_an_accusation_from_the_future_above_it)
 }
 END_TEST
 
+START_TEST(a_storm_of_accusations_is_no_storm_of_warnings)
+{
+	uint32_t	inc;
+
+	mesh_cluster(&m, 2);
+	for (inc = 1; inc < 200; inc++)
+		accuse(&m.node[1], "n1", "n0", inc);
+	ck_assert_uint_eq(swim_incarnation(serf_swim(m.node[1].serf)), 200);
+	ck_assert_uint_eq(m.node[1].warnings, 1);
+	mesh_run(&m, 2000);
+	accuse(&m.node[1], "n1", "n0", 200);
+	ck_assert_uint_eq(m.node[1].warnings, 2);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(an_older_accusation_is_ignored)
 {
 	mesh_cluster(&m, 3);
@@ -642,6 +658,7 @@ main(void)
 	tcase_add_test(t, nodes_find_each_other_through_one);
 	tcase_add_test(t, refutes_suspicion_with_higher_incarnation);
 	tcase_add_test(t, refutes_an_accusation_from_the_future_above_it);
+	tcase_add_test(t, a_storm_of_accusations_is_no_storm_of_warnings);
 	tcase_add_test(t, an_older_accusation_is_ignored);
 	tcase_add_test(t,
 	    a_killed_node_fails_after_the_suspicion_timeout_and_not_before);
