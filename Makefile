@@ -144,7 +144,7 @@ check: deps-test
 	$(MAKE) check-unit check-fuzz check-golden check-net
 
 check-unit: $(UNIT)
-	@fail=0; for t in $(UNIT); do $$t || fail=1; done; exit $$fail
+	@fail=0; for t in $(UNIT); do CK_DEFAULT_TIMEOUT=60 $$t || fail=1; done; exit $$fail
 
 check-fuzz: $(FUZZ)
 	@for t in $(FUZZ); do n=$$(basename $$t _fuzz); \

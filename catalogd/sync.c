@@ -32,6 +32,8 @@ struct sync {
 	bool		 stopped;
 	bool		 old_method;	/* servers lack NodeServiceList */
 	uint64_t	 full_at;
+	uint64_t	 up_at;		/* a server came during a run: try it
+					   then, should the run fail */
 	struct indexed_node_service_list remote;
 
 	/* the write under way */
@@ -50,6 +52,7 @@ sync_new(struct agent *a, const struct sync_ops *ops, uint64_t seed)
 
 	s->agent = a;
 	s->ops = *ops;
+	s->up_at = AGENT_NEVER;
 	rng_seed(&s->rng, seed);
 	return s;
 }
@@ -118,7 +121,9 @@ sync_server_up(struct sync *s, uint64_t now)
 {
 	uint64_t	 at = now + stagger(s, SERVER_UP_MS);
 
-	if (at < s->full_at)
+	if (s->phase != IDLE)
+		s->up_at = at < s->up_at ? at : s->up_at;
+	else if (at < s->full_at)
 		s->full_at = at;
 }
 
@@ -156,6 +161,7 @@ run_done(struct sync *s, uint64_t now)
 	s->full = false;
 	if (s->again)
 		s->full_at = now;
+	s->up_at = AGENT_NEVER;
 	s->again = false;
 }
 
@@ -164,6 +170,9 @@ run_failed(struct sync *s, const char *error, uint64_t now)
 {
 	uint64_t	 at = now + RETRY_MS + stagger(s, RETRY_MS);
 
+	if (s->up_at < at)
+		at = s->up_at;
+	s->up_at = AGENT_NEVER;
 	say(s, true, "anti-entropy: failed to sync %s: %s",
 	    s->full ? "remote state" : "changes", error);
 	s->failed = s->full;

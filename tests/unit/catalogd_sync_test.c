@@ -578,6 +578,20 @@ START_TEST(failure_is_retried_sooner_when_a_server_comes)
 }
 END_TEST
 
+START_TEST(a_server_that_came_during_a_run_is_tried_when_it_fails)
+{
+	struct bench	 b;
+
+	setup(&b);
+	sync_run(b.s, b.now);
+	called(&b, "Catalog.NodeServiceList");
+	sync_server_up(b.s, b.now);
+	sync_answer(b.s, "No known Consul servers", NULL, 0, b.now);
+	ck_assert_uint_le(sync_run(b.s, b.now), b.now + 3 * SEC);
+	teardown(&b);
+}
+END_TEST
+
 START_TEST(failed_push_leads_to_a_full_run)
 {
 	struct bench	 b;
@@ -656,6 +670,7 @@ UNIT_MAIN("catalogd_sync",
     runs_every_one_to_two_minutes,
     large_clusters_spread_out,
     failure_is_retried_sooner_when_a_server_comes,
+    a_server_that_came_during_a_run_is_tried_when_it_fails,
     failed_push_leads_to_a_full_run,
     leaving_pushes_nothing_more,
     answer_that_is_garbage_fails_the_run)
