@@ -137,15 +137,12 @@ bind_unix(struct parent *p, const struct listen_addr *a)
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    0)) == -1)
 		cannot(p, a, a->path, errno);
-	/* Nobody may connect between bind() and chmod(). */
-	old = umask(0177);
+	/* Its mode from the first moment, and never by name. */
+	old = umask(0777 & ~a->mode);
 	rc = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(old);
 	if (rc == -1)
 		cannot(p, a, a->path, errno);
-	if (chmod(a->path, a->mode) == -1)
-		start_fail(p, "%s: %s: mode: %s", a->key, a->path,
-		    strerror(errno));
 	return fd;
 }
 
