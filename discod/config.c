@@ -65,21 +65,20 @@ ifaces_clear(struct iface_vec *v)
 	memset(v, 0, sizeof(*v));
 }
 
-static int
-make_dirs(const char *path)
+int
+path_make(const char *path, mode_t mode)
 {
-	char *copy = xstrdup(path), *slash;
+	char *copy = xstrdup(path), *s = copy;
 	int rc = 0;
 
-	for (slash = copy + 1; rc == 0; slash++) {
-		if ((slash = strchr(slash, '/')) != NULL)
-			*slash = '\0';
+	while (rc == 0 && (s = strchr(s + 1, '/')) != NULL) {
+		*s = '\0';
 		if (mkdir(copy, 0755) == -1 && errno != EEXIST)
 			rc = -1;
-		if (slash == NULL)
-			break;
-		*slash = '/';
+		*s = '/';
 	}
+	if (rc == 0 && mkdir(path, mode) == -1 && errno != EEXIST)
+		rc = -1;
 	free(copy);
 	return rc;
 }
@@ -126,7 +125,7 @@ node_id(struct config *c, const char *given, bool write, struct problems *p)
 		    "owner, or give another -data-dir", strerror(errno));
 	else if (write) {
 		uuid_make(fresh);
-		if (make_dirs(c->data_dir) == -1)
+		if (path_make(c->data_dir, 0755) == -1)
 			problem(p, c->data_dir, "cannot make the data "
 			    "directory: %s: give another -data-dir",
 			    strerror(errno));

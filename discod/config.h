@@ -5,6 +5,7 @@
 #ifndef DISCOD_CONFIG_H
 #define DISCOD_CONFIG_H
 
+#include <sys/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,6 +86,9 @@ void config_clear(struct config *);
 typedef void config_item_fn(const uint8_t *, size_t, void *arg);
 void config_items(const struct config *, enum proc, config_item_fn *,
     void *arg);
+
+/* mkdir -p.  The last part gets mode.  -1 and errno. */
+int path_make(const char *, mode_t mode);
 
 /* The text of -h. */
 extern const char config_usage[];

@@ -765,7 +765,6 @@ build_checks(const struct build *b, struct defs *d)
 	if (b->env->running != NULL && b->env->running->need_exec)
 		c->need_exec = true;
 	c->checkd.output_max_size = limit(v, KEY_OUTPUT_MAX);
-	c->checkd.has_exec = c->need_exec;
 }
 
 void

@@ -41,25 +41,6 @@ dirs_of(const struct parent *p, enum proc proc)
 	return path;
 }
 
-/* mkdir -p.  The last part gets mode. */
-static int
-make_path(const char *path, mode_t mode)
-{
-	char	*copy = xstrdup(path), *s = copy;
-	int	 rc = 0;
-
-	while (rc == 0 && (s = strchr(s + 1, '/')) != NULL) {
-		*s = '\0';
-		if (mkdir(copy, 0755) == -1 && errno != EEXIST)
-			rc = -1;
-		*s = '/';
-	}
-	if (rc == 0 && mkdir(path, mode) == -1 && errno != EEXIST)
-		rc = -1;
-	free(copy);
-	return rc;
-}
-
 /* Not what is known by another name, too: that might be anybody's. */
 static void
 give_one(int dir, const char *name, uid_t uid, gid_t gid)
@@ -98,7 +79,7 @@ make_data(struct parent *p, enum proc proc, const char *path)
 	struct stat	 st;
 	int		 fd;
 
-	if (make_path(path, 0700) == -1 ||
+	if (path_make(path, 0700) == -1 ||
 	    (fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
 	    == -1 || fstat(fd, &st) == -1)
 		start_fail(p, "data_dir: %s: %s", path, strerror(errno));
@@ -123,7 +104,7 @@ make_data_dirs(struct parent *p)
 
 	if (p->cfg.data_dir == NULL)
 		return;
-	if (make_path(p->cfg.data_dir, 0755) == -1 ||
+	if (path_make(p->cfg.data_dir, 0755) == -1 ||
 	    access(p->cfg.data_dir, W_OK | X_OK) == -1)
 		start_fail(p, "data_dir: %s: %s (run as its owner, or give "
 		    "another -data-dir)", p->cfg.data_dir, strerror(errno));
@@ -140,14 +121,14 @@ make_run_dir(struct parent *p)
 {
 	struct stat	st;
 
-	if (make_path(p->cfg.run_dir, 0755) == -1 ||
+	if (path_make(p->cfg.run_dir, 0755) == -1 ||
 	    access(p->cfg.run_dir, W_OK | X_OK) == -1)
 		start_fail(p, "run directory %s: %s (give another -run-dir)",
 		    p->cfg.run_dir, strerror(errno));
 	if (!p->as_root)
 		return;
 	xasprintf(&p->empty_dir, "%s/empty", p->cfg.run_dir);
-	if (make_path(p->empty_dir, 0555) == -1 ||
+	if (path_make(p->empty_dir, 0555) == -1 ||
 	    lstat(p->empty_dir, &st) == -1)
 		start_fail(p, "%s: %s", p->empty_dir, strerror(errno));
 	/* It becomes the root of processes of ours. */
@@ -219,7 +200,7 @@ dirs_make(struct parent *p)
 	lock_pid_file(p);
 	make_data_dirs(p);
 	takeover(p);
-	if (p->cfg.log_dir != NULL && make_path(p->cfg.log_dir, 0750) == -1)
+	if (p->cfg.log_dir != NULL && path_make(p->cfg.log_dir, 0750) == -1)
 		start_fail(p, "log directory %s: %s", p->cfg.log_dir,
 		    strerror(errno));
 }

@@ -97,8 +97,7 @@ SCHEMA_DECLARE(conf_rpc, CONF_RPC_)
 SCHEMA_DECLARE(conf_catalog, CONF_CATALOG_)
 
 #define CONF_CHECKD_(F, T)						\
-	F(T, UINT, , output_max_size, "output_max_size", 0, NULL)	\
-	F(T, BOOL, , has_exec, "has_exec", 0, NULL)
+	F(T, UINT, , output_max_size, "output_max_size", 0, NULL)
 SCHEMA_DECLARE(conf_checkd, CONF_CHECKD_)
 
 #define DUR_PAIR_(F, T)							\

@@ -565,7 +565,6 @@ START_TEST(execd_gets_the_commands_of_files_and_no_others)
 	ck_assert_uint_eq(g.c.exec.commands.n, 2);
 	ck_assert_str_eq(g.c.exec.commands.item[0].args.item[0], "/bin/d");
 	ck_assert_str_eq(g.c.exec.commands.item[1].args.item[1], "b c");
-	ck_assert(g.c.checkd.has_exec);
 	ck_assert(!g.c.catalog.script_checks_http);
 	got_clear(&g);
 }
