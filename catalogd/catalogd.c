@@ -12,6 +12,10 @@
 
 #define SYNC_READ_MS	60000	/* a server that does not answer is no server */
 #define SYNC_WRITE_MS	60000
+/* Names followed for dnsd.  On an agent each has a call open to rpcd, whose
+ * window anti-entropy and apid need as well. */
+#define VIEWS_MAX	65536
+#define VIEWS_MAX_AGENT	(CALL_WINDOW / 2)
 
 /* ---- the loop ---- */
 
@@ -317,7 +321,8 @@ start_agent(struct catalogd *c)
 	c->agent = agent_new(&ops, seed());
 	c->api = agent_api_new(c->agent, &aops);
 	c->sync = sync_new(c->agent, &sops, seed());
-	c->views = views_new(&vops, c->conf.datacenter, seed());
+	c->views = views_new(&vops, c->conf.datacenter,
+	    c->server != NULL ? VIEWS_MAX : VIEWS_MAX_AGENT, seed());
 	c->aliases = aliases_new(c->agent, &lops);
 	c->route = route_new(c->ev, c->api, c->server);
 }

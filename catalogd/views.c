@@ -17,7 +17,6 @@
 
 #include "catalogd/views.h"
 
-#define VIEWS_MAX	65536	/* dnsd drops what is not asked for */
 #define BLOCK_NS	(600 * NS_PER_S)
 #define ANSWER_MS	(660 * 1000)	/* blocking time, a 16th, some more */
 #define RETRY_MIN_MS	500
@@ -60,7 +59,7 @@ struct views {
 	struct rng		 rng;
 	char			*dc;
 	struct view_tree	 tree;
-	size_t			 n, nreverse;
+	size_t			 n, nreverse, max;
 	struct follows		 waiting;
 	struct follow		*nodes_follow;
 	struct indexed_nodes	 nodes;
@@ -385,12 +384,14 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 /* ---- names ---- */
 
 struct views *
-views_new(const struct views_ops *ops, const char *dc, uint64_t seed)
+views_new(const struct views_ops *ops, const char *dc, size_t max,
+    uint64_t seed)
 {
 	struct views	*vs = xcalloc(1, sizeof(*vs));
 
 	vs->ops = *ops;
 	vs->dc = xstrdup(dc);
+	vs->max = max;
 	rng_seed(&vs->rng, seed);
 	RB_INIT(&vs->tree);
 	TAILQ_INIT(&vs->waiting);
@@ -454,7 +455,7 @@ views_watch(struct views *vs, enum view_kind kind, const char *name)
 
 	v->kind = kind;
 	v->name = xstrdup(name);
-	if (vs->n >= VIEWS_MAX) {
+	if (vs->n >= vs->max) {
 		view_error(vs, v, "too many views");
 		free(v->name);
 		free(v);

@@ -28,8 +28,9 @@ struct views_ops {
 	void	*arg;
 };
 
+/* max: names followed at once; each is an open call for most of its time. */
 struct views *views_new(const struct views_ops *, const char *datacenter,
-    uint64_t seed);
+    size_t max, uint64_t seed);
 void views_free(struct views *);
 void views_watch(struct views *, enum view_kind, const char *name);
 void views_unwatch(struct views *, enum view_kind, const char *name);

@@ -86,6 +86,8 @@ on_changed(void *arg)
 	(void)arg;
 }
 
+#define VIEWS 8
+
 static void
 setup(struct bench *b)
 {
@@ -94,7 +96,7 @@ setup(struct bench *b)
 
 	memset(b, 0, sizeof(*b));
 	b->now = 1000;
-	b->vs = views_new(&ops, "dc1", 3);
+	b->vs = views_new(&ops, "dc1", VIEWS, 3);
 }
 
 static void
@@ -493,6 +495,26 @@ START_TEST(names_compare_without_case_and_unwatch_stops)
 }
 END_TEST
 
+START_TEST(views_are_bounded)
+{
+	struct bench	 b;
+	char		 name[] = "a";
+
+	setup(&b);
+	for (; name[0] < 'a' + VIEWS; name[0]++)
+		views_watch(b.vs, VIEW_SERVICE, name);
+	ck_assert_int_eq(b.sent, 0);
+	views_watch(b.vs, VIEW_SERVICE, "z");
+	ck_assert_int_eq(b.sent, 1);
+	ck_assert_str_eq(b.last.error, "too many views");
+	ck_assert_uint_eq(views_count(b.vs), VIEWS);
+	views_unwatch(b.vs, VIEW_SERVICE, "a");
+	views_watch(b.vs, VIEW_SERVICE, "z");
+	ck_assert_int_eq(b.sent, 1);
+	teardown(&b);
+}
+END_TEST
+
 START_TEST(busy_view_is_asked_for_at_intervals)
 {
 	struct bench				 b;
@@ -528,4 +550,5 @@ UNIT_MAIN("catalogd_views",
     node_is_there_or_not,
     reverse_names_share_one_list,
     names_compare_without_case_and_unwatch_stops,
+    views_are_bounded,
     busy_view_is_asked_for_at_intervals)
