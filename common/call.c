@@ -228,23 +228,6 @@ call_start(struct calls *cs, const struct msg_call *m, const void *body,
 	return c;
 }
 
-struct call *
-call_method(struct calls *cs, const char *method, struct schema *s,
-    const void *obj, uint64_t timeout_ms, call_fn *fn, void *arg)
-{
-	struct msg_call	 m = { .method = (char *)(uintptr_t)method,
-			    .target = CALL_HERE };
-	struct wbuf	 b;
-	struct call	*c;
-
-	wb_init(&b, 0);
-	if (s != NULL)
-		schema_encode(s, obj, &b);
-	c = call_start(cs, &m, b.p, b.len, timeout_ms, fn, arg);
-	wb_free(&b);
-	return c;
-}
-
 void
 call_cancel(struct call *c)
 {

@@ -50,9 +50,6 @@ void calls_link(struct calls *, struct ipc *);
  */
 struct call *call_start(struct calls *, const struct msg_call *,
     const void *body, size_t len, uint64_t timeout_ms, call_fn *, void *arg);
-/* The same with CALL_HERE, a schema-made body (NULL: none) and nothing else. */
-struct call *call_method(struct calls *, const char *method, struct schema *,
-    const void *obj, uint64_t timeout_ms, call_fn *, void *arg);
 void call_cancel(struct call *);
 /* Hand it ANSWER messages; 0, or -1 if nobody waits for it (late: fine). */
 int calls_answer(struct calls *, const struct imsg *);

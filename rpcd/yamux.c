@@ -592,12 +592,6 @@ yamux_ctx(const struct yamux_stream *s)
 	return s->ctx;
 }
 
-struct yamux *
-yamux_of(const struct yamux_stream *s)
-{
-	return s->y;
-}
-
 uint32_t
 yamux_id(const struct yamux_stream *s)
 {

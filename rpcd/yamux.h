@@ -96,7 +96,6 @@ void yamux_ping(struct yamux *, uint32_t value);
 void yamux_go_away(struct yamux *, uint32_t reason);
 
 void *yamux_ctx(const struct yamux_stream *);
-struct yamux *yamux_of(const struct yamux_stream *);
 uint32_t yamux_id(const struct yamux_stream *);
 size_t yamux_nstreams(const struct yamux *);
 /* Payload queued for want of credit, over all streams. */
