@@ -28,6 +28,7 @@
 #define SEGMENT_READ_MAX (64u << 20)	/* a full one and a frame more */
 #define SNAPSHOT_READ_MAX ((size_t)4 << 30)
 #define SNAPSHOT_CHUNK (1u << 20)	/* between two looks for log writes */
+#define FRAMES_PER_CHUNK 8	/* a load that never pauses needs it most */
 
 struct frame_job {
 	TAILQ_ENTRY(frame_job)	 entry;
@@ -619,7 +620,7 @@ frame_job_free(struct frame_job *j)
 	free(j);
 }
 
-/* Log first, then a piece of a snapshot.  -1 ends the thread. */
+/* A frame, or a piece of a snapshot.  -1 ends the thread. */
 static int
 thread_turn(struct disk *d, struct frame_job *j, struct snapshot_job *snap)
 {
@@ -649,16 +650,22 @@ thread_main(void *arg)
 	struct disk *d = arg;
 	struct snapshot_job *snap;
 	struct frame_job *j;
+	unsigned frames = 0;
 	bool stop;
 
 	for (;;) {
 		pthread_mutex_lock(&d->lock);
 		while (TAILQ_EMPTY(&d->jobs) && d->snap == NULL && !d->stop)
 			pthread_cond_wait(&d->cond, &d->lock);
-		if ((j = TAILQ_FIRST(&d->jobs)) != NULL)
-			TAILQ_REMOVE(&d->jobs, j, entry);
 		snap = d->snap;
 		stop = d->stop;
+		/* Log first, but not for ever. */
+		j = NULL;
+		if (snap == NULL || stop || frames < FRAMES_PER_CHUNK)
+			j = TAILQ_FIRST(&d->jobs);
+		if (j != NULL)
+			TAILQ_REMOVE(&d->jobs, j, entry);
+		frames = j != NULL ? frames + 1 : 0;
 		pthread_mutex_unlock(&d->lock);
 		/* At the end the log is flushed, a snapshot is not worth it. */
 		if (j == NULL && stop)

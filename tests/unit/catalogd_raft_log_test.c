@@ -575,6 +575,77 @@ START_TEST(snapshot_replaces_old_segments)
 }
 END_TEST
 
+#define FRAMES 40
+
+struct disk_world {
+	struct ev	*ev;
+	uint64_t	 persisted, at_snapshot;
+};
+
+static void
+on_persisted(uint64_t index, void *arg)
+{
+	struct disk_world *w = arg;
+
+	w->persisted = index;
+	if (index == FRAMES && w->at_snapshot != 0)
+		ev_stop(w->ev);
+}
+
+static void
+on_snapshotted(uint64_t index, void *arg)
+{
+	struct disk_world *w = arg;
+
+	ck_assert_uint_eq(index, 1);
+	w->at_snapshot = w->persisted;
+	if (w->persisted == FRAMES)
+		ev_stop(w->ev);
+}
+
+START_TEST(snapshot_gets_on_under_a_load_that_never_pauses)
+{
+	struct disk_world dw = { .ev = NULL };
+	struct disk_ops ops = { on_persisted, on_snapshotted, &dw };
+	struct log_snapshot snap = { .index = 1, .term = 1 };
+	struct disk_found found;
+	struct log_entry e[FRAMES];
+	struct wbuf data;
+	struct world w;
+	struct disk *d;
+	char err[256];
+	size_t i;
+
+	setup(&w);
+	dw.ev = w.ev;
+	d = disk_open(w.dir, w.dir, &found, err, sizeof(err));
+	ck_assert_ptr_nonnull(d);
+	disk_start(d, w.ev, &ops);
+	memset(e, 0, sizeof(e));
+	for (i = 0; i < FRAMES; i++) {
+		e[i].index = i + 1;
+		e[i].term = 1;
+		e[i].len = LOG_FRAME_FULL;
+		e[i].p = xcalloc(1, LOG_FRAME_FULL);
+	}
+	disk_append(d, e, FRAMES);
+	wb_init(&data, 0);
+	wb_bytes(&data, "data", 4);
+	snap.data = data.p;
+	snap.data_len = data.len;
+	disk_snapshot(d, &snap, &data);
+	run_for(&w, 20000);
+	ck_assert_uint_eq(dw.persisted, FRAMES);
+	ck_assert_uint_gt(dw.at_snapshot, 0);
+	ck_assert_uint_lt(dw.at_snapshot, FRAMES);
+	disk_close(d);
+	for (i = 0; i < FRAMES; i++)
+		free((void *)(uintptr_t)e[i].p);
+	disk_found_clear(&found);
+	teardown(&w);
+}
+END_TEST
+
 START_TEST(without_bootstrap_nobody_leads)
 {
 	struct replica_conf c = { "", "", "me", false, 1 };
@@ -608,4 +679,5 @@ UNIT_MAIN("catalogd_raft_log",
     interrupted_bootstrap_starts_over,
     failed_write_ends_the_process,
     snapshot_replaces_old_segments,
+    snapshot_gets_on_under_a_load_that_never_pauses,
     without_bootstrap_nobody_leads)
