@@ -134,6 +134,10 @@ trap cleanup EXIT
 trap 'exit 1' INT TERM
 
 finish() {
+	# What a sanitized build has to say is in a daemon's log.
+	if grep -l 'AddressSanitizer\|runtime error:' "$T"/*/log/*.log "$T"/*/discod.out 2>/dev/null; then
+		fail "no sanitizer report in a log"
+	fi
 	if [ "$FAILED" -ne 0 ]; then
 		for f in "$T"/*/log/*.log "$T"/*/consul.log "$T"/*/serf.log; do
 			[ -s "$f" ] && { echo "# --- ${f#"$T"/}"; tail -n "${LOGLINES:-15}" "$f" | cut -c1-300 | sed 's/^/#   /'; }
