@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "catalogd/agent_files.h"
@@ -112,7 +111,7 @@ agent_files_open(const char *dir)
 	f->dir = xstrdup(strcmp(dir, "/") == 0 ? "" : dir);
 	for (i = 0; i < NDIRS; i++) {
 		xasprintf(&path, "%s/%s", f->dir, subdir[i]);
-		if (mkdir(path, 0700) == -1 && errno != EEXIST) {
+		if (dir_make(path, 0700) == -1) {
 			log_warn("cannot make %s", path);
 			free(path);
 			agent_files_free(f);

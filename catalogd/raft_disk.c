@@ -6,7 +6,6 @@
 #include "catalogd/raft_disk.h"
 
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 #include <bsd/sys/queue.h>
 
@@ -321,27 +320,6 @@ load(struct loader *l)
 	return 0;
 }
 
-/* A directory that is new is not lost with what was synced in it. */
-static int
-make_dir(const char *dir)
-{
-	char *parent, *slash;
-	int fd, rc;
-
-	if (mkdir(dir, 0700) == -1)
-		return errno == EEXIST ? 0 : -1;
-	parent = xstrdup(dir);
-	if ((slash = strrchr(parent, '/')) != NULL)
-		slash[slash == parent] = '\0';
-	fd = open(slash != NULL ? parent : ".",
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	rc = fd == -1 ? -1 : fsync(fd);
-	if (fd != -1)
-		close(fd);
-	free(parent);
-	return rc;
-}
-
 struct disk *
 disk_open(const char *dir, const char *shown, struct disk_found *found,
     char *err, size_t errlen)
@@ -366,7 +344,8 @@ disk_open(const char *dir, const char *shown, struct disk_found *found,
 	l.found = found;
 	l.err = err;
 	l.errlen = errlen;
-	if (make_dir(dir) == -1)
+	/* A new one is not lost with what is synced in it. */
+	if (dir_make(dir, 0700) == -1)
 		rc = failed(d, "", err, errlen);
 	else if ((d->dirfd = open(dir, O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC)) == -1)

@@ -137,6 +137,14 @@ file_remove(const char *path)
 }
 
 int
+dir_make(const char *path, unsigned mode)
+{
+	if (mkdir(path, (mode_t)mode) == -1)
+		return errno == EEXIST ? 0 : -1;
+	return sync_dir_of(path);
+}
+
+int
 fd_nonblock(int fd)
 {
 	int	 flags = fcntl(fd, F_GETFL);

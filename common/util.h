@@ -84,6 +84,8 @@ char *file_read(const char *path, size_t max, size_t *len);
 int file_write_atomic(const char *path, const void *, size_t, unsigned mode);
 /* Gone for good: unlink + fsync of the directory.  -1 and errno. */
 int file_remove(const char *path);
+/* mkdir + fsync of what it is in; 0 when it is there.  -1 and errno. */
+int dir_make(const char *path, unsigned mode);
 int fd_nonblock(int fd);
 
 #endif

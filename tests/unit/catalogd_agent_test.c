@@ -853,7 +853,9 @@ START_TEST(restart_finds_what_was_saved)
 	struct local_check	*c;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	nfsync = 0;
 	f = agent_files_open(dir);
+	ck_assert_uint_eq(nfsync, 3);	/* or all in it is lost with one */
 	ck_assert_ptr_nonnull(f);
 	a = agent_make(&e);
 	register_service(a, "{\"Name\":\"web\",\"Port\":80,\"Token\":\"t\","
