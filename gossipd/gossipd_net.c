@@ -40,6 +40,7 @@ struct session {
 	bool			 answered;	/* it ends when that is sent */
 	char			 peer[ADDR_TEXT_MAX];
 	/* ours */
+	uint64_t		 end_ms;	/* of all of it */
 	bool			 join;
 	uint32_t		 seq;
 	struct ident		*target;	/* of a ping; held */
@@ -474,8 +475,10 @@ on_connected(struct stream *st, void *arg)
 	struct ml_ping	 ping = { 0 };
 	struct wbuf	*w = &g->net->msg;
 
-	(void)st;
 	s->connected = true;
+	/* The stream's own limit was for connecting. */
+	stream_deadline(st, s->end_ms > ev_now(g->ev) ?
+	    s->end_ms - ev_now(g->ev) : 1);
 	if (s->kind == SESS_PING) {
 		ping.node = ident_name_span(s->target);
 		ping.seq = s->seq;
@@ -578,7 +581,7 @@ session_connect(struct session *s, const struct sockaddr_storage *ss,
 	s->stream = stream_connect(s->g->ev, (const struct sockaddr *)ss,
 	    addr_len(ss), NULL, 0, ms, &session_ops, s);
 	stream_limit(s->stream, FRAME_MAX + 512);
-	stream_deadline(s->stream, ms);
+	s->end_ms = ev_now(s->g->ev) + ms;
 }
 
 void

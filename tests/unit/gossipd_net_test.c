@@ -252,6 +252,43 @@ START_TEST(who_asks_and_does_not_read_keeps_its_place)
 }
 END_TEST
 
+/* A process that was stopped, say: its kernel takes connections. */
+START_TEST(a_peer_that_never_answers_is_given_up_in_time)
+{
+	static struct world	w;
+	struct sockaddr_in	silent = { .sin_family = AF_INET };
+	struct sockaddr_storage	ss = { 0 };
+	socklen_t		len = sizeof(silent);
+	struct gaddr		at;
+	struct ident		*id;
+	static uint8_t		buf[4096];
+	ssize_t			n;
+	int			l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
+				    0), fd;
+
+	world_init(&w);
+	silent.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(l, (struct sockaddr *)&silent, len), 0);
+	ck_assert_int_eq(listen(l, 1), 0);
+	ck_assert_int_eq(getsockname(l, (struct sockaddr *)&silent, &len), 0);
+	memcpy(&ss, &silent, sizeof(silent));
+	at = gaddr_from_sockaddr(&ss);
+	id = ident_get(w.g.idents, span_str("silent"), &at, span_of(NULL, 0),
+	    (const uint8_t[VSN_LEN]){ 1, 5, 2, 2, 5, 4 });
+	net_tcp_ping(&w.g, id, 1, gossipd_now() + 200 * NS_PER_MS);
+	ident_unref(w.g.idents, id);
+	spin(&w, 100);
+	fd = accept(l, NULL, NULL);
+	ck_assert_int_gt(recv(fd, buf, sizeof(buf), MSG_DONTWAIT), 0);
+	spin(&w, 300);
+	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ck_assert_int_eq(n, 0);
+	close(fd);
+	close(l);
+	world_clear(&w);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -263,6 +300,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, the_whole_answer_arrives_then_the_end);
 	tcase_add_test(t, who_asks_and_does_not_read_keeps_its_place);
+	tcase_add_test(t, a_peer_that_never_answers_is_given_up_in_time);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
