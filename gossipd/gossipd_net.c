@@ -57,6 +57,7 @@ struct net {
 	size_t			 buffered;
 	struct wbuf		 out, msg;
 	uint64_t		 send_warn_at, drop_warn_at, full_warn_at;
+	uint64_t		 stream_warn_at;
 	struct mmsghdr		 hdr[UDP_BATCH];
 	struct iovec		 iov[UDP_BATCH];
 	struct sockaddr_storage	 from[UDP_BATCH];
@@ -206,6 +207,20 @@ session_end(struct session *s, const char *why)
 		done(arg, why);
 }
 
+/* Strangers cause it at will: a line a minute, the rest is for debugging. */
+static void
+complain(struct session *s, const char *why)
+{
+	uint64_t	*at = &s->g->net->stream_warn_at, now = gossipd_now();
+
+	if (s->kind != SESS_IN || now >= *at) {
+		*at = now + WARN_NS;
+		log_warnx("stream %s %s: %s", s->kind == SESS_IN ? "from" :
+		    "to", s->peer, why);
+	} else
+		log_debug("stream from %s: %s", s->peer, why);
+}
+
 static bool
 write_frame(struct session *s, bool answer, const struct wbuf *msg)
 {
@@ -311,7 +326,7 @@ answer_exchange(struct session *s)
 	struct rbuf	 r;
 	struct wbuf	*w;
 	const char	*why;
-	char		*foreign, text[256];
+	char		*foreign, text[320];
 
 	if ((foreign = foreign_in(g, p, n)) != NULL) {
 		(void)snprintf(text, sizeof(text), "this datacenter's servers "
@@ -328,8 +343,10 @@ answer_exchange(struct session *s)
 	if (!write_frame(s, true, w))
 		log_warnx("stream from %s: the answer is too large", s->peer);
 	why = serf_merge(g->serf, gossipd_now(), false, p, n);
-	if (why != NULL)
-		log_warnx("state from %s discarded: %s", s->peer, why);
+	if (why != NULL) {
+		(void)snprintf(text, sizeof(text), "state discarded: %s", why);
+		complain(s, text);
+	}
 	session_finish(s, NULL);
 }
 
@@ -441,8 +458,7 @@ on_data(struct stream *st, const uint8_t *p, size_t n, void *arg)
 	(void)st;
 	session_buffered(s, n);
 	if (x->buffered > STREAM_BYTES_MAX && s->kind == SESS_IN) {
-		log_warnx("stream from %s: closed: too much is being received "
-		    "at once", s->peer);
+		complain(s, "closed: too much is being received at once");
 		session_end(s, NULL);
 		return 0;
 	}
@@ -450,8 +466,7 @@ on_data(struct stream *st, const uint8_t *p, size_t n, void *arg)
 	case FRAME_MORE:
 		return 0;
 	case FRAME_BAD:
-		log_warnx("stream %s %s: %s", s->kind == SESS_IN ? "from" :
-		    "to", s->peer, s->frame.why);
+		complain(s, s->frame.why);
 		if (s->kind == SESS_IN)
 			answer_error(s, s->frame.why);
 		else
