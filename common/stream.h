@@ -37,7 +37,8 @@ struct stream *stream_new(struct ev *, int fd, const struct stream_ops *,
     void *arg);
 /*
  * Starts to connect.  local may be NULL.  Failures, too, come through closed()
- * and never from within.
+ * and never from within.  timeout_ms is for connecting alone: no deadline is
+ * running when connected() is called, which sets one if it wants one.
  */
 struct stream *stream_connect(struct ev *, const struct sockaddr *, socklen_t,
     const struct sockaddr *local, socklen_t local_len, unsigned timeout_ms,
