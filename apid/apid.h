@@ -131,6 +131,10 @@ void ask_discod(struct request *, const char *method, answered_fn *);
 void try_catalogd(struct request *, const char *method, struct schema *,
     const void *obj, answered_fn *);
 
+/* An answer's body as a struct; -1: replied, for what is sent to us is wrong. */
+int decoded(struct request *, struct schema *, const uint8_t *body,
+    size_t len, void *obj);
+
 /*
  * What every read takes from the query: ?dc ?stale ?consistent ?index ?wait
  * ?token ?filter ?near ?node-meta.  -1: replied 400.

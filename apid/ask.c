@@ -116,6 +116,20 @@ ask_discod(struct request *r, const char *method, answered_fn *fn)
 	    CALL_TIMEOUT_MS, fn, false);
 }
 
+int
+decoded(struct request *r, struct schema *schema, const uint8_t *body,
+    size_t len, void *obj)
+{
+	struct rbuf	rb;
+
+	rb_init(&rb, body, len);
+	if (schema_decode(schema, &rb, obj) == 0)
+		return 0;
+	reply_text(r, 500, "an answer of the %s kind does not decode: %s",
+	    schema->name, rb.err);
+	return -1;
+}
+
 /* "key:value" filters of ?node-meta. */
 static void
 node_meta(struct request *r, struct strmap *out)

@@ -20,19 +20,6 @@ done_empty(struct request *r, const uint8_t *body, size_t len)
 	reply_empty(r, 200);
 }
 
-/* Decodes an answer of our own suite; a bad one is our own bug. */
-static int
-decode(struct request *r, struct schema *schema, const uint8_t *body,
-    size_t len, void *obj)
-{
-	const char	*err;
-
-	if (schema_decode_all(schema, body, len, obj, &err) == 0)
-		return 0;
-	reply_text(r, 500, "internal answer does not decode: %s", err);
-	return -1;
-}
-
 /* ---- self ---- */
 
 static void
@@ -102,7 +89,8 @@ write_stats(struct jw *jw, struct strmap *stats)
 		if ((dot = strchr(key, '.')) == NULL)
 			continue;
 		n = (size_t)(dot - key);
-		if (open == NULL || open_len != n || strncmp(open, key, n) != 0) {
+		if (open == NULL || open_len != n ||
+		    strncmp(open, key, n) != 0) {
 			char	*section = xstrndup(key, n);
 
 			if (open != NULL)
@@ -220,7 +208,7 @@ self_members(struct request *r, const uint8_t *body, size_t len)
 	struct gossip_members	*g = xcalloc(1, sizeof(*g));
 	struct empty		 none = { 0 };
 
-	if (decode(r, &gossip_members_schema, body, len, g) == -1) {
+	if (decoded(r, &gossip_members_schema, body, len, g) == -1) {
 		free(g);
 		return;
 	}
@@ -247,7 +235,7 @@ members_list(struct request *r, const uint8_t *body, size_t len)
 	struct jw		*jw;
 	size_t			 i;
 
-	if (decode(r, &gossip_members_schema, body, len, &g) == -1)
+	if (decoded(r, &gossip_members_schema, body, len, &g) == -1)
 		return;
 	jw = json_of(r);
 	if (params_get(&r->params, "wan") != NULL && !r->apid->agent.server)
@@ -321,7 +309,7 @@ status_table(struct request *r, const uint8_t *body, size_t len)
 	struct parent_status	 st;
 	struct jw		*jw;
 
-	if (decode(r, &parent_status_schema, body, len, &st) == -1)
+	if (decoded(r, &parent_status_schema, body, len, &st) == -1)
 		return;
 	jw = json_of(r);
 	schema_json_encode(&parent_status_schema, &st, jw);
@@ -344,7 +332,7 @@ services_map(struct request *r, const uint8_t *body, size_t len)
 	struct jw		*jw;
 	size_t			 i;
 
-	if (decode(r, &agent_services_schema, body, len, &s) == -1)
+	if (decoded(r, &agent_services_schema, body, len, &s) == -1)
 		return;
 	jw = json_of(r);
 	jw_obj(jw);
@@ -373,7 +361,7 @@ one_service(struct request *r, const uint8_t *body, size_t len)
 	struct agent_service	 s;
 	struct jw		*jw;
 
-	if (decode(r, &agent_service_schema, body, len, &s) == -1)
+	if (decoded(r, &agent_service_schema, body, len, &s) == -1)
 		return;
 	add_header(r, "X-Consul-Contenthash", "%s", str_or(s.content_hash, ""));
 	jw = json_of(r);
@@ -407,7 +395,7 @@ checks_map(struct request *r, const uint8_t *body, size_t len)
 	struct jw		*jw;
 	size_t			 i;
 
-	if (decode(r, &agent_checks_schema, body, len, &c) == -1)
+	if (decoded(r, &agent_checks_schema, body, len, &c) == -1)
 		return;
 	jw = json_of(r);
 	jw_obj(jw);

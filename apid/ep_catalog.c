@@ -10,20 +10,6 @@
 #include "common/mp.h"
 #include "common/util.h"
 
-/* Decodes an answer of the servers; a bad one is theirs. */
-static int
-decode(struct request *r, struct schema *schema, const uint8_t *body,
-    size_t len, void *obj)
-{
-	struct rbuf	rb;
-
-	rb_init(&rb, body, len);
-	if (schema_decode(schema, &rb, obj) == 0)
-		return 0;
-	reply_text(r, 500, "the servers' answer does not decode: %s", rb.err);
-	return -1;
-}
-
 /* A list as an array, each element by its schema. */
 static void
 write_list(struct jw *jw, struct schema *schema, const void *items, size_t n)
@@ -185,7 +171,7 @@ nodes_list(struct request *r, const uint8_t *body, size_t len)
 	struct indexed_nodes	 a;
 	struct jw		*jw;
 
-	if (decode(r, &indexed_nodes_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_nodes_schema, body, len, &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
@@ -208,7 +194,7 @@ services_map(struct request *r, const uint8_t *body, size_t len)
 	struct jw		*jw;
 	size_t			 i, k;
 
-	if (decode(r, &indexed_services_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_services_schema, body, len, &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
@@ -259,7 +245,7 @@ service_nodes(struct request *r, const uint8_t *body, size_t len)
 	struct indexed_service_nodes	 a;
 	struct jw			*jw;
 
-	if (decode(r, &indexed_service_nodes_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_service_nodes_schema, body, len, &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
@@ -297,7 +283,7 @@ node_services(struct request *r, const uint8_t *body, size_t len)
 	struct indexed_node_services	 a;
 	struct jw			*jw;
 
-	if (decode(r, &indexed_node_services_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_node_services_schema, body, len, &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
@@ -321,7 +307,7 @@ node_service_list(struct request *r, const uint8_t *body, size_t len)
 	struct indexed_node_service_list	 a;
 	struct jw				*jw;
 
-	if (decode(r, &indexed_node_service_list_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_node_service_list_schema, body, len, &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
@@ -373,7 +359,8 @@ service_health(struct request *r, const uint8_t *body, size_t len)
 
 	if (passing_param(r, &passing) == -1)
 		return;
-	if (decode(r, &indexed_check_service_nodes_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_check_service_nodes_schema, body, len,
+	    &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
@@ -403,7 +390,7 @@ checks_list(struct request *r, const uint8_t *body, size_t len)
 	struct indexed_health_checks	 a;
 	struct jw			*jw;
 
-	if (decode(r, &indexed_health_checks_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_health_checks_schema, body, len, &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
@@ -449,7 +436,7 @@ raft_servers(struct request *r, const uint8_t *body, size_t len)
 	struct raft_configuration	 a;
 	struct jw			*jw;
 
-	if (decode(r, &raft_configuration_schema, body, len, &a) == -1)
+	if (decoded(r, &raft_configuration_schema, body, len, &a) == -1)
 		return;
 	jw = json_of(r);
 	schema_json_encode(&raft_configuration_schema, &a, jw);
@@ -469,7 +456,7 @@ coordinates(struct request *r, const uint8_t *body, size_t len)
 	struct indexed_coordinates	 a;
 	struct jw			*jw;
 
-	if (decode(r, &indexed_coordinates_schema, body, len, &a) == -1)
+	if (decoded(r, &indexed_coordinates_schema, body, len, &a) == -1)
 		return;
 	meta_headers(r, body, len, false);
 	jw = json_of(r);
