@@ -13,6 +13,8 @@
 #define AUTOPILOT_CONTACT_NS (200 * NS_PER_MS)
 #define AUTOPILOT_TRAILING 250
 #define AUTOPILOT_STABLE_NS (10 * NS_PER_S)
+/* Serf's, of name and payload; more would not fit a message to gossipd. */
+#define EVENT_MAX 512
 /* Seconds from year 1 to 1970, for Go's times. */
 #define GO_EPOCH 62135596800ll
 
@@ -241,6 +243,13 @@ internal_event_fire_read(struct server *srv, const void *arg,
 	char *name;
 
 	xasprintf(&name, "consul:event:%s", str_or(req->name, ""));
+	if (strlen(name) > EVENT_MAX ||
+	    req->payload.n > EVENT_MAX - strlen(name)) {
+		reply_error(r, "user event exceeds configured limit of %d "
+		    "bytes before encoding", EVENT_MAX);
+		free(name);
+		return;
+	}
 	srv->env.fire(name, req->payload.p, req->payload.n, srv->env.arg);
 	free(name);
 	m.index = 0;

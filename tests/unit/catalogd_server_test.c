@@ -762,7 +762,7 @@ START_TEST(event_is_fired_under_its_name)
 {
 	struct event_fire_request q;
 	struct world w;
-	uint8_t p[] = "data";
+	uint8_t p[] = "data", large[70000] = { 0 };
 
 	setup(&w, "");
 	start(&w);
@@ -777,6 +777,16 @@ START_TEST(event_is_fired_under_its_name)
 	    &event_fire_request_schema, &q));
 	ck_assert_str_eq(w.fired, "consul:event:deploy");
 	ck_assert_str_eq(w.payload, "data");
+	/* What gossip does not carry would not fit a message to gossipd. */
+	q.payload.n = sizeof(large);
+	q.payload.p = large;
+	ck_assert_str_eq(error_of(&w, "Internal.EventFire",
+	    &event_fire_request_schema, &q), "user event exceeds configured "
+	    "limit of 512 bytes before encoding");
+	ck_assert_str_eq(w.fired, "consul:event:deploy");
+	q.payload.n = 512 - strlen("consul:event:deploy");
+	ck_assert_ptr_null(error_of(&w, "Internal.EventFire",
+	    &event_fire_request_schema, &q));
 	teardown(&w);
 }
 END_TEST
