@@ -173,7 +173,8 @@ suspend(struct request *r)
 
 	r->suspended = true;
 	MHD_suspend_connection(r->conn);
-	info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	info = MHD_get_connection_info(r->conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (info == NULL)
 		return;
 	r->watch = ev_io_new(r->apid->ev, info->connect_fd, on_hangup, r);

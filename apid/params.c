@@ -89,7 +89,9 @@ path_clean(const char *path)
 int
 bool_parse(const char *s, bool *out)
 {
-	static const char *const yes[] = { "1", "t", "T", "TRUE", "true", "True" };
+	static const char *const yes[] = {
+		"1", "t", "T", "TRUE", "true", "True"
+	};
 	static const char *const no[] = {
 		"0", "f", "F", "FALSE", "false", "False"
 	};

@@ -199,7 +199,8 @@ dispatch(struct request *r)
 	r->tail = r->path + strlen(routes[i].path);
 	add_header(r, "Vary", "Accept-Encoding");
 	if (blocked(r)) {
-		reply_text(r, 403, "Endpoint is blocked by agent configuration");
+		reply_text(r, 403,
+		    "Endpoint is blocked by agent configuration");
 		return;
 	}
 	if (strcmp(r->method_text, "OPTIONS") == 0) {

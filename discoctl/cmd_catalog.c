@@ -145,8 +145,8 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 	if (rc == -1)
 		return 1;
 	if (ans.json == NULL || ans.json->child == NULL) {
-		fprintf(stderr, "No nodes match the given query - try expanding "
-		    "your search.\n");
+		fprintf(stderr, "No nodes match the given query - try "
+		    "expanding your search.\n");
 		answer_free(&ans);
 		return 0;
 	}

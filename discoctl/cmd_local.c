@@ -18,7 +18,9 @@
 char *
 discod_path(void)
 {
-	static const char *const	 places[] = { "discod", "../sbin/discod" };
+	static const char *const	 places[] = {
+		"discod", "../sbin/discod"
+	};
 	char				 self[4096], *path;
 	ssize_t				 n;
 	size_t				 i;
@@ -130,8 +132,9 @@ cmd_validate(struct ctl *c, int argc, char **argv)
 	if (format != NULL)
 		xasprintf(&args[n++], "-config-format=%s", format);
 	for (; i < argc; i++)
-		xasprintf(&args[n++], "-config-%s=%s", stat(argv[i], &st) == 0 &&
-		    S_ISDIR(st.st_mode) ? "dir" : "file", argv[i]);
+		xasprintf(&args[n++], "-config-%s=%s",
+		    stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode) ? "dir" :
+		    "file", argv[i]);
 	args[n] = NULL;
 	rc = run_check(args, &err);
 	if (rc == -1) {

@@ -18,8 +18,8 @@ all_options(struct ctl *c, const struct opt *own, struct opt *out)
 	struct target	*t = &c->target;
 	const struct opt http[] = {
 		{ "http-addr", OPT_STR, &t->addr, "<address>",
-		  "Address of the agent's HTTP API: host:port, http://host:port "
-		  "or unix:///path.", "CONSUL_HTTP_ADDR" },
+		  "Address of the agent's HTTP API: host:port, "
+		  "http://host:port or unix:///path.", "CONSUL_HTTP_ADDR" },
 		{ "token", OPT_STR, &t->token, "<value>",
 		  "ACL token to use in the request.", "CONSUL_HTTP_TOKEN" },
 		{ "token-file", OPT_STR, &t->token_file, "<value>",
@@ -131,8 +131,8 @@ options(struct ctl *c, const struct opt *own, int argc, char **argv,
 				break;
 		*status = 1;
 		if (i == n) {
-			fprintf(stderr, "flag provided but not defined: -%.*s\n",
-			    (int)len, name);
+			fprintf(stderr, "flag provided but not defined: "
+			    "-%.*s\n", (int)len, name);
 			usage(c, own, stderr);
 			return -1;
 		}

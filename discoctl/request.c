@@ -176,8 +176,8 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	ans->len = out.len;
 	ans->body = wb_detach_str(&out);
 	if (ans->status != 200) {
-		fprintf(stderr, "Error %s: Unexpected response code: %ld (%s)\n",
-		    what, ans->status, ans->body);
+		fprintf(stderr, "Error %s: Unexpected response code: %ld "
+		    "(%s)\n", what, ans->status, ans->body);
 		answer_free(ans);
 		return -1;
 	}
@@ -208,8 +208,8 @@ escape(const char *s)
 
 	wb_init(&b, 0);
 	for (; *s != '\0'; s++)
-		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		    "0123456789-._~:", *s) != NULL)
+		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		    "abcdefghijklmnopqrstuvwxyz0123456789-._~:", *s) != NULL)
 			wb_u8(&b, (uint8_t)*s);
 		else
 			wb_printf(&b, "%%%02X", (unsigned char)*s);
