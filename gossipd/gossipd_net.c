@@ -26,6 +26,7 @@
 #define STREAMS_MAX	128		/* others' requests at once */
 #define STREAM_BYTES_MAX (64u << 20)	/* buffered for all of them */
 #define STREAM_MS	10000		/* for all of an exchange */
+#define OUT_KEEP	(64u << 10)	/* what packets need; states are larger */
 
 enum session_kind { SESS_IN, SESS_EXCHANGE, SESS_LOOK, SESS_PING };
 
@@ -221,6 +222,14 @@ complain(struct session *s, const char *why)
 		log_debug("stream from %s: %s", s->peer, why);
 }
 
+/* The whole table was in it; for the next minute nothing will be as large. */
+static void
+give_back(struct wbuf *w)
+{
+	if (w->cap > OUT_KEEP)
+		wb_free(w);
+}
+
 static bool
 write_frame(struct session *s, bool answer, const struct wbuf *msg)
 {
@@ -233,6 +242,7 @@ write_frame(struct session *s, bool answer, const struct wbuf *msg)
 	    &x->out) == -1)
 		return false;
 	stream_write(s->stream, x->out.p, x->out.len);
+	give_back(&x->out);
 	return true;
 }
 
@@ -342,6 +352,7 @@ answer_exchange(struct session *s)
 	swim_state_write(serf_swim(g->serf), h.join, false, w);
 	if (!write_frame(s, true, w))
 		log_warnx("stream from %s: the answer is too large", s->peer);
+	give_back(w);
 	why = serf_merge(g->serf, gossipd_now(), false, p, n);
 	if (why != NULL) {
 		(void)snprintf(text, sizeof(text), "state discarded: %s", why);
@@ -509,6 +520,7 @@ on_connected(struct stream *st, void *arg)
 	}
 	if (!write_frame(s, false, w))
 		session_end(s, "our state is too large");
+	give_back(&g->net->msg);
 }
 
 static void

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,8 +200,17 @@ ask(struct world *w)
 	return fd;
 }
 
+static size_t
+memory_used(void)
+{
+	struct mallinfo2	 mi = mallinfo2();
+
+	return mi.uordblks + mi.hblkhd;
+}
+
 START_TEST(the_whole_answer_arrives_then_the_end)
 {
+	size_t			before;
 	static struct world	w;
 	static uint8_t		buf[65536];
 	ssize_t			n;
@@ -209,6 +219,7 @@ START_TEST(the_whole_answer_arrives_then_the_end)
 
 	world_init(&w);
 	fill(&w);
+	before = memory_used();
 	fd = ask(&w);
 	for (i = 0; i < 2000; i++) {
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
@@ -220,6 +231,8 @@ START_TEST(the_whole_answer_arrives_then_the_end)
 	}
 	ck_assert_int_eq(n, 0);
 	ck_assert_uint_gt(total, MEMBERS * 256);
+	/* And the memory it took is given back. */
+	ck_assert_uint_lt(memory_used(), before + (128u << 10));
 	close(fd);
 	world_clear(&w);
 }
