@@ -662,7 +662,7 @@ void
 server_stats(const struct server *srv, struct strmap *m)
 {
 	struct replica_stats st;
-	char addr[80];
+	char addr[80], *voters;
 
 	strmap_put(m, "consul.server", "true");
 	strmap_put(m, "consul.bootstrap", srv->agent.bootstrap ||
@@ -684,6 +684,11 @@ server_stats(const struct server *srv, struct strmap *m)
 	put_stat(m, "raft.fsm_pending", st.pending);
 	put_stat(m, "raft.last_snapshot_index", st.snapshot_index);
 	put_stat(m, "raft.last_snapshot_term", st.snapshot_term);
+	/* One voter: this server. */
+	xasprintf(&voters, "[{Suffrage:Voter ID:%s Address:%s}]",
+	    str_or(srv->agent.node_id, ""), addr);
+	strmap_put(m, "raft.latest_configuration", voters);
+	free(voters);
 	put_stat(m, "raft.latest_configuration_index", st.conf_index);
 	put_stat(m, "raft.num_peers", st.servers > 0 ? st.servers - 1 : 0);
 	strmap_put(m, "raft.last_contact", server_in_office(srv) ? "0" :
