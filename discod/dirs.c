@@ -96,6 +96,18 @@ make_data(struct parent *p, enum proc proc, const char *path)
 		    "another -data-dir)", path, strerror(errno));
 }
 
+/* Two agents on one data directory would be one node under two names. */
+static void
+lock_data_dir(struct parent *p)
+{
+	p->data_fd = open(p->cfg.data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->data_fd == -1 || flock(p->data_fd, LOCK_EX | LOCK_NB) == 0 ||
+	    errno != EWOULDBLOCK)	/* file systems without locks */
+		return;
+	start_fail(p, "data_dir: %s: another agent is using it; a second node "
+	    "on this machine needs its own -data-dir", p->cfg.data_dir);
+}
+
 static void
 make_data_dirs(struct parent *p)
 {
@@ -108,6 +120,7 @@ make_data_dirs(struct parent *p)
 	    access(p->cfg.data_dir, W_OK | X_OK) == -1)
 		start_fail(p, "data_dir: %s: %s (run as its owner, or give "
 		    "another -data-dir)", p->cfg.data_dir, strerror(errno));
+	lock_data_dir(p);
 	for (i = 0; i < PROC_MAX; i++) {
 		if ((path = dirs_of(p, (enum proc)i)) == NULL)
 			continue;

@@ -73,7 +73,8 @@ clear(struct parent *p)
 int
 main(int argc, char **argv)
 {
-	struct parent	p = { .waiter = -1, .pid_fd = -1, .exit_status = 1 };
+	struct parent	p = { .waiter = -1, .pid_fd = -1, .data_fd = -1,
+		    .exit_status = 1 };
 
 	start_stdio();
 	log_init("discod");

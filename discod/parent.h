@@ -66,6 +66,7 @@ struct parent {
 						   nothing */
 	char			*pid_path;
 	int			 pid_fd;	/* locked */
+	int			 data_fd;	/* locked */
 	int			 waiter;	/* who waits for our start, or -1 */
 	char			*notify_path;	/* NOTIFY_SOCKET, or NULL */
 	uint64_t		 started_ms;
