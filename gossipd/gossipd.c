@@ -15,6 +15,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "common/wire.h"
 #include "gossipd/gossipd.h"
 #include "gossipd/tags.h"
 
@@ -357,10 +358,29 @@ shuffle(struct strs *s)
 	}
 }
 
+/* The list of errors in one line. */
+static char *
+join_errors(const char *text)
+{
+	struct wbuf	 b;
+	const char	*item;
+	size_t		 n;
+
+	wb_init(&b, 0);
+	for (item = text; (item = strstr(item, "\t* ")) != NULL; item += n) {
+		item += strlen("\t* ");
+		n = strcspn(item, "\n");
+		wb_printf(&b, "%s%.*s", b.len > 0 ? "; " : "", (int)n, item);
+	}
+	return wb_detach_str(&b);
+}
+
 static void
 start_join_done(struct gossipd *g, unsigned joined, const char *text,
     void *arg)
 {
+	char	*line;
+
 	(void)arg;
 	if (refuse_foreign(g, joined))
 		return;
@@ -369,9 +389,10 @@ start_join_done(struct gossipd *g, unsigned joined, const char *text,
 	else if (child_setup(g->child)->restarts > 0)
 		log_warnx("start_join: nobody reached: %s", str_or(text, ""));
 	else {
-		child_refuse(g->child, "start_join: %s: start an agent there, "
-		    "or use -retry-join to go on trying",
-		    str_or(text, "nobody reached"));
+		line = join_errors(str_or(text, ""));
+		child_refuse(g->child, "start_join: reached nobody: %s "
+		    "(-retry-join would go on trying)", line);
+		free(line);
 		return;
 	}
 	ipc_send(child_parent(g->child), IMSG_JOINED, 0, NULL, 0, -1);
