@@ -181,5 +181,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	list_commands(ctl.prog, NULL, stderr);
+	if (strcmp(ctl.prog, "consul") != 0)	/* which says no more */
+		fprintf(stderr, "%s: no such command: %s\n", ctl.prog, argv[1]);
 	return 127;
 }

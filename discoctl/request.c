@@ -98,14 +98,12 @@ send_to(CURL *curl, const char *addr, const char *method, const char *path,
 
 /* The connection that failed, in the words that scripts look for. */
 static void
-say_unreachable(CURL *curl, CURLcode rc, const char *what, const char *method,
+say_unreachable(CURLcode rc, long err, const char *what, const char *method,
     const char *addr, const char *path, const char *why)
 {
 	const char	*unix_path, *host;
 	char		*url = url_of(addr, path, &unix_path), *e, reason[128];
-	long		 err = 0;
 
-	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &err);
 	if (unix_path != NULL) {
 		e = escape(unix_path);
 		free(url);
@@ -138,6 +136,7 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	const char		*addr = c->target.addr;
 	CURLcode		 rc;
 	CURL			*curl;
+	long			 os_err = 0;
 
 	memset(ans, 0, sizeof(*ans));
 	if ((curl = curl_easy_init()) == NULL) {
@@ -153,6 +152,7 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 
 	rc = send_to(curl, addr == NULL ? DEFAULT_ADDR : addr, method, path,
 	    body, headers, &out, why);
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_err);
 	/* An agent without an HTTP port is reached by its socket. */
 	if (rc == CURLE_COULDNT_CONNECT && addr == NULL) {
 		char	 first[CURL_ERROR_SIZE];
@@ -166,7 +166,7 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ans->status);
 	curl_slist_free_all(headers);
 	if (rc != CURLE_OK)
-		say_unreachable(curl, rc, what, method, addr == NULL ?
+		say_unreachable(rc, os_err, what, method, addr == NULL ?
 		    DEFAULT_ADDR : addr, path, why);
 	curl_easy_cleanup(curl);
 	if (rc != CURLE_OK) {
