@@ -22,6 +22,7 @@
 static const char	*log_name = "disco";
 static int		 log_fd = STDERR_FILENO;
 static enum log_level	 log_min = LOG_L_INFO;
+static struct log_rate	 log_rate;
 
 static const char *const level_names[] = {
 	[LOG_L_TRACE] = "trace",
@@ -146,15 +147,66 @@ log_line(char *buf, size_t len, enum log_level level, const char *daemon,
 	return head + n + 1;
 }
 
+bool
+log_rate_pass(struct log_rate *r, int64_t second, unsigned *left_out)
+{
+	*left_out = 0;
+	if (second != r->second) {
+		*left_out = r->left_out;
+		r->second = second;
+		r->lines = r->left_out = 0;
+	}
+	if (r->lines < LOG_LINES_PER_S) {
+		r->lines++;
+		return true;
+	}
+	r->left_out++;
+	return false;
+}
+
+/* A full disk loses log lines, not the service. */
+static void
+write_line(enum log_level level, const char *text)
+{
+	char	line[TEXT_MAX + 128];
+	size_t	n;
+	ssize_t	w;
+
+	n = log_line(line, sizeof(line), level, log_name, text);
+	do
+		w = write(log_fd, line, n);
+	while (w == -1 && errno == EINTR);
+}
+
+/* Is this line to be written?  Says first what was not. */
+static bool
+passes(enum log_level level)
+{
+	struct timespec	ts;
+	unsigned	left_out;
+	char		text[64];
+	bool		pass;
+
+	if (level != LOG_L_INFO && level != LOG_L_WARN)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	pass = log_rate_pass(&log_rate, ts.tv_sec, &left_out);
+	if (left_out > 0) {
+		(void)snprintf(text, sizeof(text), "log: %u lines left out: "
+		    "more than %d in a second", left_out, LOG_LINES_PER_S);
+		write_line(LOG_L_WARN, text);
+	}
+	return pass;
+}
+
 static LOG_FMT(3, 0) void
 vlog(enum log_level level, int err, const char *fmt, va_list ap)
 {
-	char	 text[TEXT_MAX], line[TEXT_MAX + 128];
-	size_t	 n;
-	ssize_t	 w;
-	int	 rc, saved = errno;
+	char	text[TEXT_MAX];
+	size_t	n;
+	int	rc, saved = errno;
 
-	if (level < log_min)
+	if (level < log_min || !passes(level))
 		return;
 	rc = vsnprintf(text, sizeof(text), fmt, ap);
 	n = rc < 0 ? 0 : (size_t)rc < sizeof(text) ? (size_t)rc :
@@ -164,11 +216,7 @@ vlog(enum log_level level, int err, const char *fmt, va_list ap)
 		    strerror(err));
 	else if (rc > 0 && n < (size_t)rc)
 		memcpy(text + n - 3, "...", 3);
-	n = log_line(line, sizeof(line), level, log_name, text);
-	/* A full disk loses log lines, not the service. */
-	do
-		w = write(log_fd, line, n);
-	while (w == -1 && errno == EINTR);
+	write_line(level, text);
 	errno = saved;
 }
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_L_TRACE, LOG_L_DEBUG, LOG_L_INFO, LOG_L_WARN, LOG_L_ERR };
 
@@ -28,6 +29,19 @@ const char *log_level_name(enum log_level);
  */
 size_t log_line(char *buf, size_t len, enum log_level, const char *daemon,
     const char *text);
+
+/*
+ * What a stranger can cause must not fill a disk: information and warnings are
+ * bounded per second, and what was left out is counted.  Errors always pass;
+ * debugging was asked for.
+ */
+#define LOG_LINES_PER_S 500
+struct log_rate { int64_t second; unsigned lines, left_out; };
+/*
+ * May one more line be written in this second?  In the first of a new second
+ * *left_out is how many were not in the one before, else 0.
+ */
+bool log_rate_pass(struct log_rate *, int64_t second, unsigned *left_out);
 
 #define LOG_FMT(a, b) __attribute__((format(printf, a, b)))
 void log_debug(const char *, ...) LOG_FMT(1, 2);

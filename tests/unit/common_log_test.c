@@ -124,6 +124,23 @@ START_TEST(line_for_another_daemon_fits_its_buffer)
 }
 END_TEST
 
+START_TEST(a_flood_of_lines_is_bounded_and_counted)
+{
+	struct log_rate	r = { 0 };
+	unsigned	i, left_out;
+
+	for (i = 0; i < LOG_LINES_PER_S; i++)
+		ck_assert(log_rate_pass(&r, 7, &left_out));
+	ck_assert(!log_rate_pass(&r, 7, &left_out));
+	ck_assert(!log_rate_pass(&r, 7, &left_out));
+	ck_assert_uint_eq(left_out, 0);
+	ck_assert(log_rate_pass(&r, 8, &left_out));
+	ck_assert_uint_eq(left_out, 2);
+	ck_assert(log_rate_pass(&r, 8, &left_out));
+	ck_assert_uint_eq(left_out, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -138,6 +155,7 @@ main(void)
 	tcase_add_test(tc, long_message_is_cut_and_says_so);
 	tcase_add_test(tc, lines_below_the_level_are_not_written);
 	tcase_add_test(tc, line_for_another_daemon_fits_its_buffer);
+	tcase_add_test(tc, a_flood_of_lines_is_bounded_and_counted);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
