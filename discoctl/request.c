@@ -139,14 +139,19 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	long			 os_err = 0;
 
 	memset(ans, 0, sizeof(*ans));
+	/* Not without the token that was to be sent. */
+	if ((header = token_header(&c->target)) == NULL &&
+	    str_empty(c->target.token) && !str_empty(c->target.token_file))
+		return -1;
 	if ((curl = curl_easy_init()) == NULL) {
 		fprintf(stderr, "Error %s: out of memory\n", what);
+		free(header);
 		return -1;
 	}
 	wb_init(&out, ANSWER_MAX);
 	headers = curl_slist_append(headers, "Expect:");
 	headers = curl_slist_append(headers, "Content-Type: application/json");
-	if ((header = token_header(&c->target)) != NULL)
+	if (header != NULL)
 		headers = curl_slist_append(headers, header);
 	free(header);
 
