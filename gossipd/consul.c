@@ -123,14 +123,29 @@ consul_foreign_server(struct span meta, const char *dc)
 	    !tag_has(meta, TAG_DISCO);
 }
 
+const char *
+consul_server_clash(const struct consul_rules *c, const struct swim_said *a)
+{
+	if (!c->server || (a->state != SWIM_ALIVE && a->state != SWIM_SUSPECT))
+		return NULL;
+	if (consul_foreign_server(a->meta, c->dc))
+		return "it is a Consul server: all servers of a datacenter "
+		    "must be disco's, or all Consul's";
+	if (consul_valid_server(a->meta) && tag_is(a->meta, "dc", c->dc) &&
+	    !span_is(a->name, c->name))
+		return "it is another server: this version takes one a "
+		    "datacenter, the others are clients";
+	return NULL;
+}
+
 const struct swim_said *
-consul_find_foreign(const struct swim_said *a, size_t n, const char *dc)
+consul_find_clash(const struct consul_rules *c, const struct swim_said *a,
+    size_t n)
 {
 	size_t	i;
 
 	for (i = 0; i < n; i++)
-		if ((a[i].state == SWIM_ALIVE || a[i].state == SWIM_SUSPECT) &&
-		    consul_foreign_server(a[i].meta, dc))
+		if (consul_server_clash(c, &a[i]) != NULL)
 			return &a[i];
 	return NULL;
 }
@@ -189,11 +204,7 @@ admit_one(const struct consul_rules *c, const struct swim_said *a,
 		return "it is a server of another datacenter";
 	if (tag_get(a->meta, "segment", &segment) && segment.n > 0)
 		return "it belongs to another segment";
-	if (c->server && (a->state == SWIM_ALIVE || a->state == SWIM_SUSPECT) &&
-	    consul_foreign_server(a->meta, c->dc))
-		return "it is a Consul server: all servers of a datacenter "
-		    "must be disco's, or all Consul's";
-	return NULL;
+	return consul_server_clash(c, a);
 }
 
 const char *

@@ -22,14 +22,21 @@ bool consul_valid_server(struct span meta);
 /* A server of this datacenter that is not disco's: it cannot share ours. */
 bool consul_foreign_server(struct span meta, const char *dc);
 
-/* The first such among those that run, or NULL. */
-const struct swim_said *consul_find_foreign(const struct swim_said *, size_t n,
-    const char *dc);
-
 struct consul_rules {
 	const char	*name, *id, *dc;	/* ours */
 	bool		 server;
 };
+/*
+ * Why a server of ours cannot be in one pool with this member, as a clause
+ * ("it is a Consul server: ..."), or NULL: servers do not mix, and this version
+ * takes one of disco's a datacenter.
+ */
+const char *consul_server_clash(const struct consul_rules *,
+    const struct swim_said *);
+/* The first such among those that run, or NULL. */
+const struct swim_said *consul_find_clash(const struct consul_rules *,
+    const struct swim_said *, size_t n);
+
 /* NULL, or why these may not be members of the LAN pool (11.3). */
 const char *consul_admit(const struct consul_rules *, const struct swim_said *,
     size_t n);

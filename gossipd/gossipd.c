@@ -22,7 +22,7 @@
 #define SNAPSHOT_MS	500	/* between writes */
 #define READY_MS	3000	/* then the list is told, rejoined or not */
 #define REJOIN_TRIES	10
-#define FOREIGN_NS	(60 * NS_PER_S)
+#define CLASH_NS	(60 * NS_PER_S)
 #define HEARD_MS	15000	/* a member is probed once a second */
 #define RETRY_MS	30000	/* unless configured */
 
@@ -47,18 +47,17 @@ gossipd_now(void)
 }
 
 void
-gossipd_foreign(struct gossipd *g, struct span name)
+gossipd_clash(struct gossipd *g, const struct swim_said *a)
 {
 	uint64_t	now = gossipd_now();
 
-	(void)snprintf(g->foreign, sizeof(g->foreign), "%.*s", (int)name.n,
-	    (const char *)name.p);
-	if (now < g->foreign_at)
+	(void)snprintf(g->clash, sizeof(g->clash), "member %.*s: %s",
+	    (int)a->name.n, (const char *)a->name.p,
+	    consul_server_clash(&g->rules, a));
+	if (now < g->clash_at)
 		return;
-	g->foreign_at = now + FOREIGN_NS;
-	log_errorx("member %.*s: a Consul server in a datacenter whose servers "
-	    "are disco's: it is not let in. All servers must be disco's, or "
-	    "all Consul's", (int)name.n, (const char *)name.p);
+	g->clash_at = now + CLASH_NS;
+	log_errorx("%s; it is not let in", g->clash);
 }
 
 /* One who refuses us says nothing: a join looks well all the same. */
@@ -130,11 +129,10 @@ static const char *
 on_admit(void *arg, const struct swim_said *a, size_t n, bool join)
 {
 	struct gossipd		*g = arg;
-	const struct swim_said	*foreign;
+	const struct swim_said	*clash;
 
-	if (g->rules.server && (foreign = consul_find_foreign(a, n,
-	    g->rules.dc)) != NULL)
-		gossipd_foreign(g, foreign->name);
+	if ((clash = consul_find_clash(&g->rules, a, n)) != NULL)
+		gossipd_clash(g, clash);
 	if (!join && (!g->source_allowed || !gossipd_allowed(g, &a->addr)))
 		return "its network is not allowed";
 	return consul_admit(&g->rules, a, n);
@@ -266,14 +264,13 @@ after_turn(void *arg)
  * it has company, or was up before, it stays and complains.
  */
 static bool
-refuse_foreign(struct gossipd *g, unsigned joined)
+refuse_clash(struct gossipd *g, unsigned joined)
 {
 	g->reached |= joined > 0;
-	if (g->foreign[0] == '\0' || g->reached ||
+	if (g->clash[0] == '\0' || g->reached ||
 	    child_setup(g->child)->restarts > 0)
 		return false;
-	child_refuse(g->child, "member %s is a Consul server: all servers of "
-	    "a datacenter must be disco's, or all Consul's", g->foreign);
+	child_refuse(g->child, "%s", g->clash);
 	return true;
 }
 
@@ -287,7 +284,7 @@ retry_done(struct gossipd *g, unsigned joined, const char *text, void *arg)
 
 	if (r == &((struct daemon *)g)->rejoin)
 		imsg_members_ready(g);
-	if (refuse_foreign(g, joined))
+	if (refuse_clash(g, joined))
 		return;
 	if (joined > 0) {
 		log_info("%s: reached %u", r->what, joined);
@@ -382,7 +379,7 @@ start_join_done(struct gossipd *g, unsigned joined, const char *text,
 	char	*line;
 
 	(void)arg;
-	if (refuse_foreign(g, joined))
+	if (refuse_clash(g, joined))
 		return;
 	if (joined > 0)
 		log_info("start_join: reached %u", joined);

@@ -53,15 +53,16 @@ struct gossipd {
 	struct ev_timer		*heard_timer;	/* after a join: are we known? */
 	bool			 members_ready;	/* the list is worth telling */
 	bool			 source_allowed; /* of the datagram in hand */
-	uint64_t		 foreign_at;	/* when to complain again */
-	char			 foreign[NAME_MAX_LEN + 1]; /* one was met */
+	uint64_t		 clash_at;	/* when to complain again */
+	char			 clash[NAME_MAX_LEN + 128]; /* a server was met
+						that we cannot be with */
 	bool			 reached;	/* somebody, in this life */
 	unsigned		 link_epoch[PROC_MAX]; /* counts links made */
 };
 
 uint64_t gossipd_now(void);		/* monotonic nanoseconds */
 /* Loud, but not more than once a minute. */
-void gossipd_foreign(struct gossipd *, struct span name);
+void gossipd_clash(struct gossipd *, const struct swim_said *);
 
 /* May a member be there? */
 bool gossipd_allowed(const struct gossipd *, const struct gaddr *);
@@ -78,7 +79,7 @@ void net_tcp_ping(struct gossipd *, const struct ident *, uint32_t seq,
     uint64_t until_ns);
 /* why: NULL when the state was exchanged and merged, else as Go says it. */
 typedef void net_done_fn(void *arg, const char *why);
-/* look: reads the other's state and merges nothing; a foreign server among
+/* look: reads the other's state and merges nothing; a server among
  * its members is an error.  done may be NULL. */
 void net_exchange(struct gossipd *, const struct sockaddr_storage *, bool join,
     bool look, net_done_fn *done, void *arg);

@@ -306,24 +306,25 @@ answer_ping(struct session *s)
 
 /* Whom a server of ours must not share a datacenter with, in a message. */
 static char *
-foreign_in(struct gossipd *g, const uint8_t *p, size_t n)
+clash_in(struct gossipd *g, const uint8_t *p, size_t n)
 {
 	struct swim_said	*a;
 	const struct swim_said	*x;
 	struct span		 user;
-	char			*name = NULL;
+	char			*why = NULL;
 	size_t			 na;
 	bool			 join;
 
 	if (!g->rules.server ||
 	    swim_state_parse(p, n, &a, &na, &join, &user) != NULL)
 		return NULL;
-	if ((x = consul_find_foreign(a, na, g->rules.dc)) != NULL) {
-		name = xmemdup_str(x->name.p, x->name.n);
-		gossipd_foreign(g, x->name);
+	if ((x = consul_find_clash(&g->rules, a, na)) != NULL) {
+		xasprintf(&why, "%.*s: %s", (int)x->name.n,
+		    (const char *)x->name.p, consul_server_clash(&g->rules, x));
+		gossipd_clash(g, x);
 	}
 	free(a);
-	return name;
+	return why;
 }
 
 static void
@@ -336,13 +337,11 @@ answer_exchange(struct session *s)
 	struct rbuf	 r;
 	struct wbuf	*w;
 	const char	*why;
-	char		*foreign, text[320];
+	char		*clash, text[320];
 
-	if ((foreign = foreign_in(g, p, n)) != NULL) {
-		(void)snprintf(text, sizeof(text), "this datacenter's servers "
-		    "are disco's; %s is a Consul server", foreign);
-		free(foreign);
-		answer_error(s, text);
+	if ((clash = clash_in(g, p, n)) != NULL) {
+		answer_error(s, clash);
+		free(clash);
 		return;
 	}
 	rb_init(&r, p + 1, n - 1);
@@ -402,18 +401,14 @@ got_state(struct session *s)
 	struct gossipd	*g = s->g;
 	const uint8_t	*p = s->frame.msg;
 	size_t		 n = s->frame.len;
-	const char	*why = NULL;
-	char		*foreign, text[320];
+	const char	*why;
+	char		*clash;
 
-	if ((foreign = foreign_in(g, p, n)) != NULL) {
-		(void)snprintf(text, sizeof(text), "%s is a Consul server: "
-		    "all servers of a datacenter must be disco's, or all "
-		    "Consul's", foreign);
-		free(foreign);
-		why = text;
-	} else if (s->kind == SESS_EXCHANGE)
+	why = clash = clash_in(g, p, n);
+	if (clash == NULL && s->kind == SESS_EXCHANGE)
 		why = serf_merge(g->serf, gossipd_now(), s->join, p, n);
 	session_end(s, why);
+	free(clash);
 }
 
 static void

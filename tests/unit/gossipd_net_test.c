@@ -26,10 +26,10 @@ gossipd_now(void)
 }
 
 void
-gossipd_foreign(struct gossipd *g, struct span name)
+gossipd_clash(struct gossipd *g, const struct swim_said *a)
 {
 	(void)g;
-	(void)name;
+	(void)a;
 }
 
 bool
