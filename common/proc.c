@@ -8,10 +8,9 @@
 static const struct {
 	const char	*name;
 	const char	*user;
-	const char	*title;
 } procs[PROC_MAX] = {
 #define P(n, prog, usr, what)						\
-	[PROC_##n] = { .name = prog, .user = usr, .title = what },
+	[PROC_##n] = { .name = prog, .user = usr },
 	PROC_LIST(P)
 #undef P
 };
@@ -32,12 +31,6 @@ const char *
 proc_user(enum proc p)
 {
 	return (unsigned)p < PROC_MAX ? procs[p].user : "?";
-}
-
-const char *
-proc_title(enum proc p)
-{
-	return (unsigned)p < PROC_MAX ? procs[p].title : "?";
 }
 
 uint32_t

@@ -45,8 +45,6 @@ enum proc {
 const char *proc_name(enum proc);
 /* The user it runs as when the parent is root: "_disco". */
 const char *proc_user(enum proc);
-/* "membership": the word for log lines and process tables. */
-const char *proc_title(enum proc);
 /* PROC_BIT()s of those that `p` has a link with, discod included. */
 uint32_t proc_peers(enum proc p);
 

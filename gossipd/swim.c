@@ -791,12 +791,6 @@ swim_set_meta(struct swim *s, uint64_t now, struct span meta)
 }
 
 void
-swim_set_overhead(struct swim *s, size_t overhead)
-{
-	s->conf.overhead = overhead;
-}
-
-void
 swim_leave(struct swim *s, uint64_t now)
 {
 	struct ml_claim	c = { .from = ident_name_span(s->self) };

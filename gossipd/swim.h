@@ -97,7 +97,6 @@ void swim_free(struct swim *);
 void swim_start(struct swim *, uint64_t now, struct span name,
     const struct gaddr *, struct span meta, const uint8_t vsn[VSN_LEN]);
 void swim_set_meta(struct swim *, uint64_t now, struct span meta);
-void swim_set_overhead(struct swim *, size_t);
 /* No more refutation; the departure is queued (swim_watched()). */
 void swim_leave(struct swim *, uint64_t now);
 
