@@ -29,7 +29,7 @@ BUILD	?= build$(if $(VARIANT),/$(VARIANT))
 CC	?= cc
 OPT	?= -O2 -g
 WARN	 = -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow \
-	   -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla
+	   -Werror=implicit-function-declaration -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla
 CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(if $(WERROR),-Werror) -D_GNU_SOURCE \
 	   -fstack-protector-strong -fPIE -I. $(VARIANT_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(VARIANT_CFLAGS) \
@@ -77,7 +77,7 @@ UNIT	 = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 FUZZ	 = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .PHONY: all quickstart check check-unit check-fuzz check-golden check-net \
-	check-interop check-fault lint fuzz install clean deps-build deps-test
+	check-interop check-fault lint fuzz tests-built install clean deps-build deps-test
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 $(BUILD)/%.o: %.c
@@ -119,6 +119,7 @@ $(1): $(1).o $(filter %.o,$(FUZZ_MAIN)) $(call libs,$(call folder,$(1))) $(if $(
 	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(FUZZ_MAIN) $(call libs,$(call folder,$(1))) $(LIBS_$(call folder,$(1))) $(LIBS_common)
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rules,$(t))))
+tests-built: $(UNIT) $(FUZZ)
 fuzz:
 	$(MAKE) VARIANT=fuzz $(FUZZ:$(BUILD)/%=build/fuzz/%)
 
@@ -140,7 +141,7 @@ deps-test:
 JOBS	?= $(shell nproc)
 check: deps-test
 	mk/users
-	$(MAKE) -j$(JOBS) all $(UNIT) $(FUZZ)
+	$(MAKE) -j$(JOBS) all tests-built
 	$(MAKE) check-unit check-fuzz check-golden check-net
 
 check-unit: $(UNIT)

@@ -109,11 +109,12 @@ feed_tags(const uint8_t *p, size_t n)
 {
 	struct strmap	 t = { 0 };
 	struct swim_said a = { .meta = span_of(p, n) };
+	struct consul_rules us = { .name = "me", .dc = "dc1", .server = true };
 
 	tags_decode(a.meta, &t);
 	strmap_clear(&t);
 	(void)consul_valid_server(a.meta);
-	(void)consul_find_foreign(&a, 1, "dc1");
+	(void)consul_find_clash(&us, &a, 1);
 }
 
 static void
