@@ -14,6 +14,8 @@
 #define GOSSIPD_SERF_H
 
 #include "common/schema/msg.h"
+#include "gossipd/coordinate.h"
+#include "gossipd/crypt.h"
 #include "gossipd/swim.h"
 
 #define SERF_EVENT_MAX	512	/* name and payload; and encoded */
@@ -26,6 +28,8 @@ struct serf_conf {
 	uint64_t	broadcast_timeout_ns, propagate_ns;
 	size_t		members_max;	/* past it the gone are soon forgotten */
 	bool		coordinates;	/* send one with acks */
+	struct keyring	*ring;		/* what key queries act on; NULL: none;
+					   not owned */
 };
 /* Serf's values on a LAN, with Consul's changes. */
 extern const struct serf_conf serf_conf_lan;
@@ -57,6 +61,8 @@ struct serf_ops {
 	void	(*member)(void *arg, enum serf_event,
 		    const struct serf_member *);
 	void	(*event)(void *arg, const struct sf_event *);
+	/* A key query changed the ring: write it down.  NULL, or why not. */
+	const char *(*save_keys)(void *arg);
 	/* Leaving is over. */
 	void	(*left)(void *arg);
 	void	(*note)(void *arg, enum swim_note, const char *text);
@@ -88,6 +94,69 @@ int serf_force_leave(struct serf *, uint64_t now, struct span name, bool prune);
 /* NULL, or why not. */
 const char *serf_fire(struct serf *, uint64_t now, struct span name,
     struct span payload, bool coalesce);
+
+/* ---- queries ---- */
+
+/*
+ * A question to the members: each that the filters leave may acknowledge it,
+ * and answers at most once, by datagram to the asker and through `relay` others.
+ */
+struct serf_tag_filter { struct span tag, expr; };
+struct serf_question {
+	struct span			 name, payload;
+	const struct span		*nodes;		/* nnodes 0: all */
+	size_t				 nnodes;
+	const struct serf_tag_filter	*tags;
+	size_t				 ntags;
+	bool				 ack;
+	unsigned			 relay;
+	uint64_t			 timeout_ns;	/* 0: by cluster size */
+};
+struct serf_hear {
+	void	(*ack)(void *arg, struct span from);		/* may be NULL */
+	void	(*answer)(void *arg, struct span from, struct span payload);
+	/* Time is up; the query is freed.  The last call. */
+	void	(*over)(void *arg);
+};
+struct serf_query;
+/* NULL and *why: too large, or too many are running. */
+struct serf_query *serf_ask(struct serf *, uint64_t now,
+    const struct serf_question *, const struct serf_hear *, void *arg,
+    const char **why);
+/* No more calls; freed. */
+void serf_ask_end(struct serf *, struct serf_query *);
+/* Gossip interval x 16 x ceil(log10(alive + 1)). */
+uint64_t serf_query_timeout(const struct serf *);
+
+/* ---- keys of the whole pool (gossipd/serf_keys.c) ---- */
+
+enum serf_key_op { KEY_INSTALL, KEY_USE, KEY_REMOVE, KEY_LIST };
+struct serf_key_count { char *key; unsigned nodes; };	/* base64 */
+struct serf_key_message { char *node, *text; };
+struct serf_keys {
+	unsigned		 nodes, answers, errors;
+	struct serf_key_message	*message;	/* of those that said something */
+	size_t			 nmessages;
+	struct serf_key_count	*key, *primary;	/* KEY_LIST */
+	size_t			 nkeys, nprimary;
+	const char		*error;		/* NULL, or what went wrong, as
+						   peers say it */
+};
+typedef void serf_keys_fn(void *arg, const struct serf_keys *);
+/*
+ * Asks all members, this one included, and reports when all alive have answered
+ * or time is up; never from within.  NULL, or why it was not asked.
+ */
+const char *serf_keys(struct serf *, uint64_t now, enum serf_key_op,
+    const uint8_t *key, size_t len, unsigned relay, serf_keys_fn *, void *arg);
+
+/* ---- coordinates ---- */
+
+/* This node's; NULL when they are off. */
+const struct coord *serf_coord(const struct serf *);
+unsigned serf_coord_resets(const struct serf *);
+/* What that member's last ack brought; false: nothing yet. */
+bool serf_coord_of(const struct serf *, struct span name, struct coord *);
 
 struct swim *serf_swim(struct serf *);
 /* In order of their numbers; start with *i = 0.  NULL: that was all. */

@@ -102,6 +102,28 @@ SCHEMA_DECLARE(gossip_members_request, GOSSIP_MEMBERS_REQUEST)
 	F(T, STRMAP, , stats, "stats", S_EMPTY, NULL) /* as serf_lan in info */ \
 	F(T, BOOL, , encrypted, "encrypted", 0, NULL)
 SCHEMA_DECLARE(gossip_members, GOSSIP_MEMBERS)
+/*
+ * Gossip.Keyring runs a key query over one pool and answers one
+ * keyring_response (rpc.h), Error set where a node failed or was silent.
+ */
+#define GOSSIP_KEYRING(F, T)						\
+	F(T, STR, , operation, "operation", 0, NULL) /* list install use remove */ \
+	F(T, STR, , key, "key", S_SECRET, NULL)	/* base64; "" for list */ \
+	F(T, UINT, , relay_factor, "relay_factor", 0, NULL)		\
+	F(T, BOOL, , wan, "wan", 0, NULL)
+SCHEMA_DECLARE(gossip_keyring, GOSSIP_KEYRING)
+/*
+ * Gossip.Coordinates answers {own, others}: as measured by this node.  others
+ * (all: of every member whose ack brought one) by name as in that pool.
+ */
+#define GOSSIP_COORDINATES_REQUEST(F, T)				\
+	F(T, BOOL, , wan, "wan", 0, NULL)				\
+	F(T, BOOL, , all, "all", 0, NULL)
+SCHEMA_DECLARE(gossip_coordinates_request, GOSSIP_COORDINATES_REQUEST)
+#define GOSSIP_COORDINATES(F, T)					\
+	F(T, STRUCT, coordinate, own, "own", 0, NULL)			\
+	F(T, LIST, node_coordinate, others, "others", S_EMPTY, NULL)
+SCHEMA_DECLARE(gossip_coordinates, GOSSIP_COORDINATES)
 
 /* Parent.Status answers {daemons}. */
 #define DAEMON_STATUS(F, T)						\

@@ -349,6 +349,37 @@ SCHEMA_DECLARE(node_coordinate, NODE_COORDINATE)
 	F(T, LIST, node_coordinate, coordinates, "Coordinates", S_EMPTY, NULL) \
 	QUERY_META(F, T)
 SCHEMA_DECLARE(indexed_coordinates, INDEXED_COORDINATES)
+/* Coordinate.ListDatacenters answers a bare array of these. */
+#define DATACENTER_MAP(F, T)						\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , area_id, "AreaID", 0, NULL)		/* "wan" */	\
+	F(T, LIST, node_coordinate, coordinates, "Coordinates", S_EMPTY, NULL)
+SCHEMA_DECLARE(datacenter_map, DATACENTER_MAP)
+
+/* Internal.KeyringOperation: one response for each pool. */
+#define KEYRING_REQUEST(F, T)						\
+	F(T, STR, , operation, "Operation", 0, NULL) /* list install use remove */ \
+	F(T, STR, , key, "Key", S_SECRET, NULL)	/* base64 */		\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, BOOL, , forwarded, "Forwarded", 0, NULL)			\
+	F(T, UINT, , relay_factor, "RelayFactor", 0, NULL)		\
+	F(T, BOOL, , local_only, "LocalOnly", 0, NULL)			\
+	QUERY_OPTIONS(F, T)
+SCHEMA_DECLARE(keyring_request, KEYRING_REQUEST)
+#define KEYRING_RESPONSE(F, T)						\
+	F(T, BOOL, , wan, "WAN", 0, NULL)				\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , segment, "Segment", 0, NULL)			\
+	F(T, STRMAP, , messages, "Messages", S_OMIT, NULL) /* node: text */ \
+	F(T, INTMAP, , keys, "Keys", 0, NULL)	/* base64: nodes */	\
+	F(T, INTMAP, , primary_keys, "PrimaryKeys", 0, NULL)		\
+	F(T, INT, , num_nodes, "NumNodes", 0, NULL)			\
+	F(T, STR, , error, "Error", S_OMIT, NULL)
+SCHEMA_DECLARE(keyring_response, KEYRING_RESPONSE)
+#define KEYRING_RESPONSES(F, T)						\
+	F(T, LIST, keyring_response, responses, "Responses", S_EMPTY, NULL) \
+	QUERY_META(F, T)
+SCHEMA_DECLARE(keyring_responses, KEYRING_RESPONSES)
 
 #define RAFT_SERVER(F, T)						\
 	F(T, STR, , id, "ID", 0, NULL)					\
