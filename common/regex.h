@@ -1,0 +1,28 @@
+/*
+ * Regular expressions that came from outside: filters of events and queries,
+ * `matches` of an operator.  The syntax is that of Go (RE2), which Consul's
+ * clients write; matching is libpcre2's with its work bounded.
+ */
+#ifndef COMMON_REGEX_H
+#define COMMON_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REGEX_PATTERN_MAX 1024	/* bytes; an event as a whole has 512 */
+
+struct regex;
+
+/*
+ * NULL when it is not one, with *why (the caller frees it) in Go's words:
+ * "error parsing regexp: missing closing ]: `[`".
+ */
+struct regex *regex_new(const char *pattern, char **why);
+void regex_free(struct regex *);		/* NULL is fine */
+/*
+ * Anywhere in the subject, unless the pattern is anchored; `$` is the very end.
+ * A pattern that takes too much work on this subject does not match.
+ */
+bool regex_match(const struct regex *, const char *subject, size_t len);
+
+#endif
