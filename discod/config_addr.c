@@ -507,7 +507,23 @@ dns_listeners(const struct values *v, const struct config_env *env,
 	strs_clear(&list);
 }
 
-/* Gossip and RPC cannot be switched off. */
+static void
+gossip_listeners(const struct values *v, const struct config_env *env,
+    struct config *c, bool wan, struct problems *p)
+{
+	const char *key = wan ? "ports.serf_wan" : "ports.serf_lan";
+	uint16_t port = (uint16_t)v_num(v, wan ? KEY_PORT_WAN : KEY_PORT_LAN);
+	char *ip;
+
+	if ((ip = addr_one(v, wan ? KEY_SERF_WAN : KEY_SERF_LAN, env, p)) ==
+	    NULL)
+		ip = xstrdup(c->agent.bind_addr);
+	add_listener(c, wan ? SOCK_WAN_UDP : SOCK_LAN_UDP, ip, port, key);
+	add_listener(c, wan ? SOCK_WAN_TCP : SOCK_LAN_TCP, ip, port, key);
+	free(ip);
+}
+
+/* Gossip on the LAN and RPC cannot be switched off. */
 static bool
 port_needed(const struct values *v, enum key key, struct problems *p)
 {
@@ -522,17 +538,10 @@ void
 addr_listeners(const struct values *v, const struct config_env *env,
     struct config *c, struct strs *warnings, struct problems *p)
 {
-	uint16_t port;
-	char *ip;
-
-	if (port_needed(v, KEY_PORT_LAN, p)) {
-		port = (uint16_t)v_num(v, KEY_PORT_LAN);
-		if ((ip = addr_one(v, KEY_SERF_LAN, env, p)) == NULL)
-			ip = xstrdup(c->agent.bind_addr);
-		add_listener(c, SOCK_LAN_UDP, ip, port, "ports.serf_lan");
-		add_listener(c, SOCK_LAN_TCP, ip, port, "ports.serf_lan");
-		free(ip);
-	}
+	if (port_needed(v, KEY_PORT_LAN, p))
+		gossip_listeners(v, env, c, false, p);
+	if (v_bool(v, KEY_SERVER) && v_num(v, KEY_PORT_WAN) > 0)
+		gossip_listeners(v, env, c, true, p);
 	if (v_bool(v, KEY_SERVER) && port_needed(v, KEY_PORT_SERVER, p))
 		add_listener(c, SOCK_RPC_TCP, c->agent.bind_addr,
 		    (uint16_t)v_num(v, KEY_PORT_SERVER), "ports.server");

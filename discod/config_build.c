@@ -63,7 +63,14 @@ static const struct { enum key key; int64_t min, max; } bounds[] = {
 	{ KEY_LAN_GOSSIP_INTERVAL, NS_PER_MS, INT64_MAX },
 	{ KEY_LAN_PROBE_INTERVAL, NS_PER_MS, INT64_MAX },
 	{ KEY_LAN_PROBE_TIMEOUT, NS_PER_MS, INT64_MAX },
+	{ KEY_WAN_GOSSIP_NODES, 1, 64 },
+	{ KEY_WAN_SUSPICION, 1, 1000 },
+	{ KEY_WAN_RETRANSMIT, 1, 1000 },
+	{ KEY_WAN_GOSSIP_INTERVAL, NS_PER_MS, INT64_MAX },
+	{ KEY_WAN_PROBE_INTERVAL, NS_PER_MS, INT64_MAX },
+	{ KEY_WAN_PROBE_TIMEOUT, NS_PER_MS, INT64_MAX },
 	{ KEY_RETRY_INTERVAL, NS_PER_MS, INT64_MAX },
+	{ KEY_RETRY_INTERVAL_WAN, NS_PER_MS, INT64_MAX },
 	{ KEY_RECONNECT, RECONNECT_MIN_NS, INT64_MAX },
 	{ KEY_RECONNECT_WAN, RECONNECT_MIN_NS, INT64_MAX },
 };
@@ -273,7 +280,10 @@ check_encrypt(const struct build *b)
 static void
 check_joins(const struct build *b)
 {
-	static const enum key keys[] = { KEY_START_JOIN, KEY_RETRY_JOIN };
+	static const enum key keys[] = {
+		KEY_START_JOIN, KEY_RETRY_JOIN, KEY_START_JOIN_WAN,
+		KEY_RETRY_JOIN_WAN
+	};
 	const struct strs *list;
 	size_t i, j;
 
@@ -286,6 +296,24 @@ check_joins(const struct build *b)
 				    "give addresses or a DNS name",
 				    config_keys[keys[i]].path, list->item[j]);
 	}
+}
+
+/* Who joins the WAN pool must have one: servers do. */
+static void
+check_wan(const struct build *b)
+{
+	static const char needs[] = "only a server with a port for it "
+	    "(ports.serf_wan) is in a WAN pool";
+	const struct values *v = b->v;
+
+	if (v_bool(v, KEY_SERVER) && v_num(v, KEY_PORT_WAN) > 0)
+		return;
+	if (v->v[KEY_START_JOIN_WAN].list.n > 0)
+		problem(b->p, v_where(v, KEY_START_JOIN_WAN),
+		    "start_join_wan: %s", needs);
+	if (v->v[KEY_RETRY_JOIN_WAN].list.n > 0)
+		warning(&b->c->warnings, v_where(v, KEY_RETRY_JOIN_WAN),
+		    "retry_join_wan: ignored: %s", needs);
 }
 
 static void
@@ -373,6 +401,7 @@ check_rules(const struct build *b)
 	check_bootstrap(b);
 	check_encrypt(b);
 	check_joins(b);
+	check_wan(b);
 	check_recursors(b);
 	check_networks(b);
 	why = meta_check(&v->v[KEY_NODE_META].map, buf, sizeof(buf));
@@ -644,6 +673,12 @@ build_gossip(const struct build *b)
 	g->rejoin_after_leave = v_bool(v, KEY_REJOIN);
 	g->reconnect_timeout = v_num(v, KEY_RECONNECT);
 	strs_copy(&g->lan_allowed_cidrs, &v->v[KEY_LAN_CIDRS].list);
+	strs_copy(&g->start_join_wan, &v->v[KEY_START_JOIN_WAN].list);
+	strs_copy(&g->retry_join_wan, &v->v[KEY_RETRY_JOIN_WAN].list);
+	g->retry_interval_wan = v_num(v, KEY_RETRY_INTERVAL_WAN);
+	g->retry_max_wan = (uint64_t)v_num(v, KEY_RETRY_MAX_WAN);
+	g->reconnect_timeout_wan = v_num(v, KEY_RECONNECT_WAN);
+	strs_copy(&g->wan_allowed_cidrs, &v->v[KEY_WAN_CIDRS].list);
 	g->disable_coordinates = v_bool(v, KEY_NO_COORDINATES);
 }
 

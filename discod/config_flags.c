@@ -45,7 +45,8 @@
 	F("https-port", " port", PORT_HTTPS, "accepted, unused") \
 	F("join", " address", START_JOIN,				\
 	    "join this member, or give up (repeatable)")		\
-	F("join-wan", " address", START_JOIN_WAN, "accepted, unused")	\
+	F("join-wan", " address", START_JOIN_WAN,			\
+	    "join this server's WAN pool, or give up (repeatable)")	\
 	F("log-file", " directory", LOG_FILE, "where log files go")	\
 	F("log-json", "", LOG_JSON, "accepted, unused")		\
 	F("log-level", " level", LOG_LEVEL, "trace debug info warn err") \
@@ -71,14 +72,15 @@
 	F("rejoin", "", REJOIN, "rejoin even after a leave")		\
 	F("retry-interval", " duration", RETRY_INTERVAL, \
 	    "time between attempts of -retry-join")			\
-	F("retry-interval-wan", " duration", RETRY_INTERVAL_WAN, \
-	    "accepted, unused")						\
+	F("retry-interval-wan", " duration", RETRY_INTERVAL_WAN,	\
+	    "time between attempts of -retry-join-wan")			\
 	F("retry-join", " address", RETRY_JOIN,				\
 	    "join this member, and keep trying (repeatable)")		\
 	F("retry-join-wan", " address", RETRY_JOIN_WAN,			\
-	    "accepted, unused")						\
+	    "join this server's WAN pool, and keep trying (repeatable)") \
 	F("retry-max", " n", RETRY_MAX, "attempts of -retry-join; 0: no end") \
-	F("retry-max-wan", " n", RETRY_MAX_WAN, "accepted, unused")	\
+	F("retry-max-wan", " n", RETRY_MAX_WAN,				\
+	    "attempts of -retry-join-wan; 0: no end")			\
 	F("run-dir", " directory", RUN_DIR, "sockets and pid file")	\
 	F("sandbox", " required|optional", SANDBOX,			\
 	    "whether to go on when it cannot be set up")		\
@@ -88,9 +90,9 @@
 	F("serf-lan-bind", " address", SERF_LAN, "address for LAN gossip") \
 	F("serf-lan-port", " port", PORT_LAN, "port for LAN gossip")	\
 	F("serf-wan-allowed-cidrs", " network", WAN_CIDRS,		\
-	    "accepted, unused")						\
-	F("serf-wan-bind", " address", SERF_WAN, "accepted, unused")	\
-	F("serf-wan-port", " port", PORT_WAN, "port for WAN gossip")	\
+	    "networks that may gossip over WAN (repeatable)")		\
+	F("serf-wan-bind", " address", SERF_WAN, "address for WAN gossip") \
+	F("serf-wan-port", " port", PORT_WAN, "port for WAN gossip; -1: none")	\
 	F("server", "", SERVER, "be a server")			\
 	F("server-port", " port", PORT_SERVER, "port for server RPC")	\
 	F("syslog", "", SYSLOG, "log to syslog besides")		\

@@ -60,9 +60,9 @@ enum key_type {
 	K(ADVERTISE_WAN, "advertise_addr_wan", STR, NULL, KF_FIXED)	\
 	K(ADVERTISE_WAN_4, "advertise_addr_wan_ipv4", STR, NULL, KF_FIXED) \
 	K(SERF_LAN, "serf_lan", STR, NULL, KF_FIXED)			\
-	K(SERF_WAN, "serf_wan", STR, NULL, KF_FIXED|KF_IDLE)		\
+	K(SERF_WAN, "serf_wan", STR, NULL, KF_FIXED)			\
 	K(LAN_CIDRS, "serf_lan_allowed_cidrs", STRS, NULL, KF_FIXED)	\
-	K(WAN_CIDRS, "serf_wan_allowed_cidrs", STRS, NULL, KF_FIXED|KF_IDLE) \
+	K(WAN_CIDRS, "serf_wan_allowed_cidrs", STRS, NULL, KF_FIXED)	\
 	K(TRANSLATE_WAN, "translate_wan_addrs", BOOL, "false", KF_WARN)	\
 	K(ADDR_DNS, "addresses.dns", STR, NULL, KF_FIXED)		\
 	K(ADDR_HTTP, "addresses.http", STR, NULL, KF_FIXED)		\
@@ -85,18 +85,18 @@ enum key_type {
 	K(PID_FILE, "pid_file", STR, NULL, KF_FIXED)			\
 									\
 	K(START_JOIN, "start_join", STRS, NULL, KF_FIXED)		\
-	K(START_JOIN_WAN, "start_join_wan", STRS, NULL, KF_WARN)	\
+	K(START_JOIN_WAN, "start_join_wan", STRS, NULL, KF_FIXED)	\
 	K(RETRY_JOIN, "retry_join", STRS, NULL, KF_FIXED)		\
 	K(RETRY_INTERVAL, "retry_interval", DUR, "30s", KF_FIXED)	\
 	K(RETRY_MAX, "retry_max", INT, "0", KF_FIXED)			\
-	K(RETRY_JOIN_WAN, "retry_join_wan", STRS, NULL, KF_WARN)	\
-	K(RETRY_INTERVAL_WAN, "retry_interval_wan", DUR, "30s", KF_IDLE) \
-	K(RETRY_MAX_WAN, "retry_max_wan", INT, "0", KF_IDLE)		\
+	K(RETRY_JOIN_WAN, "retry_join_wan", STRS, NULL, KF_FIXED)	\
+	K(RETRY_INTERVAL_WAN, "retry_interval_wan", DUR, "30s", KF_FIXED) \
+	K(RETRY_MAX_WAN, "retry_max_wan", INT, "0", KF_FIXED)		\
 	K(REJOIN, "rejoin_after_leave", BOOL, "false", KF_FIXED)	\
 	K(LEAVE_ON_TERM, "leave_on_terminate", BOOL, NULL, 0)		\
 	K(SKIP_LEAVE_INT, "skip_leave_on_interrupt", BOOL, NULL, 0)	\
 	K(RECONNECT, "reconnect_timeout", DUR, "72h", KF_FIXED)		\
-	K(RECONNECT_WAN, "reconnect_timeout_wan", DUR, "72h", KF_IDLE)	\
+	K(RECONNECT_WAN, "reconnect_timeout_wan", DUR, "72h", KF_FIXED)	\
 	K(ENCRYPT, "encrypt", STR, NULL, KF_FIXED|KF_SECRET)		\
 	K(ENCRYPT_IN, "encrypt_verify_incoming", BOOL, "true", KF_FIXED) \
 	K(ENCRYPT_OUT, "encrypt_verify_outgoing", BOOL, "true", KF_FIXED) \
@@ -111,17 +111,14 @@ enum key_type {
 	K(LAN_SUSPICION, "gossip_lan.suspicion_mult", UINT, "4", KF_FIXED) \
 	K(LAN_RETRANSMIT, "gossip_lan.retransmit_mult", UINT, "4", KF_FIXED) \
 	K(WAN_GOSSIP_INTERVAL, "gossip_wan.gossip_interval", DUR, "500ms", \
-	    KF_FIXED|KF_IDLE) \
-	K(WAN_GOSSIP_NODES, "gossip_wan.gossip_nodes", UINT, "3",	\
-	    KF_FIXED|KF_IDLE)						\
+	    KF_FIXED)							\
+	K(WAN_GOSSIP_NODES, "gossip_wan.gossip_nodes", UINT, "3", KF_FIXED) \
 	K(WAN_PROBE_INTERVAL, "gossip_wan.probe_interval", DUR, "5s",	\
-	    KF_FIXED|KF_IDLE) \
+	    KF_FIXED)							\
 	K(WAN_PROBE_TIMEOUT, "gossip_wan.probe_timeout", DUR, "3s",	\
-	    KF_FIXED|KF_IDLE) \
-	K(WAN_SUSPICION, "gossip_wan.suspicion_mult", UINT, "6",	\
-	    KF_FIXED|KF_IDLE)						\
-	K(WAN_RETRANSMIT, "gossip_wan.retransmit_mult", UINT, "4",	\
-	    KF_FIXED|KF_IDLE)						\
+	    KF_FIXED)							\
+	K(WAN_SUSPICION, "gossip_wan.suspicion_mult", UINT, "6", KF_FIXED) \
+	K(WAN_RETRANSMIT, "gossip_wan.retransmit_mult", UINT, "4", KF_FIXED) \
 									\
 	K(LOG_LEVEL, "log_level", STR, "INFO", 0)			\
 	K(LOG_JSON, "log_json", BOOL, "false", KF_WARN)			\

@@ -92,7 +92,8 @@ main(int argc, char **argv)
 	sinks_open(&p);
 	suite_signals(&p);
 	log_start(&p);
-	p.join_pending = p.cfg.gossip.start_join.n > 0;
+	p.join_pending = p.cfg.gossip.start_join.n > 0 ||
+	    p.cfg.gossip.start_join_wan.n > 0;
 	kids_start(&p);
 	ev_run(p.ev);
 

@@ -75,6 +75,12 @@ SCHEMA_DECLARE(conf_pool, CONF_POOL)
 	F(T, BOOL, , rejoin_after_leave, "rejoin_after_leave", 0, NULL)	\
 	F(T, DUR, , reconnect_timeout, "reconnect_timeout", 0, NULL)	\
 	F(T, STRS, , lan_allowed_cidrs, "lan_allowed_cidrs", 0, NULL)	\
+	F(T, STRS, , start_join_wan, "start_join_wan", 0, NULL)		\
+	F(T, STRS, , retry_join_wan, "retry_join_wan", 0, NULL)		\
+	F(T, DUR, , retry_interval_wan, "retry_interval_wan", 0, NULL)	\
+	F(T, UINT, , retry_max_wan, "retry_max_wan", 0, NULL)		\
+	F(T, DUR, , reconnect_timeout_wan, "reconnect_timeout_wan", 0, NULL) \
+	F(T, STRS, , wan_allowed_cidrs, "wan_allowed_cidrs", 0, NULL)	\
 	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL)
 SCHEMA_DECLARE(conf_gossip, CONF_GOSSIP_)
 

@@ -164,6 +164,41 @@ START_TEST(a_server_listens_for_rpc_and_stays_on_sigterm)
 }
 END_TEST
 
+START_TEST(a_server_has_a_wan_pool_where_its_port_says)
+{
+	struct got g;
+
+	build_ok(&g, "{" BASE ", \"server\": true, \"serf_wan\": "
+	    "\"10.0.0.9\", \"ports\": {\"serf_wan\": 9302}, "
+	    "\"start_join_wan\": [\"a\"], \"retry_join_wan\": [\"b\"], "
+	    "\"retry_interval_wan\": \"7s\", \"retry_max_wan\": 3, "
+	    "\"reconnect_timeout_wan\": \"9h\", "
+	    "\"serf_wan_allowed_cidrs\": [\"10.0.0.0/8\"], "
+	    "\"gossip_wan\": {\"probe_interval\": \"2s\"}}");
+	ck_assert_str_eq(listener(&g.c, SOCK_WAN_UDP, 0)->ip, "10.0.0.9");
+	ck_assert_uint_eq(listener(&g.c, SOCK_WAN_TCP, 0)->port, 9302);
+	ck_assert_str_eq(g.c.gossip.start_join_wan.item[0], "a");
+	ck_assert_str_eq(g.c.gossip.retry_join_wan.item[0], "b");
+	ck_assert_int_eq(g.c.gossip.retry_interval_wan, 7 * NS_PER_S);
+	ck_assert_uint_eq(g.c.gossip.retry_max_wan, 3);
+	ck_assert_int_eq(g.c.gossip.reconnect_timeout_wan,
+	    9 * 3600 * NS_PER_S);
+	ck_assert_str_eq(g.c.gossip.wan_allowed_cidrs.item[0], "10.0.0.0/8");
+	ck_assert_int_eq(g.c.gossip.wan.probe_interval, 2 * NS_PER_S);
+	ck_assert(!any_line(&g.c.warnings, "wan"));
+	got_clear(&g);
+	/* Neither a client has one, nor a server whose port is off. */
+	build_ok(&g, "{" BASE ", \"retry_join_wan\": [\"b\"]}");
+	ck_assert_ptr_null(listener(&g.c, SOCK_WAN_UDP, 0));
+	ck_assert(any_line(&g.c.warnings, "retry_join_wan: ignored"));
+	got_clear(&g);
+	build_ok(&g, "{" BASE ", \"server\": true, \"ports\": "
+	    "{\"serf_wan\": -1}}");
+	ck_assert_ptr_null(listener(&g.c, SOCK_WAN_TCP, 0));
+	got_clear(&g);
+}
+END_TEST
+
 START_TEST(dev_is_one_server_in_memory)
 {
 	struct config_env env = env_default();
@@ -326,6 +361,8 @@ static const struct { const char *text, *want; } bad[] = {
 	    "\"verify_server_hostname\": true"),
 	{ "{" BASE ", \"disco\": {\"sandbox\": \"maybe\"}}",
 	    "disco.sandbox: \"maybe\" is none of" },
+	{ "{" BASE ", \"start_join_wan\": [\"a\"]}",
+	    "start_join_wan: only a server with a port for it" },
 	{ "{" BASE ", \"retry_join\": [\"provider=aws tag_key=x\"]}",
 	    "cloud providers are not asked" },
 	{ "{" BASE ", \"watches\": [{\"key\": \"x\"}]}",
@@ -798,7 +835,7 @@ static const struct { const char *options, *shown; } options[] = {
 	{ "-http-port 7", "\"http\": 7," },
 	{ "-https-port 7", "\"https\": 7," },
 	{ "-join a -join b", "\"start_join\": [\n        \"a\",\n        \"b\"" },
-	{ "-join-wan a", "\"start_join_wan\": [\n        \"a\"" },
+	{ "-join-wan=a -server", "\"start_join_wan\": [\n        \"a\"" },
 	{ "-log-file /x/", "\"log_file\": \"/x" },
 	{ "-log-json", "\"log_json\": true" },
 	{ "-log-level err", "\"log_level\": \"err\"" },
@@ -1238,6 +1275,7 @@ main(void)
 
 	tcase_add_test(mem, defaults_are_consuls);
 	tcase_add_test(mem, a_server_listens_for_rpc_and_stays_on_sigterm);
+	tcase_add_test(mem, a_server_has_a_wan_pool_where_its_port_says);
 	tcase_add_test(mem, dev_is_one_server_in_memory);
 	tcase_add_loop_test(mem, refuses_with_place_key_and_reason, 0,
 	    NELEM(bad));
