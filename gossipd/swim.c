@@ -11,9 +11,6 @@
 #include "gossipd/swim_int.h"
 
 #define COMPOUND_HEAD	2	/* allowance for type and count */
-/* Later than this after it was due, the process was stopped or starved: its
- * timers say nothing about others. */
-#define STALL_NS	(1000 * NS_PER_MS)
 #define ACCUSED_NOTE_NS	(1 * NS_PER_S)	/* between lines about it */
 
 const struct swim_conf swim_conf_lan = {
@@ -29,6 +26,10 @@ const struct swim_conf swim_conf_lan = {
 	.suspicion_mult = 4,
 	.suspicion_max_mult = 6,
 	.awareness_max = 8,
+	.buddy = true,
+	/* Later than this after it was due, the process was stopped or starved:
+	 * its timers say nothing about others. */
+	.stall_ns = 1000 * NS_PER_MS,
 	.packet_max = 1400,
 };
 
@@ -837,7 +838,8 @@ swim_tick(struct swim *s, uint64_t now)
 
 	if (s->self == NULL)
 		return;
-	if (s->due != SWIM_NEVER && now > s->due && now - s->due > STALL_NS)
+	if (s->conf.stall_ns > 0 && s->due != SWIM_NEVER && now > s->due &&
+	    now - s->due > s->conf.stall_ns)
 		forgive_stall(s, now);
 	s->due = SWIM_NEVER;
 	TAILQ_FOREACH_SAFE(x, &s->suspicions, link, next)

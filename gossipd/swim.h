@@ -39,7 +39,10 @@ struct swim_conf {
 	unsigned	indirect;		/* members asked to ping */
 	unsigned	gossip_nodes;
 	unsigned	retransmit_mult, suspicion_mult, suspicion_max_mult;
-	unsigned	awareness_max;
+	unsigned	awareness_max;		/* 1: no local health */
+	bool		buddy;			/* a suspect's ping tells it so */
+	uint64_t	stall_ns;		/* of our own that is forgiven;
+						   0: none is */
 	size_t		packet_max;		/* before CRC */
 	size_t		overhead;		/* of encryption and label */
 };

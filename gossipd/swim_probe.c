@@ -119,7 +119,7 @@ probe_start(struct swim *s, uint64_t now)
 		p->direct_until = p->until;
 	ping = ping_of(s, p->seq, ident_name_span(v->id));
 	body_encode(&ml_ping_body, &ping, swim_msg(s, ML_PING));
-	if (v->state == SWIM_ALIVE)
+	if (v->state == SWIM_ALIVE || !s->conf.buddy)
 		swim_send_filled(s, &v->id->addr);
 	else
 		ping_suspect(s, v);

@@ -220,6 +220,12 @@ START_TEST(a_suspect_is_told_with_the_ping)
 	mesh_run(&m, 1500);
 	ck_assert_uint_eq(swim_incarnation(serf_swim(m.node[1].serf)), 2);
 	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	/* A core without it leaves the suspect in the dark. */
+	serf_swim(m.node[0].serf)->conf.buddy = false;
+	accuse(&m.node[0], "n1", "nobody", 2);
+	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), BC_MEMBER, 0);
+	mesh_run(&m, 1500);
+	ck_assert_uint_eq(swim_incarnation(serf_swim(m.node[1].serf)), 2);
 	mesh_free(&m);
 }
 END_TEST
@@ -552,16 +558,25 @@ START_TEST(hearsay_of_death_only_makes_a_suspect)
 }
 END_TEST
 
+static void
+stopped_while_probing(uint64_t s)
+{
+	while (serf_swim(m.node[0].serf)->probe.phase == PROBE_IDLE)
+		mesh_run(&m, 1);
+	m.now += s * NS_PER_S;
+	serf_tick(m.node[0].serf, m.now);
+}
+
 START_TEST(a_pause_of_our_own_accuses_nobody)
 {
 	mesh_cluster(&m, 3);
-	/* Stopped for 20 s with a probe under way. */
-	while (serf_swim(m.node[0].serf)->probe.phase == PROBE_IDLE)
-		mesh_run(&m, 1);
-	m.now += 20 * NS_PER_S;
-	serf_tick(m.node[0].serf, m.now);
-	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
-	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), SWIM_ALIVE);
+	stopped_while_probing(20);
+	ck_assert_uint_eq(swim_count_alive(serf_swim(m.node[0].serf)), 2);
+	/* Unless it is told not to forgive itself. */
+	serf_swim(m.node[0].serf)->conf.stall_ns = 0;
+	m.node[1].no_tcp = m.node[2].no_tcp = true;
+	stopped_while_probing(20);
+	ck_assert_uint_eq(swim_count_alive(serf_swim(m.node[0].serf)), 1);
 	mesh_free(&m);
 }
 END_TEST
