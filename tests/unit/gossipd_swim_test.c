@@ -575,6 +575,7 @@ START_TEST(a_pause_of_our_own_accuses_nobody)
 	/* Unless it is told not to forgive itself. */
 	serf_swim(m.node[0].serf)->conf.stall_ns = 0;
 	m.node[1].no_tcp = m.node[2].no_tcp = true;
+	mesh_run(&m, 3000);
 	stopped_while_probing(20);
 	ck_assert_uint_eq(swim_count_alive(serf_swim(m.node[0].serf)), 1);
 	mesh_free(&m);
