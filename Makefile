@@ -56,9 +56,9 @@ RAFT_CFLAGS = -isystem $(RAFTDIR)/include
 RAFT_A	 = $(RAFTDIR)/lib/libraft.a
 
 LIBS_common   = -lbsd -luv -lyajl -lmsgpackc -lpcre2-8 -lseccomp -lresolv
-LIBS_discod   = -lm
+LIBS_discod   = -lssl -lcrypto -lm
 LIBS_gossipd  = -lcrypto -lm
-LIBS_rpcd     =
+LIBS_rpcd     = -ltls -lssl -lcrypto
 LIBS_catalogd = $(RAFT_A) -lmd -lcrypto -lz -lm -luv
 LIBS_checkd   = -lcurl -lssl -lcrypto
 LIBS_dnsd     = -lunbound
@@ -120,6 +120,12 @@ $(1): $(1).o $(filter %.o,$(FUZZ_MAIN)) $(call libs,$(call folder,$(1))) $(if $(
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rules,$(t))))
 tests-built: $(UNIT) $(FUZZ)
+
+# What bench/NAME runs besides the suite.
+BENCH	 = $(BUILD)/bench/gossip_peers $(BUILD)/bench/gossip_input
+$(BENCH): %: %.o $(call libs,gossipd)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(call libs,gossipd) $(LIBS_gossipd) $(LIBS_common)
+
 fuzz:
 	$(MAKE) VARIANT=fuzz $(FUZZ:$(BUILD)/%=build/fuzz/%)
 

@@ -18,6 +18,7 @@
 #include "common/wire.h"
 
 #define READ_MAX	65536		/* one read */
+#define LAYER_READS	16		/* of a layer in one turn */
 #define IN_LIMIT	(1u << 20)	/* default of stream_limit() */
 #define BUF_KEEP	4096		/* larger ones are given back */
 #define FINISH_MS	5000		/* stream_finish() without a deadline */
@@ -36,8 +37,16 @@ struct stream {
 	struct wbuf			 in, out;
 	size_t				 out_off, limit;
 	const char			*fail;	/* to be told by the job */
+	const struct stream_layer	*layer;	/* NULL: the socket itself */
+	void				*layer_arg;
+	stream_fn			*secured, *on_eof;
+	int				 rd_wants, wr_wants;	/* events */
+	bool				 shaking;	/* rd_wants is for it */
+	bool				 more;	/* may be in the layer */
 	bool				 connecting, paused, redeliver;
 	bool				 shut;	/* half-close when sent */
+	bool				 half_closing;	/* wants wr_wants yet */
+	bool				 eof;	/* was told */
 	bool				 finishing, over, freed;
 	unsigned			 depth;
 };
@@ -60,6 +69,18 @@ stream_queued(const struct stream *s)
 	return s->out.len - s->out_off;
 }
 
+static bool
+alive(const struct stream *s)
+{
+	return !s->over && !s->freed;
+}
+
+static bool
+reading(const struct stream *s)
+{
+	return alive(s) && !s->paused && !s->finishing && !s->eof;
+}
+
 static void
 watch(struct stream *s)
 {
@@ -69,11 +90,13 @@ watch(struct stream *s)
 		return;
 	if (s->connecting)
 		events = EV_WRITE;
+	else if (s->shaking)
+		events = s->rd_wants;
 	else {
-		if (!s->paused && !s->finishing)
-			events |= EV_READ;
-		if (stream_queued(s) > 0)
-			events |= EV_WRITE;
+		if (reading(s))
+			events |= s->rd_wants;
+		if (stream_queued(s) > 0 || s->half_closing)
+			events |= s->wr_wants;
 	}
 	ev_io_set(s->io, events);
 }
@@ -81,6 +104,8 @@ watch(struct stream *s)
 static void
 destroy(struct stream *s)
 {
+	if (s->layer != NULL)
+		s->layer->free(s->layer_arg);
 	wb_free(&s->in);
 	wb_free(&s->out);
 	free(s);
@@ -91,6 +116,9 @@ close_fd(struct stream *s)
 {
 	ev_io_free(s->io);
 	s->io = NULL;
+	/* So that the other end can tell it from a cut line. */
+	if (s->fd != -1 && s->layer != NULL && !s->shaking && !s->shut)
+		(void)s->layer->finish(s->layer_arg);
 	if (s->fd != -1)
 		close(s->fd);
 	s->fd = -1;
@@ -143,13 +171,70 @@ end(struct stream *s, const char *why)
 	s->ops->closed(s, why, s->arg);
 }
 
-static bool
-alive(const struct stream *s)
+/* ---- the socket, or what stands before it ---- */
+
+static const char *
+io_why(const struct stream *s)
 {
-	return !s->over && !s->freed;
+	return s->layer != NULL ? s->layer->why(s->layer_arg) :
+	    strerror(errno);
+}
+
+static ssize_t
+io_read(struct stream *s, void *p, size_t len)
+{
+	ssize_t	n;
+
+	if (s->layer != NULL)
+		return s->layer->read(s->layer_arg, p, len);
+	do
+		n = recv(s->fd, p, len, MSG_DONTWAIT);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return errno == EAGAIN ? LAYER_READ : LAYER_FAIL;
+	return n;
+}
+
+static ssize_t
+io_write(struct stream *s, const void *p, size_t len)
+{
+	ssize_t	n;
+
+	if (s->layer != NULL)
+		return s->layer->write(s->layer_arg, p, len);
+	do
+		n = send(s->fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return errno == EAGAIN || errno == ENOBUFS ? LAYER_WRITE :
+		    LAYER_FAIL;
+	return n;
+}
+
+/* The event that a layer waits for. */
+static int
+wanted(ssize_t res)
+{
+	return res == LAYER_WRITE ? EV_WRITE : EV_READ;
 }
 
 /* ---- out ---- */
+
+/* Tells the peer that nothing more comes. */
+static void
+half_close(struct stream *s)
+{
+	int	n;
+
+	if (s->layer == NULL) {
+		shutdown(s->fd, SHUT_WR);
+		return;
+	}
+	n = s->layer->finish(s->layer_arg);
+	s->half_closing = n == LAYER_READ || n == LAYER_WRITE;
+	if (s->half_closing)
+		s->wr_wants = wanted(n);
+}
 
 static void
 all_sent(struct stream *s)
@@ -157,12 +242,14 @@ all_sent(struct stream *s)
 	give_back(&s->out);
 	s->out_off = 0;
 	if (s->finishing) {
+		half_close(s);
 		shutdown(s->fd, SHUT_WR);
+		s->shut = true;
 		stream_free(s);
 		return;
 	}
 	if (s->shut)
-		shutdown(s->fd, SHUT_WR);
+		half_close(s);
 	if (s->ops->drained != NULL)
 		s->ops->drained(s, s->arg);
 }
@@ -172,17 +259,21 @@ flush(struct stream *s)
 {
 	ssize_t	n;
 
-	while (alive(s) && !s->connecting && stream_queued(s) > 0) {
-		n = send(s->fd, s->out.p + s->out_off, stream_queued(s),
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1 && (errno == EAGAIN || errno == ENOBUFS))
-			return;
-		if (n == -1) {
-			end(s, strerror(errno));
+	if (s->connecting || s->shaking)
+		return;
+	if (alive(s) && s->half_closing)
+		half_close(s);
+	while (alive(s) && stream_queued(s) > 0) {
+		n = io_write(s, s->out.p + s->out_off, stream_queued(s));
+		if (n == LAYER_READ || n == LAYER_WRITE) {
+			s->wr_wants = wanted(n);
 			return;
 		}
+		if (n < 0) {
+			end(s, io_why(s));
+			return;
+		}
+		s->wr_wants = EV_WRITE;
 		s->out_off += (size_t)n;
 		if (stream_queued(s) == 0)
 			all_sent(s);
@@ -209,8 +300,10 @@ stream_shutdown(struct stream *s)
 	if (!alive(s) || s->shut)
 		return;
 	s->shut = true;
-	if (stream_queued(s) == 0 && !s->connecting)
-		shutdown(s->fd, SHUT_WR);
+	if (stream_queued(s) == 0 && !s->connecting && !s->shaking) {
+		half_close(s);
+		watch(s);
+	}
 }
 
 void
@@ -291,23 +384,48 @@ got(struct stream *s, const uint8_t *p, size_t n)
 		end(s, "message too long");
 }
 
+/* Nothing came: the end of it, or of what there is for now. */
+static void
+read_ended(struct stream *s, ssize_t res)
+{
+	if (res == LAYER_READ || res == LAYER_WRITE)
+		s->rd_wants = wanted(res);
+	else if (res < 0)
+		end(s, io_why(s));
+	else if (s->on_eof == NULL)
+		end(s, NULL);
+	else {
+		s->eof = true;
+		s->on_eof(s, s->arg);
+	}
+}
+
+/*
+ * What a layer holds already makes no event, so it is asked until it has no
+ * more; after a while the others' turn comes first.
+ */
 static void
 read_some(struct stream *s)
 {
 	uint8_t	buf[READ_MAX];
-	size_t	room = s->limit > s->in.len ? s->limit - s->in.len : 1;
+	size_t	room;
 	ssize_t	n;
+	int	i, times = s->layer != NULL ? LAYER_READS : 1;
 
-	do
-		n = recv(s->fd, buf, room < sizeof(buf) ? room : sizeof(buf),
-		    MSG_DONTWAIT);
-	while (n == -1 && errno == EINTR);
-	if (n > 0)
+	for (i = 0; i < times && reading(s); i++) {
+		room = s->limit > s->in.len ? s->limit - s->in.len : 1;
+		n = io_read(s, buf, room < sizeof(buf) ? room : sizeof(buf));
+		if (n <= 0) {
+			read_ended(s, n);
+			return;
+		}
+		s->rd_wants = EV_READ;
 		got(s, buf, (size_t)n);
-	else if (n == 0)
-		end(s, NULL);
-	else if (errno != EAGAIN)
-		end(s, strerror(errno));
+	}
+	if (alive(s) && s->layer != NULL && !s->shaking) {
+		s->more = true;
+		ev_job_set(s->job);
+	}
 }
 
 void
@@ -323,10 +441,10 @@ stream_resume(struct stream *s)
 	if (!s->paused || !alive(s))
 		return;
 	s->paused = false;
-	if (s->in.len > 0) {
+	if (s->in.len > 0)
 		s->redeliver = true;
+	if (s->in.len > 0 || s->more)
 		ev_job_set(s->job);
-	}
 	watch(s);
 }
 
@@ -355,8 +473,34 @@ finish_connect(struct stream *s)
 		ev_timer_stop(s->timer);
 	if (s->ops->connected != NULL && !s->finishing)
 		s->ops->connected(s, s->arg);
-	if (alive(s) && s->shut && stream_queued(s) == 0)
-		shutdown(s->fd, SHUT_WR);
+	if (alive(s) && s->shut && stream_queued(s) == 0 && !s->shaking)
+		half_close(s);
+}
+
+static void
+handshake(struct stream *s)
+{
+	int	n = s->layer->handshake(s->layer_arg);
+
+	if (n == LAYER_READ || n == LAYER_WRITE) {
+		s->rd_wants = wanted(n);
+		return;
+	}
+	if (n < 0) {
+		end(s, io_why(s));
+		return;
+	}
+	s->shaking = false;
+	s->rd_wants = EV_READ;
+	if (!s->finishing)
+		s->secured(s, s->arg);
+	if (!alive(s))
+		return;
+	if (s->shut && stream_queued(s) == 0)
+		half_close(s);
+	/* Bytes may have come with the end of the handshake. */
+	s->more = true;
+	ev_job_set(s->job);
 }
 
 static void
@@ -369,9 +513,11 @@ on_io(struct ev_io *io, int fd, int events, void *arg)
 	enter(s);
 	if (s->connecting)
 		finish_connect(s);
-	else if ((events & EV_READ) && !s->paused && !s->finishing)
+	else if (s->shaking)
+		handshake(s);
+	else if ((events & s->rd_wants) && reading(s))
 		read_some(s);
-	if (events & EV_WRITE)
+	if (alive(s) && (events & s->wr_wants))
 		flush(s);
 	leave(s);
 }
@@ -385,9 +531,15 @@ stream_work(void *arg)
 	enter(s);
 	if (s->fail != NULL)
 		end(s, s->fail);
+	if (alive(s) && s->shaking && !s->connecting)
+		handshake(s);
 	if (alive(s) && s->redeliver && !s->paused) {
 		s->redeliver = false;
 		offer_kept(s);
+	}
+	if (s->more && !s->shaking && reading(s)) {
+		s->more = false;
+		read_some(s);
 	}
 	flush(s);
 	leave(s);
@@ -427,6 +579,8 @@ new_stream(struct ev *ev, int fd, const struct stream_ops *ops, void *arg)
 	s->ops = ops;
 	s->arg = arg;
 	s->limit = IN_LIMIT;
+	s->rd_wants = EV_READ;
+	s->wr_wants = EV_WRITE;
 	wb_init(&s->in, 0);
 	wb_init(&s->out, 0);
 	s->job = ev_job_new(ev, stream_work, s);
@@ -496,6 +650,63 @@ const struct sockaddr_storage *
 stream_peer(const struct stream *s)
 {
 	return &s->peer;
+}
+
+/* ---- changing hands ---- */
+
+void
+stream_secure(struct stream *s, const struct stream_layer *layer, void *arg,
+    stream_fn *secured)
+{
+	if (!alive(s) || s->layer != NULL || stream_queued(s) > 0 ||
+	    s->in.len > 0)
+		fatalx("stream: no layer can be put in here");
+	s->layer = layer;
+	s->layer_arg = arg;
+	s->secured = secured;
+	s->shaking = true;
+	layer->attach(arg, s->fd);
+	ev_job_set(s->job);
+}
+
+void
+stream_on_eof(struct stream *s, stream_fn *fn)
+{
+	s->on_eof = fn;
+}
+
+bool
+stream_is_secure(const struct stream *s)
+{
+	return s->layer != NULL;
+}
+
+void *
+stream_layer(struct stream *s)
+{
+	return s->layer_arg;
+}
+
+void
+stream_set_ops(struct stream *s, const struct stream_ops *ops, void *arg)
+{
+	s->ops = ops;
+	s->arg = arg;
+}
+
+int
+stream_detach(struct stream *s)
+{
+	int	fd = s->fd;
+
+	if (!alive(s) || s->layer != NULL || stream_queued(s) > 0 ||
+	    s->in.len > 0 || fd == -1)
+		fatalx("stream: its socket cannot be given away");
+	ev_io_free(s->io);
+	s->io = NULL;
+	s->fd = -1;
+	stream_free(s);
+	return fd;
 }
 
 /* ---- accepting ---- */

@@ -9,10 +9,30 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "common/ev.h"
 
 struct stream;
+
+/*
+ * What may stand between a stream and its socket, such as TLS.  read, write
+ * and finish never block: bytes, 0 at the end, or one of these.
+ */
+enum {
+	LAYER_FAIL = -1,	/* why() has the reason */
+	LAYER_READ = -2,	/* again when the socket is readable */
+	LAYER_WRITE = -3	/* again when it is writable */
+};
+struct stream_layer {
+	void		 (*attach)(void *layer, int fd);
+	int		 (*handshake)(void *layer);	/* 0: done */
+	ssize_t		 (*read)(void *layer, void *, size_t);
+	ssize_t		 (*write)(void *layer, const void *, size_t);
+	int		 (*finish)(void *layer);	/* no more is written */
+	const char	*(*why)(void *layer);
+	void		 (*free)(void *layer);
+};
 
 struct stream_ops {
 	/* An outgoing connection is up. */
@@ -57,6 +77,23 @@ void stream_deadline(struct stream *, uint64_t ms);
 /* data() is not given more than this at once, and beyond it without progress
  * the stream ends with "message too long".  Default 1 MiB. */
 void stream_limit(struct stream *, size_t);
+typedef void stream_fn(struct stream *, void *arg);
+/* Called at EOF instead of closed(): nothing more comes, writing goes on. */
+void stream_on_eof(struct stream *, stream_fn *);
+/*
+ * From here on a layer is between: takes it, begins its handshake, calls
+ * secured() when that is done.  Nothing may be queued, and nothing be read
+ * beyond what data() took: who does this after a byte of the peer's reads with
+ * stream_limit(1) until then.
+ */
+void stream_secure(struct stream *, const struct stream_layer *, void *layer,
+    stream_fn *secured);
+bool stream_is_secure(const struct stream *);
+void *stream_layer(struct stream *);	/* what was given; NULL: none */
+/* Other callbacks for what follows. */
+void stream_set_ops(struct stream *, const struct stream_ops *, void *arg);
+/* Frees it and gives its socket away: neither layer nor bytes are in it. */
+int stream_detach(struct stream *);
 const struct sockaddr_storage *stream_peer(const struct stream *);
 
 /*

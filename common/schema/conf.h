@@ -81,13 +81,28 @@ SCHEMA_DECLARE(conf_pool, CONF_POOL)
 	F(T, UINT, , retry_max_wan, "retry_max_wan", 0, NULL)		\
 	F(T, DUR, , reconnect_timeout_wan, "reconnect_timeout_wan", 0, NULL) \
 	F(T, STRS, , wan_allowed_cidrs, "wan_allowed_cidrs", 0, NULL)	\
-	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL)
+	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL) \
+	F(T, BOOL, , use_tls, "use_tls", 0, NULL) /* tag of a server */
 SCHEMA_DECLARE(conf_gossip, CONF_GOSSIP_)
+
+/* PEM texts, since rpcd has no files. */
+#define CONF_TLS(F, T)							\
+	F(T, STR, , ca, "ca", 0, NULL)					\
+	F(T, STR, , cert, "cert", 0, NULL)				\
+	F(T, STR, , key, "key", S_SECRET, NULL)				\
+	F(T, BOOL, , verify_incoming, "verify_incoming", 0, NULL)	\
+	F(T, BOOL, , verify_outgoing, "verify_outgoing", 0, NULL)	\
+	F(T, BOOL, , verify_name, "verify_name", 0, NULL)		\
+	F(T, STR, , min_version, "min_version", 0, NULL) /* "tls12" */	\
+	F(T, STR, , ciphers, "ciphers", 0, NULL)			\
+	F(T, BOOL, , prefer_server, "prefer_server", 0, NULL)
+SCHEMA_DECLARE(conf_tls, CONF_TLS)
 
 #define CONF_RPC_(F, T)							\
 	F(T, DUR, , rpc_hold_timeout, "rpc_hold_timeout", 0, NULL)	\
 	F(T, DUR, , rpc_handshake_timeout, "rpc_handshake_timeout", 0, NULL) \
-	F(T, UINT, , max_conns_per_client, "max_conns_per_client", 0, NULL)
+	F(T, UINT, , max_conns_per_client, "max_conns_per_client", 0, NULL) \
+	F(T, STRUCT, conf_tls, tls, "tls", 0, NULL)
 SCHEMA_DECLARE(conf_rpc, CONF_RPC_)
 
 #define CONF_CATALOG_(F, T)						\

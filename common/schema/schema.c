@@ -126,11 +126,17 @@ value_free(enum schema_kind kind, struct schema *sub, void *p)
 static void
 struct_free(struct schema *s, void *obj)
 {
-	size_t	 i;
+	const struct schema_field	*f;
+	char				*text;
+	size_t				 i;
 
-	for (i = 0; i < s->nfields; i++)
-		value_free(s->fields[i].kind, s->fields[i].sub,
-		    (char *)obj + s->fields[i].off);
+	for (i = 0; i < s->nfields; i++) {
+		f = &s->fields[i];
+		if ((f->flags & S_SECRET) && f->kind == K_STR &&
+		    (text = *(char **)((char *)obj + f->off)) != NULL)
+			explicit_bzero(text, strlen(text));
+		value_free(f->kind, f->sub, (char *)obj + f->off);
+	}
 }
 
 void

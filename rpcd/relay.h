@@ -1,0 +1,25 @@
+/*
+ * A connection for another process of the suite: its socket itself, or where
+ * TLS is on it, one end of a socketpair, the bytes carried between the two.
+ */
+#ifndef RPCD_RELAY_H
+#define RPCD_RELAY_H
+
+#include <stddef.h>
+
+#include "common/ev.h"
+#include "common/stream.h"
+
+struct relays;
+
+struct relays *relays_new(struct ev *);
+void relays_free(struct relays *);	/* closes all */
+/*
+ * Takes the stream, of which nothing has been read ahead and nothing is left
+ * to be sent; its owner hears no more of it.  A descriptor, non-blocking, that
+ * the caller passes on; or -1 when there is none to be had (logged).
+ */
+int relay_fd(struct relays *, struct stream *);
+size_t relays_count(const struct relays *);
+
+#endif
