@@ -22,6 +22,7 @@ struct regex {
 	pcre2_code		*code;
 	pcre2_match_data	*data;
 	pcre2_match_context	*limits;
+	bool			 gave_up;
 };
 
 struct scan {
@@ -273,8 +274,15 @@ regex_free(struct regex *re)
 }
 
 bool
-regex_match(const struct regex *re, const char *subject, size_t len)
+regex_match(struct regex *re, const char *subject, size_t len)
 {
-	return pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, 0, re->data,
-	    re->limits) >= 0;
+	int	 rc;
+
+	if (re->gave_up)
+		return false;
+	rc = pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, 0, re->data,
+	    re->limits);
+	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
+		re->gave_up = true;
+	return rc >= 0;
 }
