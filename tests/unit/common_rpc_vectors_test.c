@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "common/mp.h"
 #include "common/schema/rpc.h"
+#include "common/schema/state.h"
 #include "common/util.h"
 #include "tests/unit/common_unit.h"
 
@@ -41,12 +42,33 @@ static const struct {
 	    &indexed_health_checks_schema },
 	{ "Health.ChecksInState", &checks_request_schema,
 	    &indexed_health_checks_schema },
-	{ "Session.NodeSessions", &node_request_schema, NULL },
+	{ "KVS.Apply", &kvs_request_schema, NULL },
+	{ "KVS.Get", &key_request_schema, &indexed_dir_entries_schema },
+	{ "KVS.List", &key_request_schema, &indexed_dir_entries_schema },
+	{ "KVS.ListKeys", &key_list_request_schema, &indexed_keys_schema },
+	{ "Session.Apply", &session_request_schema, NULL },
+	{ "Session.Get", &session_id_request_schema,
+	    &indexed_sessions_schema },
+	{ "Session.List", &session_id_request_schema,
+	    &indexed_sessions_schema },
+	{ "Session.NodeSessions", &node_request_schema,
+	    &indexed_sessions_schema },
+	{ "Session.Renew", &session_id_request_schema,
+	    &indexed_sessions_schema },
+	{ "Txn.Apply", &txn_request_schema, &txn_response_schema },
+	{ "Txn.Read", &txn_read_request_schema, &txn_read_response_schema },
 	{ "Coordinate.Update", &coordinate_update_schema, &empty_schema },
 	{ "Coordinate.ListNodes", &dc_request_schema, NULL },
 	{ "Coordinate.Node", &node_request_schema, NULL },
 	{ "Coordinate.ListDatacenters", &empty_schema, NULL },
-	{ "PreparedQuery.List", &dc_request_schema, NULL },
+	{ "PreparedQuery.Apply", &query_request_schema, NULL },
+	{ "PreparedQuery.List", &dc_request_schema, &indexed_queries_schema },
+	{ "PreparedQuery.Execute", &query_execute_request_schema,
+	    &query_execute_response_schema },
+	{ "PreparedQuery.Explain", &query_execute_request_schema,
+	    &query_explain_response_schema },
+	{ "Operator.AutopilotGetConfiguration", &dc_request_schema,
+	    &autopilot_config_schema },
 	{ "Internal.NodeInfo", &node_request_schema, NULL },
 	{ "Internal.NodeDump", &dc_request_schema, NULL },
 	{ "Internal.ServiceDump", NULL, &indexed_check_service_nodes_schema },
