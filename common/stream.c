@@ -451,7 +451,7 @@ stream_resume(struct stream *s)
 void
 stream_limit(struct stream *s, size_t n)
 {
-	s->limit = n;
+	s->limit = n > 0 ? n : IN_LIMIT;
 }
 
 /* ---- life ---- */

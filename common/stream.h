@@ -75,7 +75,7 @@ void stream_finish(struct stream *);
 /* closed("timed out") unless moved on before; 0: none. */
 void stream_deadline(struct stream *, uint64_t ms);
 /* data() is not given more than this at once, and beyond it without progress
- * the stream ends with "message too long".  Default 1 MiB. */
+ * the stream ends with "message too long".  0: the default, 1 MiB. */
 void stream_limit(struct stream *, size_t);
 typedef void stream_fn(struct stream *, void *arg);
 /* Called at EOF instead of closed(): nothing more comes, writing goes on. */

@@ -1,7 +1,7 @@
 /*
  * One outgoing connection: type byte, session, a stream per call.
  *
- * Happy path: dial within 10 s, type byte 4, take an idle stream or open one,
+ * Happy path: dial (outgoing.c), type byte 4, take an idle stream or open one,
  * write the request at once (a stream opened and left silent blocks those
  * after it), read one answer, keep the stream for the next call.
  *
@@ -9,20 +9,16 @@
  * error, after which the stream is closed, since a server may close it too; a
  * stream or connection that ends (POOL_LOST for its calls).
  */
-#include <bsd/string.h>
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/util.h"
 #include "rpcd/conn.h"
+#include "rpcd/incoming.h"
 
-#define DIAL_MS		10000
 #define IDLE_MS		127000
 #define IDLE_STREAMS	32
-#define TYPE_MULTIPLEX	4
 
 static void	 send_waiting(struct conn *);
 
@@ -324,6 +320,7 @@ conn_free(struct conn *conn)
 	}
 	ev_timer_free(conn->idle_timer);
 	mux_free(conn->mux);
+	outgoing_free(conn->dial);
 	stream_free(conn->stream);
 	free(conn->id.name);
 	free(conn);
@@ -359,18 +356,6 @@ static const struct mux_ops mux_ops = {
 	NULL, on_data, on_fin, on_reset, on_acked, on_dead
 };
 
-static void
-on_connected(struct stream *s, void *arg)
-{
-	static const uint8_t	 type = TYPE_MULTIPLEX;
-	struct conn		*conn = arg;
-
-	conn->mux = mux_new(conn->ev, s, true, &mux_ops, conn);
-	stream_write(s, &type, 1);
-	log_debug("server %s: connected", conn->id.name);
-	send_waiting(conn);
-}
-
 static size_t
 on_stream_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 {
@@ -397,43 +382,40 @@ on_drained(struct stream *s, void *arg)
 		mux_drained(conn->mux);
 }
 
-/* Why a dial failed, as callers and logs of the network's other half say it. */
-static void
-dial_error(const struct conn *conn, const char *why, char *buf, size_t len)
-{
-	char	 to[ADDR_TEXT_MAX], reason[128];
-
-	if (why == NULL || strcmp(why, "timed out") == 0)
-		(void)strlcpy(reason, why == NULL ? "EOF" : "i/o timeout",
-		    sizeof(reason));
-	else
-		(void)snprintf(reason, sizeof(reason), "connect: %c%s",
-		    tolower((unsigned char)*why), why + 1);
-	(void)snprintf(buf, len, "dial tcp %s->%s: %s", conn->local,
-	    addr_text(&conn->id.addr, to, sizeof(to)), reason);
-}
-
 static void
 on_closed(struct stream *s, const char *why, void *arg)
 {
 	struct conn	*conn = arg;
-	char		 error[320];
 
 	(void)s;
-	if (conn->mux != NULL) {
-		log_info("server %s: connection closed: %s", conn->id.name,
-		    str_or(why, "EOF"));
-		conn_end(conn, POOL_LOST, "EOF");
-		return;
-	}
-	dial_error(conn, why, error, sizeof(error));
-	log_warnx("server %s: no connection: %s", conn->id.name, error);
-	conn_end(conn, POOL_DIAL, error);
+	log_info("server %s: connection closed: %s", conn->id.name,
+	    str_or(why, "EOF"));
+	conn_end(conn, POOL_LOST, "EOF");
 }
 
 static const struct stream_ops stream_ops = {
-	on_connected, on_stream_data, on_drained, on_closed
+	NULL, on_stream_data, on_drained, on_closed
 };
+
+static void
+on_dialled(struct stream *s, const char *why, void *arg)
+{
+	struct conn	*conn = arg;
+
+	conn->dial = NULL;
+	if (s == NULL) {
+		log_warnx("server %s: no connection: %s", conn->id.name, why);
+		conn_end(conn, POOL_DIAL, why);
+		return;
+	}
+	conn->stream = s;
+	stream_set_ops(s, &stream_ops, conn);
+	conn->mux = mux_new(conn->ev, s, true, &mux_ops, conn);
+	log_debug("server %s: connected%s%s", conn->id.name,
+	    stream_is_secure(s) ? ", " : "", stream_is_secure(s) ?
+	    tls_layer_version(stream_layer(s)) : "");
+	send_waiting(conn);
+}
 
 static void
 on_idle(void *arg)
@@ -445,25 +427,19 @@ on_idle(void *arg)
 }
 
 struct conn *
-conn_dial(struct ev *ev, const struct server_id *id,
-    const struct sockaddr_storage *local, const struct conn_owner *owner)
+conn_dial(const struct dialler *d, const struct server_id *id,
+    const struct conn_owner *owner)
 {
 	struct conn	*conn = xcalloc(1, sizeof(*conn));
 
-	conn->ev = ev;
+	conn->ev = d->ev;
 	conn->owner = owner;
 	conn->id.name = xstrdup(id->name);
 	conn->id.addr = id->addr;
-	if (local != NULL)
-		addr_text(local, conn->local, sizeof(conn->local));
-	else
-		(void)strlcpy(conn->local, "<nil>", sizeof(conn->local));
 	TAILQ_INIT(&conn->calls);
 	TAILQ_INIT(&conn->waiting);
 	TAILQ_INIT(&conn->idle);
-	conn->idle_timer = ev_timer_new(ev, on_idle, conn);
-	conn->stream = stream_connect(ev, (const struct sockaddr *)&id->addr,
-	    addr_len(&id->addr), (const struct sockaddr *)local,
-	    local == NULL ? 0 : addr_len(local), DIAL_MS, &stream_ops, conn);
+	conn->idle_timer = ev_timer_new(d->ev, on_idle, conn);
+	conn->dial = outgoing_new(d, id, RPC_TYPE_MULTIPLEX, on_dialled, conn);
 	return conn;
 }

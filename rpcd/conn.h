@@ -8,6 +8,7 @@
 
 #include "common/stream.h"
 #include "rpcd/mux.h"
+#include "rpcd/outgoing.h"
 #include "rpcd/pool.h"
 #include "rpcd/rpc_stream.h"
 
@@ -45,9 +46,9 @@ struct conn_owner {
 struct conn {
 	TAILQ_ENTRY(conn)	 entry;		/* of its owner */
 	struct server_id	 id;
-	char			 local[ADDR_TEXT_MAX];	/* for errors */
 	const struct conn_owner	*owner;
 	struct ev		*ev;
+	struct outgoing		*dial;		/* NULL: done */
 	struct stream		*stream;
 	struct mux		*mux;		/* NULL: still dialling */
 	struct pool_calls	 calls;		/* in flight */
@@ -58,8 +59,9 @@ struct conn {
 	bool			 closing;
 };
 
-struct conn *conn_dial(struct ev *, const struct server_id *,
-    const struct sockaddr_storage *local, const struct conn_owner *);
+/* The dialler is needed for as long as the connection. */
+struct conn *conn_dial(const struct dialler *, const struct server_id *,
+    const struct conn_owner *);
 void conn_free(struct conn *);		/* frees its calls, no callbacks */
 /* Is there use in calling on it?  Not after its peer's go-away. */
 bool conn_usable(const struct conn *);

@@ -11,11 +11,9 @@
 TAILQ_HEAD(conns, conn);
 
 struct pool {
-	struct ev		*ev;
 	struct conns		 conns;
 	struct conn_owner	 owner;
-	struct sockaddr_storage	 local;
-	bool			 has_local;
+	struct dialler		 dialler;
 	uint64_t		 seq;
 	size_t			 n;
 };
@@ -30,18 +28,20 @@ on_gone(struct conn *conn, void *arg)
 }
 
 struct pool *
-pool_new(struct ev *ev, const struct sockaddr_storage *local)
+pool_new(struct ev *ev, const struct sockaddr_storage *local,
+    const struct rpc_tls *tls)
 {
 	struct pool	*p = xcalloc(1, sizeof(*p));
 
-	p->ev = ev;
+	p->dialler.ev = ev;
+	p->dialler.tls = tls;
 	TAILQ_INIT(&p->conns);
 	p->owner.gone = on_gone;
 	p->owner.arg = p;
 	if (local != NULL) {
-		p->local = *local;
-		addr_set_port(&p->local, 0);
-		p->has_local = true;
+		p->dialler.local = *local;
+		addr_set_port(&p->dialler.local, 0);
+		p->dialler.has_local = true;
 	}
 	return p;
 }
@@ -71,8 +71,7 @@ conn_get(struct pool *p, const struct server_id *id)
 		    addr_port(&conn->id.addr) == addr_port(&id->addr) &&
 		    conn_usable(conn))
 			return conn;
-	conn = conn_dial(p->ev, id, p->has_local ? &p->local : NULL,
-	    &p->owner);
+	conn = conn_dial(&p->dialler, id, &p->owner);
 	TAILQ_INSERT_HEAD(&p->conns, conn, entry);
 	p->n++;
 	return conn;
@@ -96,6 +95,12 @@ void
 pool_cancel(struct pool_call *c)
 {
 	conn_cancel(c);
+}
+
+const struct dialler *
+pool_dialler(const struct pool *p)
+{
+	return &p->dialler;
 }
 
 size_t

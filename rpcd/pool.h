@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/ev.h"
+#include "rpcd/outgoing.h"
 #include "rpcd/servers.h"
 
 enum pool_result {
@@ -26,7 +27,10 @@ typedef void pool_fn(enum pool_result, const char *error, const uint8_t *body,
     size_t len, void *arg);
 
 /* local: the address to call from, or NULL. */
-struct pool *pool_new(struct ev *, const struct sockaddr_storage *local);
+struct pool *pool_new(struct ev *, const struct sockaddr_storage *local,
+    const struct rpc_tls *);
+/* Others dial in the same way. */
+const struct dialler *pool_dialler(const struct pool *);
 void pool_free(struct pool *);		/* no callbacks */
 /* body is copied if need be.  The callback comes once, never from within. */
 struct pool_call *pool_call(struct pool *, const struct server_id *,

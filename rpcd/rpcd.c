@@ -59,12 +59,45 @@ set_limits(struct rpcd *r)
 	    (uint64_t)(r->conf.rpc_hold_timeout / NS_PER_MS));
 }
 
+/* discod has looked at all of it, so what fails here is rare. */
+static void
+load_tls(struct rpcd *r, bool first)
+{
+	char	err[256];
+	int	rc;
+
+	rc = rpc_tls_load(&r->tls, &r->conf.tls, str_or(r->agent.datacenter,
+	    ""), str_or(r->agent.domain, ""), err, sizeof(err));
+	if (rc == -1 && first) {
+		child_refuse(r->child, "TLS: %s", err);
+		r->refused = true;
+	} else if (rc == -1)
+		log_errorx("TLS: %s: certificates stay as they were", err);
+	else if (r->tls.set != NULL)
+		log_info("TLS: certificates %s", first ? "loaded" :
+		    "loaded anew");
+	/* The contexts have what they need of it. */
+	schema_clear(&conf_tls_schema, &r->conf.tls);
+}
+
 static void
 on_conf_done(struct child *c, bool first, void *arg)
 {
-	(void)c;
+	struct rpcd	*r = arg;
+
+	r->child = c;
+	load_tls(r, first);
 	if (!first)
-		set_limits(arg);
+		set_limits(r);
+}
+
+static void
+on_prepare(struct child *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+	if (tls_prepare() == -1)
+		log_warnx("TLS: the library cannot be set up");
 }
 
 /* Calls leave from the bind address, unless it is any. */
@@ -89,14 +122,15 @@ on_start(struct child *c, void *arg)
 	struct ipc		*ipc;
 	size_t			 i;
 
-	r->child = c;
+	if (r->refused)
+		return;
 	r->servers = servers_new(str_or(r->agent.datacenter, ""));
-	r->pool = pool_new(ev, local_addr(r, &a));
+	r->pool = pool_new(ev, local_addr(r, &a), &r->tls);
 	r->forward = forward_new(ev, r->pool, r->servers, rpcd_answer, r);
 	if (!r->agent.server)
 		r->rebalance = rebalance_new(ev, r->pool, r->servers);
 	r->calls = calls_new(ev);
-	r->serve = serve_new(ev, r->calls);
+	r->serve = serve_new(ev, r->calls, &r->tls);
 	set_limits(r);
 	ipc = child_link(c, PROC_CATALOGD);
 	calls_link(r->calls, ipc);
@@ -118,12 +152,14 @@ on_stop(struct child *c, void *arg)
 	servers_free(r->servers);
 	calls_free(r->calls);
 	r->calls = NULL;
+	rpc_tls_clear(&r->tls);
 	schema_clear(&conf_agent_schema, &r->agent);
 	schema_clear(&conf_rpc_schema, &r->conf);
 }
 
 static const struct child_ops rpcd_ops = {
 	.self = PROC_RPCD,
+	.prepare = on_prepare,
 	.socket = on_socket,
 	.link = rpcd_link,
 	.conf_item = on_conf_item,

@@ -11,6 +11,7 @@
 #include "rpcd/rebalance.h"
 #include "rpcd/serve.h"
 #include "rpcd/servers.h"
+#include "rpcd/tls.h"
 
 #define RPCD_LISTEN_MAX	4
 
@@ -20,6 +21,8 @@ struct rpcd {
 	struct conf_rpc		 conf;
 	int			 listen[RPCD_LISTEN_MAX];
 	size_t			 nlisten;
+	struct rpc_tls		 tls;
+	bool			 refused;	/* STOP will come */
 	struct servers		*servers;
 	struct pool		*pool;
 	struct forward		*forward;

@@ -1,9 +1,10 @@
 /*
  * The server's side of RPC.
  *
- * Happy path: TCP connect, one type byte (0 plain, 4 yamux) within the
- * handshake time; then requests, one at a time on each stream, each answered
- * by catalogd; the next request of a stream is read when its answer is out.
+ * Happy path: TCP connect, TLS maybe, one type byte (0 plain, 4 yamux) within
+ * the handshake time (incoming.c); then requests, one at a time on each stream,
+ * each answered by catalogd; the next request of a stream is read when its
+ * answer is out.
  *
  * Failures: another type byte, too many connections, a protocol error or too
  * much memory close the connection; a malformed message resets its stream; an
@@ -14,6 +15,7 @@
  * its calls; FIN does not, for a half-closed peer still reads.
  */
 #include <bsd/sys/queue.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@
 #include "common/log.h"
 #include "common/stream.h"
 #include "common/util.h"
+#include "rpcd/incoming.h"
 #include "rpcd/mux.h"
 #include "rpcd/rpc_stream.h"
 #include "rpcd/serve.h"
@@ -34,8 +37,6 @@
 #define SOURCE_COST	1024		/* of it for an open stream */
 #define FINISH_MS	5000
 #define WARN_MS		60000		/* between lines of one kind */
-
-enum { TYPE_PLAIN = 0, TYPE_MULTIPLEX = 4 };
 
 struct client;
 
@@ -58,11 +59,13 @@ struct source {
 TAILQ_HEAD(sources, source);
 
 struct client {
-	TAILQ_ENTRY(client)	 entry;
+	TAILQ_ENTRY(client)	 link;
 	struct serve		*serve;
-	struct stream		*stream;
+	struct incoming		*incoming;	/* until the type is known */
+	struct stream		*stream;	/* from then on */
 	struct mux		*mux;		/* NULL: plain, or no type */
 	struct source		*plain;
+	bool			 anybody;	/* came without a certificate */
 	struct sockaddr_storage	 addr;
 	char			 text[ADDR_TEXT_MAX];
 	struct sources		 sources;
@@ -83,6 +86,7 @@ TAILQ_HEAD(listeners, listener);
 struct serve {
 	struct ev		*ev;
 	struct calls		*calls;
+	const struct rpc_tls	*tls;
 	struct serve_limits	 limits;
 	struct listeners	 listeners;
 	struct clients		 clients;
@@ -108,10 +112,10 @@ drop_largest(struct serve *s)
 {
 	struct client	*c, *most = NULL;
 
-	TAILQ_FOREACH(c, &s->clients, entry)
+	TAILQ_FOREACH(c, &s->clients, link)
 		if (most == NULL || c->accounted > most->accounted)
 			most = c;
-	if (most == NULL)
+	if (most == NULL || most->stream == NULL)
 		return;
 	if (most->mux != NULL)
 		mux_fail(most->mux, "memory for requests and answers is full");
@@ -432,6 +436,19 @@ serve_catalog_up(struct serve *s, bool up)
 	}
 }
 
+/*
+ * What somebody without a certificate may call hands certificates out, which
+ * takes a CA of our own.
+ */
+static const char *
+anybody_refusal(const char *method, char *buf, size_t len)
+{
+	if (strcmp(method, "AutoEncrypt.Sign") == 0)
+		return "Connect must be enabled in order to use this endpoint";
+	(void)snprintf(buf, len, "rpc: can't find service %s", method);
+	return buf;
+}
+
 /* A whole message is in the reader.  The source may be gone after it. */
 static void
 on_request(struct source *src)
@@ -446,7 +463,9 @@ on_request(struct source *src)
 		return;
 	}
 	src->busy = true;
-	refusal = rpc_method_refusal(src->header.method, buf, sizeof(buf));
+	refusal = c->anybody ? anybody_refusal(src->header.method, buf,
+	    sizeof(buf)) : rpc_method_refusal(src->header.method, buf,
+	    sizeof(buf));
 	if (refusal != NULL) {
 		log_info("client %s: refused: %s", c->text, refusal);
 		source_answer(src, refusal, NULL, 0);
@@ -505,10 +524,11 @@ client_drop(struct client *c)
 
 	while ((src = TAILQ_FIRST(&c->sources)) != NULL)
 		source_free(src);
-	TAILQ_REMOVE(&s->clients, c, entry);
+	TAILQ_REMOVE(&s->clients, c, link);
 	s->nclients--;
 	s->memory -= c->accounted;
 	mux_free(c->mux);
+	incoming_free(c->incoming);
 	stream_free(c->stream);
 	free(c);
 }
@@ -553,25 +573,6 @@ plain_data(struct client *c, const uint8_t *p, size_t n)
 	return used;
 }
 
-static void
-on_type(struct client *c, uint8_t type)
-{
-	stream_deadline(c->stream, 0);
-	switch (type) {
-	case TYPE_PLAIN:
-		c->plain = source_new(c, NULL);
-		break;
-	case TYPE_MULTIPLEX:
-		c->mux = mux_new(c->serve->ev, c->stream, false, &mux_ops, c);
-		break;
-	default:
-		log_info("client %s: closed: type %u is not served", c->text,
-		    type);
-		client_drop(c);
-		break;
-	}
-}
-
 static size_t
 on_stream_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 {
@@ -580,10 +581,6 @@ on_stream_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 	(void)s;
 	if (c->plain != NULL)
 		return plain_data(c, p, n);
-	if (c->mux == NULL) {
-		on_type(c, p[0]);
-		return 1;
-	}
 	n = mux_data(c->mux, p, n);
 	client_account(c);
 	return n;
@@ -606,12 +603,7 @@ on_closed(struct stream *s, const char *why, void *arg)
 	struct client	*c = arg;
 
 	(void)s;
-	if (c->mux == NULL && c->plain == NULL)
-		log_info("client %s: closed: no type byte: %s", c->text,
-		    str_or(why, "EOF"));
-	else
-		log_debug("client %s: closed: %s", c->text,
-		    str_or(why, "EOF"));
+	log_debug("client %s: closed: %s", c->text, str_or(why, "EOF"));
 	client_drop(c);
 }
 
@@ -619,13 +611,44 @@ static const struct stream_ops stream_ops = {
 	NULL, on_stream_data, on_drained, on_closed
 };
 
+static void
+on_entered(struct stream *s, uint8_t type, const char *why, void *arg)
+{
+	struct client	*c = arg;
+
+	c->incoming = NULL;
+	if (s == NULL) {
+		log_info("client %s: closed: %s", c->text, why);
+		client_drop(c);
+		return;
+	}
+	c->stream = s;
+	stream_set_ops(s, &stream_ops, c);
+	switch (type) {
+	case RPC_TYPE_ANYBODY:
+		c->anybody = true;
+		/* FALLTHROUGH */
+	case RPC_TYPE_PLAIN:
+		c->plain = source_new(c, NULL);
+		break;
+	case RPC_TYPE_MULTIPLEX:
+		c->mux = mux_new(c->serve->ev, s, false, &mux_ops, c);
+		break;
+	default:
+		log_info("client %s: closed: type %u is not served", c->text,
+		    type);
+		client_drop(c);
+		break;
+	}
+}
+
 static size_t
 conns_of(const struct serve *s, const struct sockaddr_storage *addr)
 {
 	struct client	*c;
 	size_t		 n = 0;
 
-	TAILQ_FOREACH(c, &s->clients, entry)
+	TAILQ_FOREACH(c, &s->clients, link)
 		n += addr_equal_ip(&c->addr, addr);
 	return n;
 }
@@ -653,21 +676,22 @@ on_accept(int fd, const struct sockaddr_storage *addr, void *arg)
 	c->addr = *addr;
 	memcpy(c->text, text, sizeof(c->text));
 	TAILQ_INIT(&c->sources);
-	TAILQ_INSERT_TAIL(&s->clients, c, entry);
+	TAILQ_INSERT_TAIL(&s->clients, c, link);
 	s->nclients++;
-	c->stream = stream_new(s->ev, fd, &stream_ops, c);
-	stream_deadline(c->stream, s->limits.handshake_ms);
+	c->incoming = incoming_new(s->ev, fd, s->tls, s->limits.handshake_ms,
+	    on_entered, c);
 }
 
 /* ---- the whole ---- */
 
 struct serve *
-serve_new(struct ev *ev, struct calls *calls)
+serve_new(struct ev *ev, struct calls *calls, const struct rpc_tls *tls)
 {
 	struct serve	*s = xcalloc(1, sizeof(*s));
 
 	s->ev = ev;
 	s->calls = calls;
+	s->tls = tls;
 	TAILQ_INIT(&s->listeners);
 	TAILQ_INIT(&s->clients);
 	TAILQ_INIT(&s->held);

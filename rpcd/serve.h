@@ -10,6 +10,7 @@
 
 #include "common/call.h"
 #include "common/ev.h"
+#include "rpcd/tls.h"
 
 struct serve;
 
@@ -21,7 +22,7 @@ struct serve_limits {
 };
 
 /* calls: those on the link to catalogd. */
-struct serve *serve_new(struct ev *, struct calls *);
+struct serve *serve_new(struct ev *, struct calls *, const struct rpc_tls *);
 void serve_free(struct serve *);
 void serve_set_limits(struct serve *, const struct serve_limits *);
 /* A listening socket; takes it. */

@@ -237,6 +237,7 @@ servers_member(struct servers *s, const struct member *m)
 		s->n++;
 	}
 	e->id.addr = addr;
+	e->id.use_tls = strmap_get(&m->tags, "use_tls") != NULL;
 	e->seen = true;
 }
 

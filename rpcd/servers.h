@@ -16,6 +16,7 @@
 struct server_id {
 	char			*name;
 	struct sockaddr_storage	 addr;		/* of its RPC port */
+	bool			 use_tls;	/* it says that it has TLS */
 };
 
 struct servers;

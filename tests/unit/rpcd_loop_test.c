@@ -32,6 +32,7 @@ struct world {
 	struct ev	*ev;
 	struct ipc	*rpcd_end, *catalogd_end;
 	struct calls	*calls;
+	struct rpc_tls	 tls;		/* none */
 	struct serve	*serve;
 	struct servers	*servers;
 	struct pool	*pool;
@@ -175,13 +176,13 @@ world_init(struct world *w)
 	    on_catalogd, w);
 	w->calls = calls_new(w->ev);
 	calls_link(w->calls, w->rpcd_end);
-	w->serve = serve_new(w->ev, w->calls);
+	w->serve = serve_new(w->ev, w->calls, &w->tls);
 	serve_catalog_up(w->serve, true);
 	port = listen_any(w, &fd);
 	serve_listen(w->serve, fd);
 	w->servers = servers_new("dc1");
 	know_server(w, "s1", port);
-	w->pool = pool_new(w->ev, NULL);
+	w->pool = pool_new(w->ev, NULL, &w->tls);
 	w->forward = forward_new(w->ev, w->pool, w->servers, on_answer, w);
 	w->limit = ev_timer_new(w->ev, on_limit, w);
 }
