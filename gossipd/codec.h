@@ -162,6 +162,7 @@ enum sf_type {
 	SF_CONFLICT, SF_KEY, SF_KEY_RESPONSE, SF_RELAY
 };
 enum { SF_FLAG_ACK = 1, SF_FLAG_NO_BROADCAST = 2 };
+enum { SF_FILTER_NODES, SF_FILTER_TAG };
 
 #define SF_LEAVE_(F, T)							\
 	F(T, U64, ltime, "LTime", false)				\

@@ -30,7 +30,7 @@ void coord_self_free(struct coord_self *);
 const struct coord *coord_self_at(const struct coord_self *);
 unsigned coord_self_resets(const struct coord_self *);	/* times it went wild */
 /* The last samples of one peer; zeroed: none yet.  The caller keeps it. */
-struct coord_filter { float rtt_s[COORD_SAMPLES]; uint8_t n, next; };
+struct coord_filter { double rtt_s[COORD_SAMPLES]; uint8_t n, next; };
 /* 0, or -1: the coordinate or the time (0 to 10 s) is out of reason. */
 int coord_self_update(struct coord_self *, struct coord_filter *,
     const struct coord *other, double rtt_s);

@@ -42,6 +42,22 @@ keyring_free(struct keyring *k)
 	free(k);
 }
 
+struct keyring *
+keyring_dup(const struct keyring *k)
+{
+	struct keyring	*copy = keyring_new();
+
+	keyring_restore(copy, k);
+	return copy;
+}
+
+void
+keyring_restore(struct keyring *k, const struct keyring *from)
+{
+	memcpy(k->key, from->key, sizeof(k->key));
+	k->n = from->n;
+}
+
 size_t
 keyring_count(const struct keyring *k)
 {

@@ -23,6 +23,9 @@ struct keyring;
 struct keyring *keyring_new(void);
 void keyring_free(struct keyring *);	/* wipes; NULL is fine */
 size_t keyring_count(const struct keyring *);
+/* The keys alone, to be given back by keyring_restore(). */
+struct keyring *keyring_dup(const struct keyring *);
+void keyring_restore(struct keyring *, const struct keyring *);
 /* Raw bytes of the i-th; 0 is the primary. */
 const uint8_t *keyring_key(const struct keyring *, size_t i, size_t *len);
 

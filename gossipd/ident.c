@@ -43,6 +43,23 @@ gaddr_equal(const struct gaddr *a, const struct gaddr *b)
 	    memcmp(a->ip, b->ip, a->len) == 0;
 }
 
+/* Without the prefix of a mapped IPv4 address. */
+static struct span
+plain_ip(const struct gaddr *a)
+{
+	static const uint8_t	mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (a->len == 16 && memcmp(a->ip, mapped, sizeof(mapped)) == 0)
+		return span_of(a->ip + sizeof(mapped), 4);
+	return span_of(a->ip, a->len);
+}
+
+bool
+gaddr_same(const struct gaddr *a, const struct gaddr *b)
+{
+	return a->port == b->port && span_same(plain_ip(a), plain_ip(b));
+}
+
 struct span
 gaddr_ip(const struct gaddr *a)
 {

@@ -26,6 +26,8 @@ struct gaddr {
 };
 struct gaddr gaddr_of(struct span ip, uint16_t port);	/* len 0 if malformed */
 bool gaddr_equal(const struct gaddr *, const struct gaddr *);
+/* The same place, be it written as an IPv4 address or a mapped one. */
+bool gaddr_same(const struct gaddr *, const struct gaddr *);
 struct span gaddr_ip(const struct gaddr *);
 int gaddr_to_sockaddr(const struct gaddr *, struct sockaddr_storage *);
 struct gaddr gaddr_from_sockaddr(const struct sockaddr_storage *);

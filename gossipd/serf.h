@@ -34,12 +34,14 @@ struct serf_conf {
 /* Serf's values on a LAN, with Consul's changes. */
 extern const struct serf_conf serf_conf_lan;
 
+/* Keep it small: a simulation has some for each pair of its nodes. */
 struct serf_member {
 	struct ident	*id;		/* NULL: unknown */
 	uint64_t	 ltime;		/* of its status */
-	uint64_t	 gone_at;	/* failed or left */
-	uint64_t	 prune_at;	/* leaving with prune; 0: no */
-	enum member_status status;
+	uint64_t	 at_ms : 48;	/* failed or left since; leaving: when to
+					   forget it, if prune */
+	enum member_status status : 8;
+	bool		 prune : 1;
 };
 
 enum serf_event {
@@ -161,7 +163,8 @@ bool serf_coord_of(const struct serf *, struct span name, struct coord *);
 struct swim *serf_swim(struct serf *);
 /* In order of their numbers; start with *i = 0.  NULL: that was all. */
 const struct serf_member *serf_member_next(struct serf *, uint32_t *i);
-const struct serf_member *serf_member_find(struct serf *, struct span name);
+const struct serf_member *serf_member_find(const struct serf *,
+    struct span name);
 size_t serf_count(const struct serf *, enum member_status);
 size_t serf_count_all(const struct serf *);
 struct serf_clocks serf_clocks(const struct serf *);

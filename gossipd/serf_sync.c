@@ -17,13 +17,12 @@ write_events(const struct serf *s, struct wbuf *w)
 	struct wbuf		 list;
 	size_t			 i, j, n = 0;
 
-	for (i = 0; i < RING; i++)
-		n += s->events[i].n > 0;
+	for (i = 0; s->events != NULL && i < RING; i++)
+		n += s->events[i] != NULL;
 	mp_array(w, n);
 	wb_init(&list, 0);
-	for (i = 0; i < RING; i++) {
-		slot = &s->events[i];
-		if (slot->n == 0)
+	for (i = 0; n > 0 && i < RING; i++) {
+		if ((slot = s->events[i]) == NULL)
 			continue;
 		wb_reset(&list);
 		mp_array(&list, slot->n);

@@ -254,6 +254,8 @@ set_state(struct swim *s, uint64_t now, struct sview *v, enum swim_state st,
 	if (v->id != s->self) {
 		s->nalive += st == SWIM_ALIVE;
 		s->nalive -= old == SWIM_ALIVE;
+		s->nsuspect += st == SWIM_SUSPECT;
+		s->nsuspect -= old == SWIM_SUSPECT;
 	}
 	v->state = st;
 	v->since_ms = now / NS_PER_MS;
@@ -933,6 +935,12 @@ size_t
 swim_count_alive(const struct swim *s)
 {
 	return s->nalive;
+}
+
+size_t
+swim_count_up(const struct swim *s)
+{
+	return s->nalive + s->nsuspect + 1;
 }
 
 unsigned

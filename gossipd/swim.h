@@ -137,6 +137,7 @@ struct ident *swim_self(const struct swim *);
 uint32_t swim_incarnation(const struct swim *);
 size_t swim_count(const struct swim *);		/* the table, self included */
 size_t swim_count_alive(const struct swim *);	/* not self */
+size_t swim_count_up(const struct swim *);	/* not gone; self, suspects */
 unsigned swim_health(const struct swim *);
 bool swim_pinged(const struct swim *);		/* ever, by its name */
 /* The state of a member, or -1 when it is not in the table. */

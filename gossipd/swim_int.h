@@ -66,7 +66,7 @@ struct swim {
 	uint32_t		 nview;
 	uint32_t		*list;		/* numbers, in probing order */
 	uint32_t		 n, cap, next;
-	size_t			 nalive;	/* without self */
+	size_t			 nalive, nsuspect; /* without self */
 
 	struct bcast		*bcast;
 	TAILQ_HEAD(, suspicion)	 suspicions;

@@ -332,7 +332,7 @@ mesh_state(struct peer *at, struct peer *of)
 	return swim_lookup(serf_swim(at->serf), span_str(of->name), NULL);
 }
 
-static enum member_status
+static inline enum member_status
 mesh_status(struct peer *at, struct peer *of)
 {
 	const struct serf_member	*m;
