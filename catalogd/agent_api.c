@@ -4,44 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <bsd/sys/queue.h>
 
-#include "catalogd/agent_api.h"
+#include "catalogd/agent_api_int.h"
 
-#define ERR_MAX		1024
 #define WAIT_DEFAULT_NS	(300 * NS_PER_S)
-#define WAIT_MAX_NS	(600 * NS_PER_S)
 
-/* A call of Agent.Service that waits for another hash. */
-struct agent_wait {
-	TAILQ_ENTRY(agent_wait)	 entry;
-	struct agent_api	*api;
-	char			*id, *hash;
-	uint64_t		 until;
-	call_fn			*fn;
-	void			*arg;
-};
-
-struct agent_api {
-	struct agent		*agent;
-	struct agent_api_ops	 ops;
-	TAILQ_HEAD(, agent_wait) waits;
-};
-
-/* One call under way. */
-struct request {
-	struct agent_api	*api;
-	const uint8_t		*body;
-	size_t			 len;
-	uint64_t		 now;
-	call_fn			*fn;
-	void			*arg;
-	struct agent_wait	*wait;	/* it is answered later */
-	char			 err[ERR_MAX];
-};
-
-static void
-answer(struct request *r, struct schema *s, const void *obj)
+void
+api_answer(struct api_request *r, struct schema *s, const void *obj)
 {
 	struct wbuf	 w;
 
@@ -52,7 +21,7 @@ answer(struct request *r, struct schema *s, const void *obj)
 }
 
 static void
-answer_empty(struct request *r)
+answer_empty(struct api_request *r)
 {
 	static const uint8_t	 none = 0x80;
 
@@ -60,14 +29,13 @@ answer_empty(struct request *r)
 }
 
 static void
-answer_error(struct request *r)
+answer_error(struct api_request *r)
 {
 	r->fn(CALL_ERROR, r->err, NULL, 0, r->arg);
 }
 
-/* 0, or -1 and the error is set. */
-static int
-body(struct request *r, struct schema *s, void *obj)
+int
+api_body(struct api_request *r, struct schema *s, void *obj)
 {
 	const char	*why;
 
@@ -141,7 +109,7 @@ content_hash(const struct agent_service *s)
 }
 
 static int
-on_services(struct request *r)
+on_services(struct api_request *r)
 {
 	struct agent_services		 out;
 	struct agent_service_pair	*p;
@@ -155,13 +123,13 @@ on_services(struct request *r)
 		p->key = xstrdup(s->svc.id);
 		show_service(&s->svc, &p->val);
 	}
-	answer(r, &agent_services_schema, &out);
+	api_answer(r, &agent_services_schema, &out);
 	schema_clear(&agent_services_schema, &out);
 	return 0;
 }
 
 static int
-on_checks(struct request *r)
+on_checks(struct api_request *r)
 {
 	struct agent_checks		 out;
 	struct health_check_pair	*p;
@@ -175,34 +143,31 @@ on_checks(struct request *r)
 		p->key = xstrdup(c->chk.check_id);
 		schema_copy(&health_check_schema, &p->val, &c->chk);
 	}
-	answer(r, &agent_checks_schema, &out);
+	api_answer(r, &agent_checks_schema, &out);
 	schema_clear(&agent_checks_schema, &out);
 	return 0;
 }
 
+static bool	 hash_over(struct agent_wait *, uint64_t);
+
 static void
-wait_add(struct request *r, const struct agent_id *id)
+wait_for_hash(struct api_request *r, const struct agent_id *id)
 {
-	struct agent_wait	*w = xcalloc(1, sizeof(*w));
+	struct agent_wait	*w;
 	int64_t			 ns = id->wait;
 
 	if (ns <= 0)
 		ns = WAIT_DEFAULT_NS;
-	if (ns > WAIT_MAX_NS)
-		ns = WAIT_MAX_NS;
-	w->api = r->api;
+	if (ns > API_WAIT_MAX_NS)
+		ns = API_WAIT_MAX_NS;
+	w = api_wait(r, r->now + (uint64_t)(ns / NS_PER_MS), hash_over);
 	w->id = xstrdup(id->id);
 	w->hash = xstrdup(id->hash);
-	w->until = r->now + (uint64_t)(ns / NS_PER_MS);
-	w->fn = r->fn;
-	w->arg = r->arg;
-	TAILQ_INSERT_TAIL(&r->api->waits, w, entry);
-	r->wait = w;
 }
 
 /* 0: answered, or (hash given and still the same) waits; -1: the error. */
 static int
-service_answer(struct request *r, const struct agent_id *id)
+service_answer(struct api_request *r, const struct agent_id *id)
 {
 	struct local_service	*s;
 	struct agent_service	 out;
@@ -215,22 +180,52 @@ service_answer(struct request *r, const struct agent_id *id)
 	hash = content_hash(&out);
 	if (!str_empty(id->hash) && strcmp(id->hash, hash) == 0) {
 		free(hash);
-		wait_add(r, id);
+		wait_for_hash(r, id);
 	} else {
 		out.content_hash = hash;
-		answer(r, &agent_service_schema, &out);
+		api_answer(r, &agent_service_schema, &out);
 	}
 	schema_clear(&agent_service_schema, &out);
 	return 0;
 }
 
+/* Its service changed or went, or time is up. */
+static bool
+hash_over(struct agent_wait *w, uint64_t now)
+{
+	struct local_service	*s;
+	struct agent_service	 out;
+	struct api_request	 r;
+	struct agent_id		 id;
+	char			*hash;
+	bool			 same = false;
+
+	if (now < w->until &&
+	    (s = agent_service_find(w->api->agent, w->id)) != NULL) {
+		show_service(&s->svc, &out);
+		hash = content_hash(&out);
+		same = strcmp(hash, w->hash) == 0;
+		free(hash);
+		schema_clear(&agent_service_schema, &out);
+	}
+	if (same)
+		return false;
+	memset(&id, 0, sizeof(id));
+	id.id = xstrdup(w->id);
+	api_resume(w, now, &r);
+	if (service_answer(&r, &id) == -1)
+		answer_error(&r);
+	free(id.id);
+	return true;
+}
+
 static int
-on_service(struct request *r)
+on_service(struct api_request *r)
 {
 	struct agent_id	 id;
 	int		 rc;
 
-	if (body(r, &agent_id_schema, &id) == -1)
+	if (api_body(r, &agent_id_schema, &id) == -1)
 		return -1;
 	rc = service_answer(r, &id);
 	schema_clear(&agent_id_schema, &id);
@@ -247,7 +242,7 @@ put_count(struct strmap *m, const char *key, size_t n)
 }
 
 static int
-on_stats(struct request *r)
+on_stats(struct api_request *r)
 {
 	struct agent_stats	 out;
 	size_t			 services, checks, ttls, monitors;
@@ -259,7 +254,7 @@ on_stats(struct request *r)
 	put_count(&out.stats, "agent.checks", checks);
 	put_count(&out.stats, "agent.services", services);
 	r->api->ops.stats(&out.stats, r->api->ops.arg);
-	answer(r, &agent_stats_schema, &out);
+	api_answer(r, &agent_stats_schema, &out);
 	schema_clear(&agent_stats_schema, &out);
 	return 0;
 }
@@ -267,7 +262,7 @@ on_stats(struct request *r)
 /* ---- writing ---- */
 
 static int
-done(struct request *r, int rc)
+done(struct api_request *r, int rc)
 {
 	if (rc == 0)
 		answer_empty(r);
@@ -275,12 +270,12 @@ done(struct request *r, int rc)
 }
 
 static int
-on_register_service(struct request *r)
+on_register_service(struct api_request *r)
 {
 	struct agent_register	 a;
 	int			 rc;
 
-	if (body(r, &agent_register_schema, &a) == -1)
+	if (api_body(r, &agent_register_schema, &a) == -1)
 		return -1;
 	rc = agent_register_service(r->api->agent, &a, r->now, r->err,
 	    sizeof(r->err));
@@ -289,12 +284,12 @@ on_register_service(struct request *r)
 }
 
 static int
-on_register_check(struct request *r)
+on_register_check(struct api_request *r)
 {
 	struct check_def	 d;
 	int			 rc;
 
-	if (body(r, &check_def_schema, &d) == -1)
+	if (api_body(r, &check_def_schema, &d) == -1)
 		return -1;
 	rc = agent_register_check(r->api->agent, &d, r->now, r->err,
 	    sizeof(r->err));
@@ -303,11 +298,11 @@ on_register_check(struct request *r)
 }
 
 static int
-on_deregister_service(struct request *r)
+on_deregister_service(struct api_request *r)
 {
 	struct agent_id	 id;
 
-	if (body(r, &agent_id_schema, &id) == -1)
+	if (api_body(r, &agent_id_schema, &id) == -1)
 		return -1;
 	agent_deregister_service(r->api->agent, str_or(id.id, ""), r->now);
 	schema_clear(&agent_id_schema, &id);
@@ -315,11 +310,11 @@ on_deregister_service(struct request *r)
 }
 
 static int
-on_deregister_check(struct request *r)
+on_deregister_check(struct api_request *r)
 {
 	struct agent_id	 id;
 
-	if (body(r, &agent_id_schema, &id) == -1)
+	if (api_body(r, &agent_id_schema, &id) == -1)
 		return -1;
 	agent_deregister_check(r->api->agent, str_or(id.id, ""), r->now);
 	schema_clear(&agent_id_schema, &id);
@@ -327,12 +322,12 @@ on_deregister_check(struct request *r)
 }
 
 static int
-on_update_check(struct request *r)
+on_update_check(struct api_request *r)
 {
 	struct agent_update	 u;
 	int			 rc;
 
-	if (body(r, &agent_update_schema, &u) == -1)
+	if (api_body(r, &agent_update_schema, &u) == -1)
 		return -1;
 	rc = agent_update_check(r->api->agent, &u, r->now, r->err,
 	    sizeof(r->err));
@@ -341,12 +336,12 @@ on_update_check(struct request *r)
 }
 
 static int
-on_maintenance(struct request *r)
+on_maintenance(struct api_request *r)
 {
 	struct agent_maintenance	 m;
 	int				 rc;
 
-	if (body(r, &agent_maintenance_schema, &m) == -1)
+	if (api_body(r, &agent_maintenance_schema, &m) == -1)
 		return -1;
 	rc = agent_maintenance(r->api->agent, &m, r->now, r->err,
 	    sizeof(r->err));
@@ -355,7 +350,7 @@ on_maintenance(struct request *r)
 }
 
 static int
-on_sync(struct request *r)
+on_sync(struct api_request *r)
 {
 	r->api->ops.sync(r->api->ops.arg);
 	return done(r, 0);
@@ -363,7 +358,7 @@ on_sync(struct request *r)
 
 static const struct method {
 	const char	*name;
-	int		(*fn)(struct request *);
+	int		(*fn)(struct api_request *);
 } methods[] = {
 	{ "Agent.Services",		on_services },
 	{ "Agent.Service",		on_service },
@@ -376,6 +371,8 @@ static const struct method {
 	{ "Agent.Maintenance",		on_maintenance },
 	{ "Agent.Stats",		on_stats },
 	{ "Agent.Sync",			on_sync },
+	{ "Agent.EventFire",		api_event_fire },
+	{ "Agent.EventList",		api_event_list },
 };
 
 /* ---- the door ---- */
@@ -391,12 +388,43 @@ agent_api_new(struct agent *a, const struct agent_api_ops *ops)
 	return api;
 }
 
+struct agent_wait *
+api_wait(struct api_request *r, uint64_t until,
+    bool (*over)(struct agent_wait *, uint64_t))
+{
+	struct agent_wait	*w = xcalloc(1, sizeof(*w));
+
+	w->api = r->api;
+	w->until = until;
+	w->over = over;
+	w->fn = r->fn;
+	w->arg = r->arg;
+	TAILQ_INSERT_TAIL(&r->api->waits, w, entry);
+	r->wait = w;
+	return w;
+}
+
+void
+api_resume(struct agent_wait *w, uint64_t now, struct api_request *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->api = w->api;
+	r->now = now;
+	r->fn = w->fn;
+	r->arg = w->arg;
+	agent_api_cancel(w);
+}
+
 void
 agent_api_cancel(struct agent_wait *w)
 {
+	if (w->call != NULL)
+		w->api->ops.cancel(w->call, w->api->ops.arg);
 	TAILQ_REMOVE(&w->api->waits, w, entry);
 	free(w->id);
 	free(w->hash);
+	schema_clear(&agent_event_list_schema, &w->list);
+	schema_clear(&user_event_schema, &w->event);
 	free(w);
 }
 
@@ -409,6 +437,7 @@ agent_api_free(struct agent_api *api)
 		return;
 	while ((w = TAILQ_FIRST(&api->waits)) != NULL)
 		agent_api_cancel(w);
+	user_events_clear(&api->events);
 	free(api);
 }
 
@@ -416,7 +445,7 @@ struct agent_wait *
 agent_api_call(struct agent_api *api, const char *method, const uint8_t *p,
     size_t len, uint64_t now, call_fn *fn, void *arg)
 {
-	struct request	 r;
+	struct api_request	 r;
 	size_t		 i;
 
 	memset(&r, 0, sizeof(r));
@@ -438,42 +467,6 @@ agent_api_call(struct agent_api *api, const char *method, const uint8_t *p,
 	return r.wait;
 }
 
-/* Its service changed or went, or time is up: the answer, and it is gone. */
-static bool
-wait_over(struct agent_wait *w, uint64_t now)
-{
-	struct agent_api	*api = w->api;
-	struct local_service	*s;
-	struct agent_service	 out;
-	struct request		 r;
-	struct agent_id		 id;
-	char			*hash;
-	bool			 same = false;
-
-	memset(&id, 0, sizeof(id));
-	if (now < w->until &&
-	    (s = agent_service_find(api->agent, w->id)) != NULL) {
-		show_service(&s->svc, &out);
-		hash = content_hash(&out);
-		same = strcmp(hash, w->hash) == 0;
-		free(hash);
-		schema_clear(&agent_service_schema, &out);
-	}
-	if (same)
-		return false;
-	memset(&r, 0, sizeof(r));
-	r.api = api;
-	r.now = now;
-	r.fn = w->fn;
-	r.arg = w->arg;
-	id.id = xstrdup(w->id);
-	agent_api_cancel(w);
-	if (service_answer(&r, &id) == -1)
-		answer_error(&r);
-	free(id.id);
-	return true;
-}
-
 uint64_t
 agent_api_run(struct agent_api *api, uint64_t now)
 {
@@ -482,7 +475,7 @@ agent_api_run(struct agent_api *api, uint64_t now)
 again:
 	/* An answer may lead to another being cancelled: start over. */
 	TAILQ_FOREACH(w, &api->waits, entry)
-		if (wait_over(w, now))
+		if (w->over(w, now))
 			goto again;
 	TAILQ_FOREACH(w, &api->waits, entry)
 		if (w->until < next)

@@ -15,6 +15,14 @@ struct agent_api_ops {
 	void	(*sync)(void *arg);
 	/* More sections for Agent.Stats. */
 	void	(*stats)(struct strmap *, void *arg);
+	/*
+	 * A method of the servers; the callback comes exactly once and later,
+	 * unless it is cancelled.
+	 */
+	void	*(*call)(const char *method, struct schema *, const void *body,
+		    bool write, uint64_t timeout_ms, call_fn *, void *fn_arg,
+		    void *arg);
+	void	(*cancel)(void *handle, void *arg);
 	void	*arg;
 };
 
@@ -27,6 +35,8 @@ void agent_api_free(struct agent_api *);	/* no callbacks */
 struct agent_wait *agent_api_call(struct agent_api *, const char *method,
     const uint8_t *body, size_t len, uint64_t now, call_fn *, void *arg);
 void agent_api_cancel(struct agent_wait *);
+/* A user event "consul:event:NAME" that gossip brought. */
+void agent_api_event(struct agent_api *, const struct msg_event *);
 /* After a change, and when due: answers those that wait.  The next time. */
 uint64_t agent_api_run(struct agent_api *, uint64_t now);
 

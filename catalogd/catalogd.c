@@ -155,6 +155,16 @@ api_stats(struct strmap *m, void *arg)
 	strmap_put(m, "consul.server", "false");
 }
 
+static void *
+api_call(const char *method, struct schema *s, const void *body, bool write,
+    uint64_t timeout_ms, call_fn *fn, void *fn_arg, void *arg)
+{
+	struct catalogd	*c = arg;
+
+	return route_call(c->route, method, s, body, write, timeout_ms, fn,
+	    fn_arg);
+}
+
 /* ---- configuration ---- */
 
 static void
@@ -311,7 +321,8 @@ start_agent(struct catalogd *c)
 {
 	struct agent_ops	 ops = catalogd_agent_ops;
 	struct sync_ops		 sops = { sync_call, sync_log, c };
-	struct agent_api_ops	 aops = { api_sync, api_stats, c };
+	struct agent_api_ops	 aops = { api_sync, api_stats, api_call,
+				    view_cancel, c };
 	struct views_ops	 vops = { view_call, view_cancel,
 				    catalogd_view, view_now, view_changed, c };
 	struct alias_ops	 lops = { view_call, view_cancel, view_now,

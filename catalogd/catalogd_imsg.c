@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "catalogd/catalogd.h"
+#include "catalogd/user_event.h"
 #include "common/log.h"
 
 #define NEW_LEADER	"consul:new-leader"
@@ -154,7 +155,12 @@ on_event(struct catalogd *c, const struct imsg *im)
 			log_info("New leader elected: payload=%.*s",
 			    (int)e.payload.n, (const char *)e.payload.p);
 		server_up(c);
-	}
+	} else if (strncmp(str_or(e.name, ""), USER_EVENT_PREFIX,
+	    strlen(USER_EVENT_PREFIX)) == 0) {
+		agent_api_event(c->api, &e);
+		catalogd_wake(c);
+	} else
+		log_debug("event %s: nobody's", str_or(e.name, ""));
 	schema_clear(&msg_event_schema, &e);
 }
 

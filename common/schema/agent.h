@@ -14,6 +14,8 @@
  *	Agent.Maintenance	agent_maintenance	empty
  *	Agent.Stats		empty			agent_stats
  *	Agent.Sync		empty			empty
+ *	Agent.EventFire		agent_event_fire	user_event
+ *	Agent.EventList		agent_event_list	agent_events
  *
  * Errors carry the HTTP status in front: "400 Missing service name".
  */
@@ -71,5 +73,32 @@ SCHEMA_DECLARE(agent_maintenance, AGENT_MAINTENANCE)
 #define AGENT_STATS(F, T)						\
 	F(T, STRMAP, , stats, "Stats", S_EMPTY, NULL)
 SCHEMA_DECLARE(agent_stats, AGENT_STATS)
+
+/* A user event, as event/list shows it. */
+#define USER_EVENT(F, T)						\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	F(T, STR, , name, "Name", 0, NULL)				\
+	F(T, BYTES, , payload, "Payload", 0, NULL)			\
+	F(T, STR, , node_filter, "NodeFilter", 0, NULL)			\
+	F(T, STR, , service_filter, "ServiceFilter", 0, NULL)		\
+	F(T, STR, , tag_filter, "TagFilter", 0, NULL)			\
+	F(T, UINT, , version, "Version", 0, NULL)			\
+	F(T, UINT, , ltime, "LTime", 0, NULL)
+SCHEMA_DECLARE(user_event, USER_EVENT)
+#define AGENT_EVENT_FIRE(F, T)						\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , token, "Token", S_SECRET, NULL)			\
+	F(T, STRUCT, user_event, event, "Event", 0, NULL)
+SCHEMA_DECLARE(agent_event_fire, AGENT_EVENT_FIRE)
+/* Answered when the index is another, or after the wait. */
+#define AGENT_EVENT_LIST(F, T)						\
+	F(T, STR, , name, "Name", 0, NULL)	/* "": all */		\
+	F(T, UINT, , index, "Index", 0, NULL)				\
+	F(T, DUR, , wait, "Wait", 0, NULL)
+SCHEMA_DECLARE(agent_event_list, AGENT_EVENT_LIST)
+#define AGENT_EVENTS(F, T)						\
+	F(T, LIST, user_event, events, "Events", S_EMPTY, NULL)		\
+	F(T, UINT, , index, "Index", 0, NULL)
+SCHEMA_DECLARE(agent_events, AGENT_EVENTS)
 
 #endif

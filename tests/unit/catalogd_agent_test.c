@@ -951,7 +951,7 @@ call(struct agent_api *api, const char *method, struct schema *s,
 
 START_TEST(methods_answer)
 {
-	struct agent_api_ops	 ops = { no_sync, no_stats, NULL };
+	struct agent_api_ops	 ops = { .sync = no_sync, .stats = no_stats };
 	struct effects		 e;
 	struct agent		*a = agent_make(&e);
 	struct agent_api	*api = agent_api_new(a, &ops);

@@ -128,7 +128,7 @@ no_stats(struct strmap *m, void *arg)
 static void
 setup(struct bench *b)
 {
-	struct agent_api_ops	 ops = { nothing, no_stats, NULL };
+	struct agent_api_ops	 ops = { .sync = nothing, .stats = no_stats };
 
 	memset(b, 0, sizeof(*b));
 	bench = b;
