@@ -217,7 +217,7 @@ scan(const char *pattern, char **why)
 }
 
 static pcre2_code *
-compile(const char *pattern, char **why)
+compile(const char *pattern, uint32_t flags, char **why)
 {
 	pcre2_compile_context	*ctx;
 	pcre2_code		*code;
@@ -230,7 +230,7 @@ compile(const char *pattern, char **why)
 	pcre2_set_parens_nest_limit(ctx, NEST_MAX);
 	code = pcre2_compile((PCRE2_SPTR)pattern, strlen(pattern), PCRE2_UTF |
 	    PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY |
-	    PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE, &err, &at, ctx);
+	    PCRE2_NEVER_BACKSLASH_C | flags, &err, &at, ctx);
 	pcre2_compile_context_free(ctx);
 	if (code != NULL)
 		return code;
@@ -241,18 +241,19 @@ compile(const char *pattern, char **why)
 	return NULL;
 }
 
-struct regex *
-regex_new(const char *pattern, char **why)
+static struct regex *
+make(const char *pattern, uint32_t flags, uint32_t ngroups, char **why)
 {
 	struct regex	*re;
 	pcre2_code	*code;
 
 	*why = NULL;
-	if (scan(pattern, why) == -1 || (code = compile(pattern, why)) == NULL)
+	if (scan(pattern, why) == -1 ||
+	    (code = compile(pattern, flags, why)) == NULL)
 		return NULL;
 	re = xcalloc(1, sizeof(*re));
 	re->code = code;
-	re->data = pcre2_match_data_create(1, NULL);
+	re->data = pcre2_match_data_create(ngroups, NULL);
 	re->limits = pcre2_match_context_create(NULL);
 	if (re->data == NULL || re->limits == NULL)
 		abort();
@@ -260,6 +261,18 @@ regex_new(const char *pattern, char **why)
 	pcre2_set_depth_limit(re->limits, MATCH_DEPTH);
 	pcre2_set_heap_limit(re->limits, MATCH_KB);
 	return re;
+}
+
+struct regex *
+regex_new(const char *pattern, char **why)
+{
+	return make(pattern, PCRE2_NO_AUTO_CAPTURE, 1, why);
+}
+
+struct regex *
+regex_new_groups(const char *pattern, char **why)
+{
+	return make(pattern, 0, REGEX_GROUPS_MAX, why);
 }
 
 void
@@ -273,6 +286,13 @@ regex_free(struct regex *re)
 	free(re);
 }
 
+static int
+match(struct regex *re, const char *subject, size_t len)
+{
+	return pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, 0, re->data,
+	    re->limits);
+}
+
 bool
 regex_match(struct regex *re, const char *subject, size_t len)
 {
@@ -280,9 +300,29 @@ regex_match(struct regex *re, const char *subject, size_t len)
 
 	if (re->gave_up)
 		return false;
-	rc = pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, 0, re->data,
-	    re->limits);
+	rc = match(re, subject, len);
 	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
 		re->gave_up = true;
 	return rc >= 0;
+}
+
+size_t
+regex_groups(struct regex *re, const char *subject, size_t len,
+    struct regex_group g[REGEX_GROUPS_MAX])
+{
+	PCRE2_SIZE	*v;
+	size_t		 i, n;
+	uint32_t	 count = 0;
+
+	if (match(re, subject, len) < 0)
+		return 0;
+	v = pcre2_get_ovector_pointer(re->data);
+	pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &count);
+	n = count + 1 < REGEX_GROUPS_MAX ? count + 1 : REGEX_GROUPS_MAX;
+	for (i = 0; i < n; i++) {
+		g[i].at = v[2 * i] == PCRE2_UNSET ? 0 : v[2 * i];
+		g[i].len = v[2 * i] == PCRE2_UNSET ? 0 :
+		    v[2 * i + 1] - v[2 * i];
+	}
+	return n;
 }

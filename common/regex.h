@@ -26,4 +26,15 @@ void regex_free(struct regex *);		/* NULL is fine */
  */
 bool regex_match(struct regex *, const char *subject, size_t len);
 
+/*
+ * One whose groups can be asked for: how many it has, the whole match counted
+ * as the first (0: no match), and where they are; one that took no part is
+ * empty.  Too much work is no match of this subject; others may have theirs.
+ */
+#define REGEX_GROUPS_MAX 32	/* further ones are not seen */
+struct regex_group { size_t at, len; };
+struct regex *regex_new_groups(const char *pattern, char **why);
+size_t regex_groups(struct regex *, const char *subject, size_t len,
+    struct regex_group [REGEX_GROUPS_MAX]);
+
 #endif

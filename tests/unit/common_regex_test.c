@@ -116,5 +116,28 @@ START_TEST(bounds_length_nesting_and_work)
 }
 END_TEST
 
-UNIT_MAIN("regex", matches_anywhere_unless_anchored,
+START_TEST(says_where_its_groups_are)
+{
+	struct regex_group	 g[REGEX_GROUPS_MAX];
+	struct regex		*re;
+	char			*why;
+
+	re = regex_new_groups("^geo-(.*?)-([^-]+?)$", &why);
+	ck_assert_ptr_nonnull(re);
+	ck_assert_uint_eq(regex_groups(re, "geo-a-b-c", 9, g), 3);
+	ck_assert_uint_eq(g[0].len, 9);
+	ck_assert_uint_eq(g[1].at, 4);
+	ck_assert_uint_eq(g[1].len, 3);
+	ck_assert_uint_eq(g[2].at, 8);
+	ck_assert_uint_eq(regex_groups(re, "geo", 3, g), 0);
+	regex_free(re);
+	re = regex_new_groups("(a)|(b)", &why);
+	ck_assert_uint_eq(regex_groups(re, "b", 1, g), 3);
+	ck_assert_uint_eq(g[1].len, 0);
+	ck_assert_uint_eq(g[2].len, 1);
+	regex_free(re);
+}
+END_TEST
+
+UNIT_MAIN("regex", says_where_its_groups_are, matches_anywhere_unless_anchored,
     refuses_in_the_words_of_go, bounds_length_nesting_and_work)
