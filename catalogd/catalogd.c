@@ -12,6 +12,8 @@
 
 #define SYNC_READ_MS	60000	/* a server that does not answer is no server */
 #define SYNC_WRITE_MS	60000
+#define COORD_ASK_MS	5000
+#define COORD_SEND_MS	30000
 /* Names followed for dnsd.  On an agent each has a call open to rpcd, whose
  * window anti-entropy and apid need as well. */
 #define VIEWS_MAX	65536
@@ -35,6 +37,7 @@ settle(void *arg)
 	at = agent_run(c->agent, now);
 	at = min_time(at, aliases_run(c->aliases, now));
 	at = min_time(at, sync_run(c->sync, now));
+	at = min_time(at, coord_send_run(c->coord, now));
 	at = min_time(at, agent_api_run(c->api, now));
 	at = min_time(at, views_run(c->views, now));
 	if (at == AGENT_NEVER)
@@ -93,6 +96,62 @@ sync_log(bool warning, const char *text, void *arg)
 		log_warnx("%s", text);
 	else
 		log_info("%s", text);
+}
+
+/* ---- this node's coordinate ---- */
+
+static void
+on_coord(enum call_status status, const char *error, const uint8_t *p,
+    size_t len, void *arg)
+{
+	struct catalogd			*c = arg;
+	struct gossip_coordinates	 a;
+	bool				 good;
+
+	(void)error;
+	c->coord_ask = NULL;
+	good = status == CALL_OK && schema_decode_all(
+	    &gossip_coordinates_schema, p, len, &a, &error) == 0;
+	coord_send_got(c->coord, good ? &a.own : NULL, ev_now(c->ev));
+	if (good)
+		schema_clear(&gossip_coordinates_schema, &a);
+	catalogd_wake(c);
+}
+
+static void
+coord_ask(void *arg)
+{
+	struct catalogd				*c = arg;
+	struct gossip_coordinates_request	 q = { 0 };
+
+	c->coord_ask = gossip_ask(c->gossip, "Gossip.Coordinates",
+	    &gossip_coordinates_request_schema, &q, COORD_ASK_MS, on_coord, c);
+}
+
+static void
+on_coord_sent(enum call_status status, const char *error, const uint8_t *p,
+    size_t len, void *arg)
+{
+	struct catalogd	*c = arg;
+
+	(void)p;
+	(void)len;
+	c->coord_call = NULL;
+	if (status != CALL_OK && error == NULL)
+		error = "no answer";
+	coord_send_done(c->coord, status == CALL_OK ? NULL : error,
+	    ev_now(c->ev));
+	catalogd_wake(c);
+}
+
+static void
+coord_send(const struct coordinate_update *u, void *arg)
+{
+	struct catalogd	*c = arg;
+
+	c->coord_call = route_call(c->route, "Coordinate.Update",
+	    &coordinate_update_schema, u, true, COORD_SEND_MS, on_coord_sent,
+	    c);
 }
 
 /* ---- views, and checks of other nodes ---- */
@@ -323,6 +382,7 @@ start_agent(struct catalogd *c)
 	struct sync_ops		 sops = { sync_call, sync_log, c };
 	struct agent_api_ops	 aops = { api_sync, api_stats, api_call,
 				    view_cancel, c };
+	struct coord_send_ops	 cops = { coord_ask, coord_send, sync_log, c };
 	struct views_ops	 vops = { view_call, view_cancel,
 				    catalogd_view, view_now, view_changed, c };
 	struct alias_ops	 lops = { view_call, view_cancel, view_now,
@@ -335,7 +395,9 @@ start_agent(struct catalogd *c)
 	c->views = views_new(&vops, c->conf.datacenter,
 	    c->server != NULL ? VIEWS_MAX : VIEWS_MAX_AGENT, seed());
 	c->aliases = aliases_new(c->agent, &lops);
-	c->route = route_new(c->ev, c->api, c->server);
+	c->gossip = gossip_new(c->ev, &c->conf);
+	c->route = route_new(c->ev, c->api, c->server, c->gossip);
+	c->coord = coord_send_new(c->agent, &cops, ev_now(c->ev), seed());
 }
 
 static void
@@ -397,6 +459,7 @@ on_leave(struct child *child, void *arg)
 		return;
 	c->leaving = true;
 	sync_stop(c->sync);
+	coord_send_stop(c->coord);
 	if (c->server != NULL)
 		server_leave(c->server, on_handed_over, c);
 	else
@@ -420,7 +483,13 @@ on_stop(struct child *child, void *arg)
 	aliases_free(c->aliases);
 	if (c->sync_call != NULL)
 		route_cancel(c->sync_call);
+	if (c->coord_call != NULL)
+		route_cancel(c->coord_call);
+	if (c->coord_ask != NULL)
+		call_cancel(c->coord_ask);
 	route_free(c->route);
+	gossip_free(c->gossip);
+	coord_send_free(c->coord);
 	sync_free(c->sync);
 	c->sync = NULL;
 	agent_api_free(c->api);

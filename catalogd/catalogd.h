@@ -9,6 +9,8 @@
 #include "catalogd/agent_api.h"
 #include "catalogd/agent_files.h"
 #include "catalogd/alias.h"
+#include "catalogd/coord_send.h"
+#include "catalogd/gossip.h"
 #include "catalogd/route.h"
 #include "catalogd/server.h"
 #include "catalogd/sync.h"
@@ -40,6 +42,10 @@ struct catalogd {
 	struct route_call	*sync_call;
 	struct server		*server;	/* NULL on a client */
 	struct route		*route;
+	struct gossip		*gossip;
+	struct coord_send	*coord;
+	struct call		*coord_ask;	/* gossipd is asked */
+	struct route_call	*coord_call;	/* a server is told */
 	struct views		*views;
 	struct aliases		*aliases;
 

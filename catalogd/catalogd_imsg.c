@@ -108,6 +108,7 @@ on_member(struct catalogd *c, const struct imsg *im)
 	if (!m.wan && !str_empty(m.name)) {
 		peer_update(c, &m);
 		sync_members(c->sync, c->npeers);
+		coord_send_members(c->coord, c->npeers);
 	}
 	schema_clear(&member_schema, &m);
 }
@@ -132,6 +133,7 @@ on_members_end(struct catalogd *c)
 		if (!p->seen)
 			peer_free(c, p);
 	sync_members(c->sync, c->npeers);
+	coord_send_members(c->coord, c->npeers);
 	if (c->server != NULL)
 		server_members_end(c->server);
 }
@@ -322,6 +324,9 @@ link_up(struct catalogd *c, enum proc peer, struct ipc *l)
 		if (c->nservers > 0)
 			server_up(c);
 		break;
+	case PROC_GOSSIPD:
+		gossip_link(c->gossip, l);
+		break;
 	case PROC_CHECKD:
 		send_all_checks(c);
 		break;
@@ -329,7 +334,6 @@ link_up(struct catalogd *c, enum proc peer, struct ipc *l)
 		send_names(c);
 		break;
 	case PROC_DISCOD:
-	case PROC_GOSSIPD:
 	case PROC_CATALOGD:
 	case PROC_APID:
 	case PROC_EXECD:
@@ -354,6 +358,8 @@ catalogd_link(struct child *child, enum proc peer, struct ipc *l, void *arg)
 	route_in_lost(c->route, peer);
 	if (peer == PROC_RPCD)
 		route_rpcd(c->route, NULL);
+	if (peer == PROC_GOSSIPD)
+		gossip_link(c->gossip, NULL);
 	if (peer == PROC_DNSD)
 		views_clear(c->views);
 }
@@ -385,7 +391,10 @@ catalogd_msg(struct child *child, enum proc peer, struct ipc *l,
 		route_in_cancel(c->route, peer, m->id);
 		break;
 	case IMSG_ANSWER:
-		route_answer(c->route, m);
+		if (peer == PROC_GOSSIPD)
+			gossip_answer(c->gossip, m);
+		else
+			route_answer(c->route, m);
 		break;
 	case IMSG_MEMBERS_BEGIN:
 		on_members_begin(c);

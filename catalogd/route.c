@@ -2,7 +2,8 @@
  * Where a call goes.  See route.h.
  *
  *	Agent.*			agent_api.c
- *	else, on a server	the store in this process
+ *	else, on a server	gossipd's part (gossip.c), or the store in
+ *				this process
  *	else			rpcd, any server; from the network: no such
  *				service
  *
@@ -24,7 +25,7 @@
 /* A message between our processes is 64 MB at most, header included. */
 #define ROUTE_BODY_MAX	((64u << 20) - 65536)
 
-enum way { WAY_ERROR, WAY_SERVER, WAY_RPCD };
+enum way { WAY_ERROR, WAY_SERVER, WAY_GOSSIP, WAY_RPCD };
 
 /* A call to the servers, ours or one on behalf of a link. */
 struct route_call {
@@ -32,6 +33,7 @@ struct route_call {
 	struct route		*route;
 	enum way		 way;
 	struct server_call	*server;
+	struct gossip_call	*gossip;
 	struct call		*rpcd;
 	struct ev_timer		*timer;	/* WAY_ERROR; a deadline else */
 	call_fn			*fn;
@@ -56,6 +58,7 @@ struct route {
 	struct ev			*ev;
 	struct agent_api		*api;
 	struct server			*server;
+	struct gossip			*gossip;
 	struct ipc			*rpcd_link;
 	struct calls			*rpcd;
 	struct ins			 ins;
@@ -75,13 +78,15 @@ RB_GENERATE_INTERNAL(ins, in, entry, in_cmp,
     static __attribute__((unused)))
 
 struct route *
-route_new(struct ev *ev, struct agent_api *api, struct server *server)
+route_new(struct ev *ev, struct agent_api *api, struct server *server,
+    struct gossip *gossip)
 {
 	struct route	*r = xcalloc(1, sizeof(*r));
 
 	r->ev = ev;
 	r->api = api;
 	r->server = server;
+	r->gossip = gossip;
 	r->rpcd = calls_new(ev);
 	RB_INIT(&r->ins);
 	TAILQ_INIT(&r->calls);
@@ -190,7 +195,10 @@ call_out(struct route *r, const struct msg_call *m, const uint8_t *body,
 	c->fn = fn;
 	c->arg = arg;
 	TAILQ_INSERT_TAIL(&r->calls, c, entry);
-	if (r->server != NULL) {
+	if (r->server != NULL && gossip_has_method(str_or(m->method, ""))) {
+		c->way = WAY_GOSSIP;
+		c->gossip = gossip_call(r->gossip, m, body, len, on_answer, c);
+	} else if (r->server != NULL) {
 		c->way = WAY_SERVER;
 		c->server = server_call(r->server, m, body, len, on_answer, c);
 		if (timeout_ms > 0) {
@@ -234,6 +242,9 @@ route_cancel(struct route_call *c)
 	switch (c->way) {
 	case WAY_SERVER:
 		server_call_cancel(c->server);
+		break;
+	case WAY_GOSSIP:
+		gossip_call_cancel(c->gossip);
 		break;
 	case WAY_RPCD:
 		call_cancel(c->rpcd);

@@ -7,6 +7,7 @@
 #define CATALOGD_ROUTE_H
 
 #include "catalogd/agent_api.h"
+#include "catalogd/gossip.h"
 #include "catalogd/server.h"
 #include "common/call.h"
 #include "common/ev.h"
@@ -16,7 +17,8 @@ struct route;
 struct route_call;
 
 /* server: NULL on a client. */
-struct route *route_new(struct ev *, struct agent_api *, struct server *);
+struct route *route_new(struct ev *, struct agent_api *, struct server *,
+    struct gossip *);
 void route_free(struct route *);	/* no callbacks */
 /* The link to rpcd; NULL: it is gone, and what was under way is lost. */
 void route_rpcd(struct route *, struct ipc *);

@@ -8,15 +8,11 @@
 #include <strings.h>
 
 #include "catalogd/server_i.h"
-#include "common/mp.h"
 
 #define DIMENSIONS 8
 #define FLUSH_MS 5000
 #define BATCH_MAX 128
 #define BATCHES_MAX 5
-/* What Consul's network coordinates begin with. */
-#define ERROR_DEFAULT 1.5
-#define HEIGHT_DEFAULT 1e-5
 
 static int
 coord_cmp(struct coord_pending *a, struct coord_pending *b)
@@ -194,41 +190,4 @@ coordinate_node_read(struct server *srv, const void *arg,
 	const struct node_request *req = arg;
 
 	reply_coordinates(srv, str_or(req->node, ""), meta, r);
-}
-
-/* This datacenter's servers in the WAN pool: us, where everybody begins. */
-void
-coordinate_list_datacenters_read(struct server *srv, const void *req,
-    const struct query_meta *meta, struct reply *r)
-{
-	struct wbuf *w = &r->body;
-	int i;
-
-	(void)req;
-	(void)meta;
-	mp_array(w, 1);
-	mp_map(w, 3);
-	mp_str(w, "AreaID");
-	mp_str(w, "wan");
-	mp_str(w, "Coordinates");
-	mp_array(w, 1);
-	mp_map(w, 3);
-	mp_str(w, "Coord");
-	mp_map(w, 4);
-	mp_str(w, "Adjustment");
-	mp_double(w, 0);
-	mp_str(w, "Error");
-	mp_double(w, ERROR_DEFAULT);
-	mp_str(w, "Height");
-	mp_double(w, HEIGHT_DEFAULT);
-	mp_str(w, "Vec");
-	mp_array(w, DIMENSIONS);
-	for (i = 0; i < DIMENSIONS; i++)
-		mp_double(w, 0);
-	mp_str(w, "Node");
-	mp_str(w, srv->agent.node_name);
-	mp_str(w, "Segment");
-	mp_str(w, "");
-	mp_str(w, "Datacenter");
-	mp_str(w, srv->agent.datacenter);
 }

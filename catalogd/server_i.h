@@ -229,7 +229,6 @@ void nothing_depends(struct server *, const void *, struct depends *);
 WRITE_METHOD(coordinate_update)
 READ_METHOD(coordinate_list_nodes)
 READ_METHOD(coordinate_node)
-LOCAL_METHOD(coordinate_list_datacenters)
 void coordinate_free(struct server *);
 
 /* Requests that common/schema has no list for. */

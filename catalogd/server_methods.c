@@ -67,7 +67,6 @@ static const struct method methods[] = {
 	W("Coordinate.Update", coordinate_update, coordinate_update),
 	R_NOFILTER("Coordinate.ListNodes", dc_request, coordinate_list_nodes),
 	R_NOFILTER("Coordinate.Node", node_request, coordinate_node),
-	L("Coordinate.ListDatacenters", NULL, coordinate_list_datacenters),
 
 	L("Status.Ping", NULL, status_ping),
 	L("Status.Leader", &dc_request_schema, status_leader),

@@ -135,7 +135,7 @@ setup(struct bench *b)
 	b->ev = ev_new();
 	b->agent = agent_make(&b->e);
 	b->api = agent_api_new(b->agent, &ops);
-	b->r = route_new(b->ev, b->api, NULL);
+	b->r = route_new(b->ev, b->api, NULL, NULL);
 	b->apid_here = link_make(b, PROC_APID, &b->apid);
 	b->rpcd_here = link_make(b, PROC_RPCD, &b->rpcd);
 	route_rpcd(b->r, b->rpcd_here);
