@@ -55,7 +55,7 @@ RAFTDIR	?= build/libraft
 RAFT_CFLAGS = -isystem $(RAFTDIR)/include
 RAFT_A	 = $(RAFTDIR)/lib/libraft.a
 
-LIBS_common   = -lbsd -luv -lyajl -lmsgpackc -lpcre2-8 -lseccomp -lresolv
+LIBS_common   = -lbsd -luv -lyajl -lmsgpackc -lpcre2-8 -lseccomp -lresolv -lm
 LIBS_discod   = -lssl -lcrypto -lm
 LIBS_gossipd  = -lcrypto -lm
 LIBS_rpcd     = -ltls -lssl -lcrypto

@@ -3,33 +3,16 @@
  * coordinates that agents send: round-trip time of the two, in seconds.  Whose
  * coordinate is unknown comes last; equals keep their order.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "catalogd/server_i.h"
+#include "common/distance.h"
 
 struct ranked {
 	double	 distance;
 	size_t	 at;
 };
-
-static double
-distance(const struct coordinate *a, const struct coordinate *b)
-{
-	double sum = 0, d, adjusted;
-	size_t i;
-
-	if (b == NULL || a->vec.n != b->vec.n)
-		return INFINITY;
-	for (i = 0; i < a->vec.n; i++) {
-		d = a->vec.item[i] - b->vec.item[i];
-		sum += d * d;
-	}
-	d = sqrt(sum) + a->height + b->height;
-	adjusted = d + a->adjustment + b->adjustment;
-	return adjusted > 0 ? adjusted : d;
-}
 
 static int
 ranked_cmp(const void *pa, const void *pb)
@@ -57,8 +40,8 @@ near_sort(const struct server *srv, const struct query_source *from,
 	r = xcalloc(n, sizeof(*r));
 	for (i = 0; i < n; i++) {
 		r[i].at = i;
-		r[i].distance = distance(here, store_coordinate(srv->store,
-		    node((char *)items + i * size), ""));
+		r[i].distance = coordinate_distance(here, store_coordinate(
+		    srv->store, node((char *)items + i * size), ""));
 	}
 	qsort(r, n, sizeof(*r), ranked_cmp);
 	copy = xcalloc(n, size);
