@@ -27,8 +27,8 @@ pair_cmp(const void *a, const void *b)
 	    ((const struct str_pair *)b)->key);
 }
 
-void
-consul_tags(const struct conf_agent *a, struct strmap *tags)
+static void
+make_tags(const struct conf_agent *a, bool wan, struct strmap *tags)
 {
 	strmap_put(tags, "role", a->server ? "consul" : "node");
 	strmap_put(tags, "dc", str_or(a->datacenter, ""));
@@ -44,7 +44,7 @@ consul_tags(const struct conf_agent *a, struct strmap *tags)
 		strmap_put(tags, "raft_vsn", "3");
 		strmap_put(tags, "ft_fs", "1");
 		strmap_put(tags, TAG_DISCO, DISCO_VERSION);
-		if (a->port_wan != 0)
+		if (a->port_wan != 0 && !wan)
 			put_number(tags, "wan_join_port", a->port_wan);
 		if (a->bootstrap || a->bootstrap_expect == 1)
 			strmap_put(tags, "bootstrap", "1");
@@ -52,6 +52,18 @@ consul_tags(const struct conf_agent *a, struct strmap *tags)
 			put_number(tags, "expect", a->bootstrap_expect);
 	}
 	qsort(tags->item, tags->n, sizeof(*tags->item), pair_cmp);
+}
+
+void
+consul_tags(const struct conf_agent *a, struct strmap *tags)
+{
+	make_tags(a, false, tags);
+}
+
+void
+consul_tags_wan(const struct conf_agent *a, struct strmap *tags)
+{
+	make_tags(a, true, tags);
 }
 
 /* x.y.z somewhere in it? */
@@ -189,6 +201,22 @@ ids_repeat(struct span *id, size_t n)
 	return false;
 }
 
+/* Servers of all datacenters, of disco and of Consul, and nobody else. */
+static const char *
+admit_wan(const struct consul_rules *c, const struct swim_said *a, size_t n)
+{
+	const char	*why;
+	size_t		 i;
+
+	for (i = 0; i < n; i++) {
+		if (!consul_valid_server(a[i].meta))
+			return "it is no server";
+		if ((why = consul_server_clash(c, &a[i])) != NULL)
+			return why;
+	}
+	return NULL;
+}
+
 static const char *
 admit_one(const struct consul_rules *c, const struct swim_said *a,
     struct span id)
@@ -207,8 +235,8 @@ admit_one(const struct consul_rules *c, const struct swim_said *a,
 	return consul_server_clash(c, a);
 }
 
-const char *
-consul_admit(const struct consul_rules *c, const struct swim_said *a, size_t n)
+static const char *
+admit_lan(const struct consul_rules *c, const struct swim_said *a, size_t n)
 {
 	struct span	*ids = n > 1 ? xreallocarray(NULL, n, sizeof(*ids)) :
 			    NULL;
@@ -229,4 +257,10 @@ consul_admit(const struct consul_rules *c, const struct swim_said *a, size_t n)
 		why = "two members have one id";
 	free(ids);
 	return why;
+}
+
+const char *
+consul_admit(const struct consul_rules *c, const struct swim_said *a, size_t n)
+{
+	return c->wan ? admit_wan(c, a, n) : admit_lan(c, a, n);
 }

@@ -15,8 +15,9 @@
  * 2..5 speaking 4. */
 extern const uint8_t consul_vsn[VSN_LEN];
 
-/* Tags of this node in the LAN pool, sorted. */
+/* Tags of this node in the LAN pool, and of a server in the WAN pool, sorted. */
 void consul_tags(const struct conf_agent *, struct strmap *);
+void consul_tags_wan(const struct conf_agent *, struct strmap *);
 /* Would a Consul agent take it for a server (11.4)? */
 bool consul_valid_server(struct span meta);
 /* A server of this datacenter that is not disco's: it cannot share ours. */
@@ -25,6 +26,7 @@ bool consul_foreign_server(struct span meta, const char *dc);
 struct consul_rules {
 	const char	*name, *id, *dc;	/* ours */
 	bool		 server;
+	bool		 wan;			/* else LAN */
 };
 /*
  * Why a server of ours cannot be in one pool with this member, as a clause
@@ -37,7 +39,7 @@ const char *consul_server_clash(const struct consul_rules *,
 const struct swim_said *consul_find_clash(const struct consul_rules *,
     const struct swim_said *, size_t n);
 
-/* NULL, or why these may not be members of the LAN pool (11.3). */
+/* NULL, or why these may not be members of the pool (11.3). */
 const char *consul_admit(const struct consul_rules *, const struct swim_said *,
     size_t n);
 

@@ -1,6 +1,7 @@
 /*
- * What gossipd keeps on disk: the snapshot of members (local.snapshot) and the
- * keyring (local.keyring), in Consul's formats and under its names.
+ * What gossipd keeps on disk for each pool: the snapshot of members and the
+ * keyring, in Consul's formats and under its names, "local" for the LAN pool and
+ * "remote" for the WAN pool.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,27 +15,40 @@
 #include "common/util.h"
 #include "gossipd/gossipd.h"
 
-#define SNAPSHOT_FILE	"local.snapshot"
 #define SNAPSHOT_MAX	(64u << 20)
-#define KEYRING_FILE	"local.keyring"
 #define KEYRING_SIZE_MAX (64u << 10)
 
-static char *
-path_of(struct gossipd *g, const char *file)
+enum file { FILE_SNAPSHOT, FILE_KEYRING };
+
+static const char *
+file_name(const struct pool *p, enum file file)
 {
-	const char	*dir = child_dir(g->child);
+	static const char *const	names[2][2] = {
+		{ "local.snapshot", "local.keyring" },
+		{ "remote.snapshot", "remote.keyring" }
+	};
+
+	return names[p->wan][file];
+}
+
+/* NULL: nothing is kept. */
+static char *
+path_of(const struct pool *p, enum file file)
+{
+	const char	*dir = child_dir(p->g->child);
 	char		*path;
 
-	if (dir == NULL)
+	if (dir == NULL ||
+	    (file == FILE_KEYRING && p->g->conf.disable_keyring_file))
 		return NULL;
-	(void)xasprintf(&path, "%s/%s", dir, file);
+	(void)xasprintf(&path, "%s/%s", dir, file_name(p, file));
 	return path;
 }
 
 /* ---- keyring ---- */
 
 static const char *
-add_key(struct gossipd *g, const char *text)
+add_key(struct keyring *ring, const char *text)
 {
 	uint8_t		 key[CRYPT_KEY_MAX + 1];
 	const char	*why;
@@ -42,14 +56,14 @@ add_key(struct gossipd *g, const char *text)
 
 	if (text == NULL || (n = base64_decode(text, key, sizeof(key))) == -1)
 		return "a key is not base64 of 16, 24 or 32 bytes";
-	why = keyring_add(g->ring, key, (size_t)n);
+	why = keyring_add(ring, key, (size_t)n);
 	explicit_bzero(key, sizeof(key));
 	return why;
 }
 
 /* A JSON list of keys, the primary first. */
 static const char *
-read_keys(struct gossipd *g, const char *text, size_t n)
+read_keys(struct keyring *ring, const char *text, size_t n)
 {
 	struct json		*j;
 	const struct json	*k;
@@ -61,103 +75,189 @@ read_keys(struct gossipd *g, const char *text, size_t n)
 		why = "it is not a JSON list of keys";
 	for (k = why == NULL ? j->child : NULL; k != NULL && why == NULL;
 	    k = k->next)
-		why = add_key(g, k->type == JSON_STRING ? k->str : NULL);
+		why = add_key(ring, k->type == JSON_STRING ? k->str : NULL);
 	json_free(j);
 	return why;
 }
 
+/* As Consul prints it: two blanks, no newline at the end. */
 static void
-write_key(struct gossipd *g, const char *path)
+write_keys(const struct keyring *ring, struct wbuf *w)
 {
-	char	*text;
-	int	 n;
+	const uint8_t	*key;
+	char		*text;
+	size_t		 i, len;
 
-	n = xasprintf(&text, "[\n  \"%s\"\n]", g->conf.encrypt);
-	if (file_write_atomic(path, text, (size_t)n, 0600) == -1)
-		log_warn("keyring: %s", path);
-	explicit_bzero(text, (size_t)n);
-	free(text);
+	wb_str(w, "[");
+	for (i = 0; (key = keyring_key(ring, i, &len)) != NULL; i++) {
+		text = base64_text(key, len);
+		wb_printf(w, "%s\n  \"%s\"", i > 0 ? "," : "", text);
+		explicit_bzero(text, strlen(text));
+		free(text);
+	}
+	wb_str(w, "\n]");
+}
+
+const char *
+files_save_keys(struct pool *p)
+{
+	char		*path = path_of(p, FILE_KEYRING);
+	const char	*why = NULL;
+	struct wbuf	 w;
+
+	if (path == NULL)
+		return NULL;
+	wb_init(&w, 0);
+	write_keys(p->ring, &w);
+	if (file_write_atomic(path, w.p, w.len, 0600) == -1) {
+		why = strerror(errno);
+		log_warn("%skeyring: %s", p->prefix, path);
+	}
+	explicit_bzero(w.p, w.len);
+	wb_free(&w);
+	free(path);
+	return why;
+}
+
+void
+files_keyring_undo(struct pool *p)
+{
+	char	*path = p->keyring_new ? path_of(p, FILE_KEYRING) : NULL;
+
+	p->keyring_new = false;
+	if (path != NULL && file_remove(path) == -1)
+		log_warn("%skeyring: %s", p->prefix, path);
+	free(path);
+}
+
+/* The file counts, not the configuration: who changed the key there alone
+ * must hear so. */
+static void
+warn_of_other_key(struct pool *p)
+{
+	struct keyring	*ring = keyring_new();
+	const uint8_t	*key, *want;
+	size_t		 i, n, nwant;
+	bool		 there = false;
+
+	if (add_key(ring, p->g->conf.encrypt) == NULL) {
+		want = keyring_key(ring, 0, &nwant);
+		for (i = 0; (key = keyring_key(p->ring, i, &n)) != NULL; i++)
+			there |= n == nwant && memcmp(key, want, n) == 0;
+		if (!there)
+			log_warnx("%skeyring doesn't include key provided with "
+			    "-encrypt, using keyring: %s; remove the file to "
+			    "start with the other key", p->prefix,
+			    file_name(p, FILE_KEYRING));
+	}
+	keyring_free(ring);
+}
+
+static int
+load_keyring(struct pool *p, const char *text, size_t n)
+{
+	const char	*why = read_keys(p->ring, text, n);
+
+	if (why != NULL) {
+		child_refuse(p->g->child, "keyring file %s: %s",
+		    file_name(p, FILE_KEYRING), why);
+		return -1;
+	}
+	if (!str_empty(p->g->conf.encrypt))
+		warn_of_other_key(p);
+	return 0;
+}
+
+static int
+first_key(struct pool *p)
+{
+	const char	*why;
+
+	if (str_empty(p->g->conf.encrypt))
+		return 0;
+	if ((why = add_key(p->ring, p->g->conf.encrypt)) != NULL) {
+		child_refuse(p->g->child, "Failed to configure keyring: "
+		    "Invalid key: %s", why);
+		return -1;
+	}
+	p->keyring_new = files_save_keys(p) == NULL;
+	return 0;
 }
 
 int
-files_keyring(struct gossipd *g)
+files_keyring(struct pool *p)
 {
-	char		*path = path_of(g, KEYRING_FILE), *text = NULL;
-	const char	*why = NULL;
-	size_t		 n;
+	char	*path = path_of(p, FILE_KEYRING), *text = NULL;
+	size_t	 n;
+	int	 rc;
 
-	g->ring = keyring_new();
-	if (path != NULL && !g->conf.disable_keyring_file)
+	p->ring = keyring_new();
+	errno = ENOENT;
+	if (path != NULL)
 		text = file_read(path, KEYRING_SIZE_MAX, &n);
 	if (text != NULL) {
-		if ((why = read_keys(g, text, n)) != NULL)
-			child_refuse(g->child, "keyring file %s: %s",
-			    KEYRING_FILE, why);
+		rc = load_keyring(p, text, n);
 		explicit_bzero(text, n);
 		free(text);
-	} else if (path != NULL && !g->conf.disable_keyring_file &&
-	    errno != ENOENT) {
-		child_refuse(g->child, "keyring file %s: %s", KEYRING_FILE,
-		    strerror(errno));
-		why = "unreadable";
-	} else if (!str_empty(g->conf.encrypt)) {
-		if ((why = add_key(g, g->conf.encrypt)) != NULL)
-			child_refuse(g->child, "Failed to configure keyring: "
-			    "Invalid key: %s", why);
-		else if (path != NULL && !g->conf.disable_keyring_file)
-			write_key(g, path);
+	} else if (errno == ENOENT)
+		rc = first_key(p);
+	else {
+		child_refuse(p->g->child, "keyring file %s: %s",
+		    file_name(p, FILE_KEYRING), strerror(errno));
+		rc = -1;
 	}
 	free(path);
-	return why == NULL ? 0 : -1;
+	return rc;
 }
 
 /* ---- snapshot ---- */
 
 /* Writes it anew and appends from there. */
 static void
-rewrite(struct gossipd *g)
+rewrite(struct pool *p)
 {
-	char		*path = path_of(g, SNAPSHOT_FILE);
+	char		*path = path_of(p, FILE_SNAPSHOT);
 	struct wbuf	 w;
 
-	if (g->snapshot_fd != -1)
-		close(g->snapshot_fd);
-	g->snapshot_fd = -1;
+	if (p->snapshot_fd != -1)
+		close(p->snapshot_fd);
+	p->snapshot_fd = -1;
 	wb_init(&w, 0);
-	snapshot_write(g->snapshot, &w);
+	snapshot_write(p->snapshot, &w);
 	if (file_write_atomic(path, w.p, w.len, 0644) == -1 ||
-	    (g->snapshot_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)) ==
+	    (p->snapshot_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)) ==
 	    -1)
-		log_warn("snapshot: %s: members are not remembered", path);
-	g->snapshot_size = w.len;
+		log_warn("%ssnapshot: %s: members are not remembered",
+		    p->prefix, path);
+	p->snapshot_size = w.len;
 	wb_free(&w);
 	free(path);
 }
 
 void
-files_snapshot_open(struct gossipd *g)
+files_snapshot_open(struct pool *p)
 {
-	char	*path = path_of(g, SNAPSHOT_FILE), *text;
+	char	*path = path_of(p, FILE_SNAPSHOT), *text;
 	size_t	 n;
 
-	g->snapshot = snapshot_new();
-	g->snapshot_fd = -1;
+	p->snapshot = snapshot_new();
+	p->snapshot_fd = -1;
 	if (path == NULL)
 		return;
 	if ((text = file_read(path, SNAPSHOT_MAX, &n)) != NULL) {
-		snapshot_replay(g->snapshot, text, n,
-		    g->conf.rejoin_after_leave);
+		snapshot_replay(p->snapshot, text, n,
+		    p->g->conf.rejoin_after_leave);
 		free(text);
 	} else if (errno != ENOENT)
-		log_warn("snapshot: %s", path);
+		log_warn("%ssnapshot: %s", p->prefix, path);
 	free(path);
-	rewrite(g);
+	rewrite(p);
 }
 
 static struct serf_clocks
-last_seen(struct gossipd *g)
+last_seen(struct pool *p)
 {
-	struct serf_clocks	c = serf_clocks(g->serf);
+	struct serf_clocks	c = serf_clocks(p->serf);
 
 	c.member--;
 	c.event--;
@@ -168,37 +268,37 @@ last_seen(struct gossipd *g)
 void
 files_snapshot_flush(void *arg)
 {
-	struct gossipd		*g = arg;
-	struct wbuf		*w = snapshot_pending(g->snapshot);
-	struct serf_clocks	 last = last_seen(g);
+	struct pool		*p = arg;
+	struct wbuf		*w = snapshot_pending(p->snapshot);
+	struct serf_clocks	 last = last_seen(p);
 	ssize_t			 n;
 
-	snapshot_clock(g->snapshot, &last);
-	if (g->snapshot_fd == -1 || w->len == 0) {
+	snapshot_clock(p->snapshot, &last);
+	if (p->snapshot_fd == -1 || w->len == 0) {
 		wb_reset(w);
 		return;
 	}
-	n = write(g->snapshot_fd, w->p, w->len);
+	n = write(p->snapshot_fd, w->p, w->len);
 	if (n == -1)
-		log_warn("snapshot: write");
-	g->snapshot_size += w->len;
+		log_warn("%ssnapshot: write", p->prefix);
+	p->snapshot_size += w->len;
 	/* A short write leaves half a line: start over. */
 	if ((n != -1 && (size_t)n != w->len) ||
-	    snapshot_grown(g->snapshot, g->snapshot_size))
-		rewrite(g);
+	    snapshot_grown(p->snapshot, p->snapshot_size))
+		rewrite(p);
 	wb_reset(w);
 }
 
 void
-files_snapshot_close(struct gossipd *g)
+files_snapshot_close(struct pool *p)
 {
-	if (g->snapshot == NULL)
+	if (p->snapshot == NULL)
 		return;
-	if (g->serf != NULL)
-		files_snapshot_flush(g);
-	if (g->snapshot_fd != -1)
-		close(g->snapshot_fd);
-	g->snapshot_fd = -1;
-	snapshot_free(g->snapshot);
-	g->snapshot = NULL;
+	if (p->serf != NULL)
+		files_snapshot_flush(p);
+	if (p->snapshot_fd != -1)
+		close(p->snapshot_fd);
+	p->snapshot_fd = -1;
+	snapshot_free(p->snapshot);
+	p->snapshot = NULL;
 }

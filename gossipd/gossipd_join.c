@@ -40,7 +40,7 @@ struct lookup {
 
 struct join {
 	TAILQ_ENTRY(join)	 link;
-	struct gossipd		*g;
+	struct pool		*p;
 	struct attempt		*attempt;
 	size_t			 n;
 	unsigned		 nlookups, running, joined;
@@ -61,7 +61,7 @@ struct joins {
 static void
 join_free(struct join *j)
 {
-	TAILQ_REMOVE(&j->g->joins->joins, j, link);
+	TAILQ_REMOVE(&j->p->g->joins->joins, j, link);
 	ev_timer_free(j->kick);
 	strs_clear(&j->errors);
 	free(j->attempt);
@@ -98,7 +98,7 @@ error_text(const struct strs *errors)
 static void
 join_report(struct join *j)
 {
-	struct gossipd	*g = j->g;
+	struct pool	*p = j->p;
 	join_fn		*done = j->done;
 	char		*text;
 
@@ -107,10 +107,10 @@ join_report(struct join *j)
 	j->done = NULL;
 	text = j->errors.n > 0 ? error_text(&j->errors) : NULL;
 	if (j->joined > 0) {
-		serf_announce(g->serf, gossipd_now());
-		gossipd_joined(g);
+		serf_announce(p->serf, gossipd_now());
+		pool_joined(p);
 	}
-	done(g, j->joined, text, j->arg);
+	done(p, j->joined, text, j->arg);
 	free(text);
 }
 
@@ -133,7 +133,7 @@ attempt_done(void *arg, const char *why)
 	if (why == NULL && !a->looked) {
 		/* Nobody there whom we may not meet: now in earnest. */
 		a->looked = true;
-		net_exchange(j->g, &a->to, true, false, attempt_done, a);
+		net_exchange(j->p, &a->to, true, false, attempt_done, a);
 		return;
 	}
 	a->running = false;
@@ -151,12 +151,12 @@ attempt_done(void *arg, const char *why)
 static void
 attempt_start(struct attempt *a)
 {
-	struct gossipd	*g = a->join->g;
+	struct pool	*p = a->join->p;
 
 	a->running = true;
 	a->join->running++;
-	a->looked = !g->rules.server;
-	net_exchange(g, &a->to, a->looked, !a->looked, attempt_done, a);
+	a->looked = !p->rules.server;
+	net_exchange(p, &a->to, a->looked, !a->looked, attempt_done, a);
 }
 
 /* Starts what may start; ends the join when nothing is under way. */
@@ -196,7 +196,7 @@ add_address(struct join *j, struct sockaddr_storage *ss, uint16_t port)
 static void
 lookup_free(struct lookup *l)
 {
-	TAILQ_REMOVE(&l->join->g->joins->lookups, l, link);
+	TAILQ_REMOVE(&l->join->p->g->joins->lookups, l, link);
 	l->join->nlookups--;
 	ev_timer_free(l->timer);
 	free(l);
@@ -221,7 +221,7 @@ lookup_timeout(void *arg)
 static void
 lookup_start(struct join *j, const char *host, uint16_t port)
 {
-	struct gossipd	*g = j->g;
+	struct gossipd	*g = j->p->g;
 	struct lookup	*l = xcalloc(1, sizeof(*l));
 
 	l->join = j;
@@ -281,29 +281,29 @@ join_dnsd_gone(struct gossipd *g)
 static void
 add_name(struct join *j, const char *text)
 {
-	struct gossipd		*g = j->g;
 	struct sockaddr_storage	 ss, found[HOST_ADDRS_MAX];
 	char			 host[HOST_MAX];
-	int			 port = -1;
+	int			 given = -1;
 	size_t			 i, n;
-	uint16_t		 p = (uint16_t)g->agent.port_lan;
+	uint16_t		 port = j->p->port;
 
-	if (addr_parse(text, p, &ss) == 0) {
-		add_address(j, &ss, addr_port(&ss) != 0 ? addr_port(&ss) : p);
+	if (addr_parse(text, port, &ss) == 0) {
+		add_address(j, &ss, addr_port(&ss) != 0 ? addr_port(&ss) :
+		    port);
 		return;
 	}
-	if (hostport_split(text, host, sizeof(host), &port) == -1 ||
+	if (hostport_split(text, host, sizeof(host), &given) == -1 ||
 	    host[0] == '\0') {
 		add_error(j, "resolve", text, "not an address");
 		return;
 	}
-	if (port > 0)
-		p = (uint16_t)port;
-	n = hosts_lookup(g->hosts, host, found, NELEM(found));
+	if (given > 0)
+		port = (uint16_t)given;
+	n = hosts_lookup(j->p->g->hosts, host, found, NELEM(found));
 	for (i = 0; i < n; i++)
-		add_address(j, &found[i], p);
+		add_address(j, &found[i], port);
 	if (n == 0)
-		lookup_start(j, host, p);
+		lookup_start(j, host, port);
 }
 
 static void
@@ -313,20 +313,20 @@ on_kick(void *arg)
 }
 
 void
-join_start(struct gossipd *g, const struct strs *addrs, bool one,
-    join_fn *done, void *arg)
+join_start(struct pool *p, const struct strs *addrs, bool one, join_fn *done,
+    void *arg)
 {
 	struct join	*j = xcalloc(1, sizeof(*j));
 	size_t		 i;
 
-	j->g = g;
+	j->p = p;
 	j->one = one;
 	j->done = done;
 	j->arg = arg;
-	TAILQ_INSERT_TAIL(&g->joins->joins, j, link);
+	TAILQ_INSERT_TAIL(&p->g->joins->joins, j, link);
 	for (i = 0; i < addrs->n; i++)
 		add_name(j, addrs->item[i]);
-	j->kick = ev_timer_new(g->ev, on_kick, j);
+	j->kick = ev_timer_new(p->g->ev, on_kick, j);
 	if (j->nlookups == 0)
 		ev_timer_set(j->kick, 0);
 }

@@ -1,38 +1,35 @@
 /*
- * Gossip's sockets: datagrams in and out of the one UDP socket, and streams,
- * each of which carries one request and one answer (gossip.md section 6).
+ * A pool's streams, each of which carries one request and one answer (gossip.md
+ * section 6).
  *
  *	we ask		connect, request ->, <- answer, merged; done() is called
  *	    once, with the reason in Go's words if it went wrong
  *	others ask	request read in full, answered, then merged; what cannot
- *	    be read is answered with an error; 10 s for all of it
- *	too many, too large, too slow: closed without a word
+ *	    be read is answered with an error; 10 s for all of it (WAN: 30)
+ *	too many, too large, too slow: closed without a word; one address has
+ *	    part of the places and bytes, not all
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <bsd/stdlib.h>
 
 #include "common/log.h"
 #include "common/util.h"
 #include "gossipd/gossipd.h"
 
-#define UDP_BATCH	8
-#define UDP_BATCHES	8		/* a turn; then others have theirs */
-#define WARN_NS		(60 * NS_PER_S)	/* between lines of one kind */
-#define STREAMS_MAX	128		/* others' requests at once */
+#define STREAMS_MAX	127		/* others' requests at once, as peers */
+#define SOURCE_STREAMS_MAX 32		/* of one address */
 #define STREAM_BYTES_MAX (64u << 20)	/* buffered for all of them */
-#define STREAM_MS	10000		/* for all of an exchange */
+#define SOURCE_BYTES_MAX (24u << 20)	/* of one address: one of the largest */
 #define OUT_KEEP	(64u << 10)	/* what packets need; states are larger */
 
 enum session_kind { SESS_IN, SESS_EXCHANGE, SESS_LOOK, SESS_PING };
 
 struct session {
 	TAILQ_ENTRY(session)	 link;
-	struct gossipd		*g;
+	struct pool		*p;
 	struct stream		*stream;
 	enum session_kind	 kind;
 	struct frame		 frame;
@@ -40,6 +37,7 @@ struct session {
 	bool			 connected;
 	bool			 answered;	/* it ends when that is sent */
 	char			 peer[ADDR_TEXT_MAX];
+	struct sockaddr_storage	 addr;
 	/* ours */
 	uint64_t		 end_ms;	/* of all of it */
 	bool			 join;
@@ -50,135 +48,18 @@ struct session {
 };
 
 struct net {
-	struct ev_io		*udp;
-	bool			 udp6;
 	struct acceptor		*acceptor;
 	TAILQ_HEAD(, session)	 sessions;
 	unsigned		 nin;
 	size_t			 buffered;
 	struct wbuf		 out, msg;
-	uint64_t		 send_warn_at, drop_warn_at, full_warn_at;
-	uint64_t		 stream_warn_at;
-	struct mmsghdr		 hdr[UDP_BATCH];
-	struct iovec		 iov[UDP_BATCH];
-	struct sockaddr_storage	 from[UDP_BATCH];
-	uint8_t			*buf;		/* untouched pages cost nothing */
 };
-
-/* ---- datagrams ---- */
-
-struct arrival { struct gossipd *g; struct gaddr from; uint64_t now; };
-
-static void
-on_message(const uint8_t *p, size_t n, void *arg)
-{
-	struct arrival	*a = arg;
-
-	serf_input(a->g->serf, a->now, &a->from, p, n);
-}
-
-static void
-on_datagram(struct gossipd *g, const struct sockaddr_storage *ss,
-    const uint8_t *p, size_t n)
-{
-	struct arrival	 a = { g, gaddr_from_sockaddr(ss), gossipd_now() };
-	char		 text[ADDR_TEXT_MAX];
-	const char	*why;
-
-	g->source_allowed = gossipd_allowed(g, &a.from);
-	why = packet_open(&g->layers, p, n, on_message, &a);
-	g->source_allowed = true;
-	if (why == NULL)
-		return;
-	(void)addr_text(ss, text, sizeof(text));
-	if (a.now >= g->net->drop_warn_at) {
-		g->net->drop_warn_at = a.now + WARN_NS;
-		log_warnx("packet from %s dropped: %s", text, why);
-	} else
-		log_debug("packet from %s dropped: %s", text, why);
-}
-
-static void
-on_udp(struct ev_io *io, int fd, int events, void *arg)
-{
-	struct gossipd	*g = arg;
-	struct net	*x = g->net;
-	int		 i, n, turns = 0;
-
-	(void)io;
-	(void)events;
-	do {
-		for (i = 0; i < UDP_BATCH; i++)
-			x->hdr[i].msg_hdr.msg_namelen = sizeof(x->from[i]);
-		n = recvmmsg(fd, x->hdr, UDP_BATCH, MSG_DONTWAIT, NULL);
-		if (n == -1 && errno != EAGAIN && errno != EINTR &&
-		    errno != ECONNREFUSED)
-			log_warn("UDP socket: receive");
-		for (i = 0; i < n; i++)
-			on_datagram(g, &x->from[i], x->iov[i].iov_base,
-			    x->hdr[i].msg_len);
-	} while (n == UDP_BATCH && ++turns < UDP_BATCHES);
-}
-
-/* An IPv4 destination on an IPv6 socket. */
-static void
-map_v4(struct sockaddr_storage *ss)
-{
-	struct sockaddr_in	 v4;
-	struct sockaddr_in6	*v6 = (struct sockaddr_in6 *)ss;
-
-	if (ss->ss_family != AF_INET)
-		return;
-	memcpy(&v4, ss, sizeof(v4));
-	memset(ss, 0, sizeof(*ss));
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = v4.sin_port;
-	v6->sin6_addr.s6_addr[10] = v6->sin6_addr.s6_addr[11] = 0xff;
-	memcpy(&v6->sin6_addr.s6_addr[12], &v4.sin_addr, 4);
-}
-
-static void
-make_nonce(const struct gossipd *g, uint8_t nonce[CRYPT_NONCE])
-{
-	if (keyring_count(g->ring) > 0)
-		arc4random_buf(nonce, CRYPT_NONCE);
-}
-
-void
-net_send(struct gossipd *g, const struct gaddr *to, bool crc,
-    const uint8_t *p, size_t n)
-{
-	struct net		*x = g->net;
-	struct sockaddr_storage	 ss;
-	uint8_t			 nonce[CRYPT_NONCE];
-	char			 text[ADDR_TEXT_MAX];
-
-	if (gaddr_to_sockaddr(to, &ss) == -1 || to->port == 0)
-		return;
-	make_nonce(g, nonce);
-	wb_reset(&x->out);
-	if (packet_seal(&g->layers, nonce, crc, p, n, &x->out) == -1)
-		return;
-	if (x->udp6)
-		map_v4(&ss);
-	if (sendto(g->udp_fd, x->out.p, x->out.len, MSG_DONTWAIT,
-	    (struct sockaddr *)&ss, addr_len(&ss)) != -1)
-		return;
-	/* A full queue is a lost packet; the rest is worth a line a minute. */
-	if (errno == EAGAIN || errno == ENOBUFS ||
-	    gossipd_now() < x->send_warn_at)
-		return;
-	x->send_warn_at = gossipd_now() + WARN_NS;
-	log_warn("UDP to %s", addr_text(&ss, text, sizeof(text)));
-}
-
-/* ---- streams ---- */
 
 static void
 session_buffered(struct session *s, size_t n)
 {
-	s->g->net->buffered += n;
-	s->g->net->buffered -= s->buffered;
+	s->p->net->buffered += n;
+	s->p->net->buffered -= s->buffered;
 	s->buffered = n;
 }
 
@@ -186,12 +67,12 @@ session_buffered(struct session *s, size_t n)
 static void
 session_free(struct session *s)
 {
-	struct net	*x = s->g->net;
+	struct net	*x = s->p->net;
 
 	session_buffered(s, 0);
 	TAILQ_REMOVE(&x->sessions, s, link);
 	x->nin -= s->kind == SESS_IN;
-	ident_unref(s->g->idents, s->target);
+	ident_unref(s->p->idents, s->target);
 	free(s);
 }
 
@@ -212,14 +93,13 @@ session_end(struct session *s, const char *why)
 static void
 complain(struct session *s, const char *why)
 {
-	uint64_t	*at = &s->g->net->stream_warn_at, now = gossipd_now();
+	struct pool	*p = s->p;
 
-	if (s->kind != SESS_IN || now >= *at) {
-		*at = now + WARN_NS;
-		log_warnx("stream %s %s: %s", s->kind == SESS_IN ? "from" :
-		    "to", s->peer, why);
-	} else
-		log_debug("stream from %s: %s", s->peer, why);
+	if (s->kind != SESS_IN || pool_may_say(p, SAY_STREAM))
+		log_warnx("%sstream %s %s: %s", p->prefix,
+		    s->kind == SESS_IN ? "from" : "to", s->peer, why);
+	else
+		log_debug("%sstream from %s: %s", p->prefix, s->peer, why);
 }
 
 /* The whole table was in it; for the next minute nothing will be as large. */
@@ -230,15 +110,24 @@ give_back(struct wbuf *w)
 		wb_free(w);
 }
 
+static void
+give_back_layers(struct layers *l)
+{
+	give_back(&l->plain);
+	give_back(&l->expanded);
+	give_back(&l->work);
+	give_back(&l->packed);
+}
+
 static bool
 write_frame(struct session *s, bool answer, const struct wbuf *msg)
 {
-	struct net	*x = s->g->net;
+	struct net	*x = s->p->net;
 	uint8_t		 nonce[CRYPT_NONCE];
 
-	make_nonce(s->g, nonce);
+	udp_nonce(s->p, nonce);
 	wb_reset(&x->out);
-	if (frame_seal(&s->g->layers, nonce, answer, msg->p, msg->len,
+	if (frame_seal(&s->p->layers, nonce, answer, msg->p, msg->len,
 	    &x->out) == -1)
 		return false;
 	stream_write(s->stream, x->out.p, x->out.len);
@@ -254,7 +143,8 @@ static void
 session_finish(struct session *s, const struct wbuf *msg)
 {
 	if (msg != NULL && !write_frame(s, true, msg))
-		log_warnx("stream from %s: the answer is too large", s->peer);
+		log_warnx("%sstream from %s: the answer is too large",
+		    s->p->prefix, s->peer);
 	if (stream_queued(s->stream) == 0) {
 		session_end(s, NULL);
 		return;
@@ -266,18 +156,18 @@ session_finish(struct session *s, const struct wbuf *msg)
 }
 
 static struct wbuf *
-new_message(struct gossipd *g, enum ml_type type)
+new_message(struct pool *p, enum ml_type type)
 {
-	wb_reset(&g->net->msg);
-	wb_u8(&g->net->msg, (uint8_t)type);
-	return &g->net->msg;
+	wb_reset(&p->net->msg);
+	wb_u8(&p->net->msg, (uint8_t)type);
+	return &p->net->msg;
 }
 
 static void
 answer_error(struct session *s, const char *why)
 {
 	struct ml_error	 e = { .error = span_str(why) };
-	struct wbuf	*w = new_message(s->g, ML_ERROR);
+	struct wbuf	*w = new_message(s->p, ML_ERROR);
 
 	body_encode(&ml_error_body, &e, w);
 	session_finish(s, w);
@@ -294,19 +184,19 @@ answer_ping(struct session *s)
 	rb_init(&r, s->frame.msg + 1, s->frame.len - 1);
 	body_decode(&ml_ping_body, &r, &ping);
 	if (!rb_ok(&r) || (ping.node.n > 0 && !span_is(ping.node,
-	    s->g->agent.node_name))) {
+	    s->p->name))) {
 		session_end(s, NULL);
 		return;
 	}
 	ack.seq = ping.seq;
-	w = new_message(s->g, ML_ACK);
+	w = new_message(s->p, ML_ACK);
 	body_encode(&ml_ack_body, &ack, w);
 	session_finish(s, w);
 }
 
 /* Whom a server of ours must not share a datacenter with, in a message. */
 static char *
-clash_in(struct gossipd *g, const uint8_t *p, size_t n)
+clash_in(struct pool *p, const uint8_t *m, size_t n)
 {
 	struct swim_said	*a;
 	const struct swim_said	*x;
@@ -315,13 +205,13 @@ clash_in(struct gossipd *g, const uint8_t *p, size_t n)
 	size_t			 na;
 	bool			 join;
 
-	if (!g->rules.server ||
-	    swim_state_parse(p, n, &a, &na, &join, &user) != NULL)
+	if (!p->rules.server ||
+	    swim_state_parse(m, n, &a, &na, &join, &user) != NULL)
 		return NULL;
-	if ((x = consul_find_clash(&g->rules, a, na)) != NULL) {
+	if ((x = consul_find_clash(&p->rules, a, na)) != NULL) {
 		xasprintf(&why, "%.*s: %s", (int)x->name.n,
-		    (const char *)x->name.p, consul_server_clash(&g->rules, x));
-		gossipd_clash(g, x);
+		    (const char *)x->name.p, consul_server_clash(&p->rules, x));
+		pool_clash(p, x);
 	}
 	free(a);
 	return why;
@@ -330,8 +220,8 @@ clash_in(struct gossipd *g, const uint8_t *p, size_t n)
 static void
 answer_exchange(struct session *s)
 {
-	struct gossipd	*g = s->g;
-	const uint8_t	*p = s->frame.msg;
+	struct pool	*p = s->p;
+	const uint8_t	*m = s->frame.msg;
 	size_t		 n = s->frame.len;
 	struct ml_header h;
 	struct rbuf	 r;
@@ -339,20 +229,21 @@ answer_exchange(struct session *s)
 	const char	*why;
 	char		*clash, text[320];
 
-	if ((clash = clash_in(g, p, n)) != NULL) {
+	if ((clash = clash_in(p, m, n)) != NULL) {
 		answer_error(s, clash);
 		free(clash);
 		return;
 	}
-	rb_init(&r, p + 1, n - 1);
+	rb_init(&r, m + 1, n - 1);
 	body_decode(&ml_header_body, &r, &h);
-	w = &g->net->msg;
+	w = &p->net->msg;
 	wb_reset(w);
-	swim_state_write(serf_swim(g->serf), h.join, false, w);
+	swim_state_write(serf_swim(p->serf), h.join, false, w);
 	if (!write_frame(s, true, w))
-		log_warnx("stream from %s: the answer is too large", s->peer);
+		log_warnx("%sstream from %s: the answer is too large",
+		    p->prefix, s->peer);
 	give_back(w);
-	why = serf_merge(g->serf, gossipd_now(), false, p, n);
+	why = serf_merge(p->serf, gossipd_now(), false, m, n);
 	if (why != NULL) {
 		(void)snprintf(text, sizeof(text), "state discarded: %s", why);
 		complain(s, text);
@@ -363,15 +254,15 @@ answer_exchange(struct session *s)
 static void
 answer_user(struct session *s)
 {
-	struct gaddr	 from = gaddr_from_sockaddr(stream_peer(s->stream));
+	struct gaddr	 from = gaddr_from_sockaddr(&s->addr);
 	struct ml_user	 h;
 	struct rbuf	 r;
-	struct wbuf	*w = new_message(s->g, ML_USER);
+	struct wbuf	*w = new_message(s->p, ML_USER);
 
 	rb_init(&r, s->frame.msg + 1, s->frame.len - 1);
 	body_decode(&ml_user_body, &r, &h);
 	wb_bytes(w, r.p, r.n);
-	serf_input(s->g->serf, gossipd_now(), &from, w->p, w->len);
+	serf_input(s->p->serf, gossipd_now(), &from, w->p, w->len);
 	session_end(s, NULL);
 }
 
@@ -398,15 +289,17 @@ answer(struct session *s)
 static void
 got_state(struct session *s)
 {
-	struct gossipd	*g = s->g;
-	const uint8_t	*p = s->frame.msg;
+	struct pool	*p = s->p;
+	const uint8_t	*m = s->frame.msg;
 	size_t		 n = s->frame.len;
 	const char	*why;
 	char		*clash;
 
-	why = clash = clash_in(g, p, n);
-	if (clash == NULL && s->kind == SESS_EXCHANGE)
-		why = serf_merge(g->serf, gossipd_now(), s->join, p, n);
+	why = clash = clash_in(p, m, n);
+	if (clash != NULL)
+		(void)snprintf(p->clash, sizeof(p->clash), "member %s", clash);
+	else if (s->kind == SESS_EXCHANGE)
+		why = serf_merge(p->serf, gossipd_now(), s->join, m, n);
 	session_end(s, why);
 	free(clash);
 }
@@ -434,7 +327,7 @@ got_ack(struct session *s)
 	rb_init(&r, s->frame.msg + 1, s->frame.len - 1);
 	body_decode(&ml_ack_body, &r, &ack);
 	if (rb_ok(&r) && ack.seq == s->seq)
-		swim_tcp_acked(serf_swim(s->g->serf), s->seq);
+		swim_tcp_acked(serf_swim(s->p->serf), s->seq);
 	session_end(s, NULL);
 }
 
@@ -455,35 +348,58 @@ got_answer(struct session *s)
 
 /* ---- the stream's callbacks ---- */
 
-static size_t
-on_data(struct stream *st, const uint8_t *p, size_t n, void *arg)
-{
-	struct session	*s = arg;
-	struct net	*x = s->g->net;
+struct share { unsigned streams; size_t bytes; };
 
-	(void)st;
-	session_buffered(s, n);
-	if (x->buffered > STREAM_BYTES_MAX && s->kind == SESS_IN) {
-		complain(s, "closed: too much is being received at once");
-		session_end(s, NULL);
-		return 0;
-	}
-	switch (frame_read(&s->frame, &s->g->layers, p, n)) {
-	case FRAME_MORE:
-		return 0;
-	case FRAME_BAD:
+/* What others' streams from one address take. */
+static struct share
+share_of(const struct net *x, const struct sockaddr_storage *ss)
+{
+	const struct session	*s;
+	struct share		 share = { 0 };
+
+	TAILQ_FOREACH(s, &x->sessions, link)
+		if (s->kind == SESS_IN && addr_equal_ip(&s->addr, ss)) {
+			share.streams++;
+			share.bytes += s->buffered;
+		}
+	return share;
+}
+
+static void
+on_frame(struct session *s, enum frame_result result)
+{
+	if (result == FRAME_BAD) {
+		s->p->bad_streams += s->kind == SESS_IN;
 		complain(s, s->frame.why);
 		if (s->kind == SESS_IN)
 			answer_error(s, s->frame.why);
 		else
 			session_end(s, s->frame.why);
+	} else if (s->kind == SESS_IN)
+		answer(s);
+	else
+		got_answer(s);
+}
+
+static size_t
+on_data(struct stream *st, const uint8_t *m, size_t n, void *arg)
+{
+	struct session		*s = arg;
+	struct pool		*p = s->p;
+	enum frame_result	 result;
+
+	(void)st;
+	session_buffered(s, n);
+	if (s->kind == SESS_IN && (p->net->buffered > STREAM_BYTES_MAX ||
+	    share_of(p->net, &s->addr).bytes > SOURCE_BYTES_MAX)) {
+		complain(s, "closed: too much is being received at once");
+		session_end(s, NULL);
 		return 0;
-	case FRAME_DONE:
-		if (s->kind == SESS_IN)
-			answer(s);
-		else
-			got_answer(s);
-		return 0;
+	}
+	result = frame_read(&s->frame, &p->layers, m, n);
+	if (result != FRAME_MORE) {
+		on_frame(s, result);
+		give_back_layers(&p->layers);
 	}
 	return 0;
 }
@@ -492,30 +408,30 @@ static void
 on_connected(struct stream *st, void *arg)
 {
 	struct session	*s = arg;
-	struct gossipd	*g = s->g;
+	struct pool	*p = s->p;
+	struct swim	*swim = serf_swim(p->serf);
 	struct ml_ping	 ping = { 0 };
-	struct wbuf	*w = &g->net->msg;
+	struct wbuf	*w = &p->net->msg;
+	uint64_t	 now = ev_now(p->g->ev);
 
 	s->connected = true;
 	/* The stream's own limit was for connecting. */
-	stream_deadline(st, s->end_ms > ev_now(g->ev) ?
-	    s->end_ms - ev_now(g->ev) : 1);
+	stream_deadline(st, s->end_ms > now ? s->end_ms - now : 1);
 	if (s->kind == SESS_PING) {
 		ping.node = ident_name_span(s->target);
 		ping.seq = s->seq;
-		ping.src_addr = gaddr_ip(&swim_self(serf_swim(g->serf))->addr);
-		ping.src_port = swim_self(serf_swim(g->serf))->addr.port;
-		ping.src_node = span_str(g->agent.node_name);
-		w = new_message(g, ML_PING);
+		ping.src_addr = gaddr_ip(&swim_self(swim)->addr);
+		ping.src_port = swim_self(swim)->addr.port;
+		ping.src_node = span_str(p->name);
+		w = new_message(p, ML_PING);
 		body_encode(&ml_ping_body, &ping, w);
 	} else {
 		wb_reset(w);
-		swim_state_write(serf_swim(g->serf), s->join,
-		    s->kind == SESS_LOOK, w);
+		swim_state_write(swim, s->join, s->kind == SESS_LOOK, w);
 	}
 	if (!write_frame(s, false, w))
 		session_end(s, "our state is too large");
-	give_back(&g->net->msg);
+	give_back(&p->net->msg);
 }
 
 static void
@@ -561,66 +477,70 @@ static const struct stream_ops session_ops = {
 };
 
 static struct session *
-session_new(struct gossipd *g, enum session_kind kind,
+session_new(struct pool *p, enum session_kind kind,
     const struct sockaddr_storage *ss)
 {
 	struct session	*s = xcalloc(1, sizeof(*s));
 
-	s->g = g;
+	s->p = p;
 	s->kind = kind;
+	s->addr = *ss;
 	frame_init(&s->frame, kind != SESS_IN);
 	(void)addr_text(ss, s->peer, sizeof(s->peer));
-	TAILQ_INSERT_TAIL(&g->net->sessions, s, link);
-	g->net->nin += kind == SESS_IN;
+	TAILQ_INSERT_TAIL(&p->net->sessions, s, link);
+	p->net->nin += kind == SESS_IN;
 	return s;
 }
 
 static void
 on_accept(int fd, const struct sockaddr_storage *ss, void *arg)
 {
-	struct gossipd	*g = arg;
+	struct pool	*p = arg;
 	struct session	*s;
+	char		 text[ADDR_TEXT_MAX];
+	bool		 full = p->net->nin >= STREAMS_MAX;
 
-	if (g->net->nin >= STREAMS_MAX) {
-		if (gossipd_now() >= g->net->full_warn_at) {
-			g->net->full_warn_at = gossipd_now() + WARN_NS;
-			log_warnx("%u streams at once: more are closed",
-			    STREAMS_MAX);
-		}
+	if (full || share_of(p->net, ss).streams >= SOURCE_STREAMS_MAX) {
+		if (pool_may_say(p, SAY_FULL))
+			log_warnx("%sstream from %s: closed: %u at once%s",
+			    p->prefix, addr_text(ss, text, sizeof(text)),
+			    full ? STREAMS_MAX : SOURCE_STREAMS_MAX,
+			    full ? "" : " from this address");
 		close(fd);
 		return;
 	}
-	s = session_new(g, SESS_IN, ss);
-	s->stream = stream_new(g->ev, fd, &session_ops, s);
+	s = session_new(p, SESS_IN, ss);
+	s->stream = stream_new(p->g->ev, fd, &session_ops, s);
 	stream_limit(s->stream, FRAME_MAX + 512);
-	stream_deadline(s->stream, STREAM_MS);
+	stream_deadline(s->stream, pool_exchange_ms(p));
 }
 
 static void
-session_connect(struct session *s, const struct sockaddr_storage *ss,
-    unsigned ms)
+session_connect(struct session *s, unsigned ms)
 {
-	s->stream = stream_connect(s->g->ev, (const struct sockaddr *)ss,
-	    addr_len(ss), NULL, 0, ms, &session_ops, s);
+	struct ev	*ev = s->p->g->ev;
+
+	s->stream = stream_connect(ev, (const struct sockaddr *)&s->addr,
+	    addr_len(&s->addr), NULL, 0, ms, &session_ops, s);
 	stream_limit(s->stream, FRAME_MAX + 512);
-	s->end_ms = ev_now(s->g->ev) + ms;
+	s->end_ms = ev_now(ev) + ms;
 }
 
 void
-net_exchange(struct gossipd *g, const struct sockaddr_storage *ss, bool join,
+net_exchange(struct pool *p, const struct sockaddr_storage *ss, bool join,
     bool look, net_done_fn *done, void *arg)
 {
-	struct session	*s = session_new(g, look ? SESS_LOOK : SESS_EXCHANGE,
+	struct session	*s = session_new(p, look ? SESS_LOOK : SESS_EXCHANGE,
 			    ss);
 
 	s->join = join;
 	s->done = done;
 	s->arg = arg;
-	session_connect(s, ss, STREAM_MS);
+	session_connect(s, pool_exchange_ms(p));
 }
 
 void
-net_tcp_ping(struct gossipd *g, const struct ident *id, uint32_t seq,
+net_tcp_ping(struct pool *p, const struct ident *id, uint32_t seq,
     uint64_t until_ns)
 {
 	struct sockaddr_storage	 ss;
@@ -629,48 +549,33 @@ net_tcp_ping(struct gossipd *g, const struct ident *id, uint32_t seq,
 
 	if (gaddr_to_sockaddr(&id->addr, &ss) == -1 || until_ns <= now)
 		return;
-	s = session_new(g, SESS_PING, &ss);
+	s = session_new(p, SESS_PING, &ss);
 	s->seq = seq;
-	s->target = ident_get(g->idents, ident_name_span(id), &id->addr,
+	s->target = ident_get(p->idents, ident_name_span(id), &id->addr,
 	    ident_meta(id), id->vsn);
-	session_connect(s, &ss, (unsigned)((until_ns - now) / NS_PER_MS) + 1);
+	session_connect(s, (unsigned)((until_ns - now) / NS_PER_MS) + 1);
 }
 
 /* ---- life ---- */
 
 void
-net_start(struct gossipd *g)
+net_start(struct pool *p)
 {
-	struct net		*x = xcalloc(1, sizeof(*x));
-	struct sockaddr_storage	 ss;
-	socklen_t		 len = sizeof(ss);
-	int			 i;
+	struct net	*x = xcalloc(1, sizeof(*x));
 
-	g->net = x;
+	p->net = x;
 	TAILQ_INIT(&x->sessions);
 	wb_init(&x->out, 0);
 	wb_init(&x->msg, 0);
-	x->buf = xmalloc((size_t)UDP_BATCH * PACKET_MAX);
-	for (i = 0; i < UDP_BATCH; i++) {
-		x->iov[i].iov_base = x->buf + (size_t)i * PACKET_MAX;
-		x->iov[i].iov_len = PACKET_MAX;
-		x->hdr[i].msg_hdr.msg_iov = &x->iov[i];
-		x->hdr[i].msg_hdr.msg_iovlen = 1;
-		x->hdr[i].msg_hdr.msg_name = &x->from[i];
-	}
-	if (getsockname(g->udp_fd, (struct sockaddr *)&ss, &len) == 0)
-		x->udp6 = ss.ss_family == AF_INET6;
-	if (fd_nonblock(g->udp_fd) == -1 || fd_nonblock(g->tcp_fd) == -1)
-		fatal("gossip sockets");
-	x->udp = ev_io_new(g->ev, g->udp_fd, on_udp, g);
-	ev_io_set(x->udp, EV_READ);
-	x->acceptor = acceptor_new(g->ev, g->tcp_fd, on_accept, g);
+	if (fd_nonblock(p->tcp_fd) == -1)
+		fatal("%s pool: TCP socket", p->what);
+	x->acceptor = acceptor_new(p->g->ev, p->tcp_fd, on_accept, p);
 }
 
 void
-net_stop(struct gossipd *g)
+net_stop(struct pool *p)
 {
-	struct net	*x = g->net;
+	struct net	*x = p->net;
 	struct session	*s;
 
 	if (x == NULL)
@@ -679,11 +584,9 @@ net_stop(struct gossipd *g)
 		stream_free(s->stream);
 		session_free(s);
 	}
-	ev_io_free(x->udp);
 	acceptor_free(x->acceptor);
 	wb_free(&x->out);
 	wb_free(&x->msg);
-	free(x->buf);
 	free(x);
-	g->net = NULL;
+	p->net = NULL;
 }

@@ -1,15 +1,18 @@
 /*
- * What strangers do to the stream port: they ask and do not read, and come in
- * numbers.
+ * What strangers do to the sockets of a pool: they ask and do not read, come in
+ * numbers, and send what nobody can read.
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -19,25 +22,10 @@
 #define MEMBERS	1500
 
 /* gossipd.c's, which is not linked here. */
-uint64_t
-gossipd_now(void)
-{
-	return ev_hrtime();
-}
-
 void
-gossipd_clash(struct gossipd *g, const struct swim_said *a)
+gossipd_left(struct pool *p)
 {
-	(void)g;
-	(void)a;
-}
-
-bool
-gossipd_allowed(const struct gossipd *g, const struct gaddr *a)
-{
-	(void)g;
-	(void)a;
-	return true;
+	(void)p;
 }
 
 static void
@@ -75,6 +63,7 @@ static const struct serf_ops ops = {
 
 struct world {
 	struct gossipd		 g;
+	struct pool		*p;
 	struct ev_timer		*limit;
 	struct sockaddr_in	 addr;
 };
@@ -123,7 +112,7 @@ fill(struct world *w)
 		wb_reset(&b);
 		wb_u8(&b, ML_ALIVE);
 		body_encode(&ml_alive_body, &a, &b);
-		serf_input(w->g.serf, gossipd_now(), &(struct gaddr){ 0 }, b.p,
+		serf_input(w->p->serf, gossipd_now(), &(struct gaddr){ 0 }, b.p,
 		    b.len);
 	}
 	wb_free(&b);
@@ -134,63 +123,81 @@ world_init(struct world *w)
 {
 	static const uint8_t	 vsn[VSN_LEN] = { 1, 5, 2, 2, 5, 4 };
 	struct gossipd		*g = &w->g;
+	struct pool		*p = &g->lan;
 	struct gaddr		 self = { .len = 4, .ip = { 10, 0, 0, 1 },
 				    .port = 8301 };
 	socklen_t		 len = sizeof(w->addr);
 	int			 small = 4096;
-	static char		 name[] = "n0";
 
 	log_init("test");
 	log_set_level(LOG_L_ERR);
 	memset(w, 0, sizeof(*w));
+	w->p = p;
+	pool_init(g, p, false);
 	g->ev = ev_new();
-	g->agent.node_name = name;
-	g->idents = idents_new();
-	g->serf = serf_new(&serf_conf_lan, g->idents, &ops, g, 5);
-	serf_start(g->serf, gossipd_now(), span_str(name), &self,
+	p->name = xstrdup("n0");
+	p->idents = idents_new();
+	p->serf = serf_new(&serf_conf_lan, p->idents, &ops, p, 5);
+	serf_start(p->serf, gossipd_now(), span_str(p->name), &self,
 	    span_of("\xff\x80", 2), vsn);
-	layers_init(&g->layers, NULL);
-	g->layers.compress = false;
+	layers_init(&p->layers, NULL);
+	p->layers.compress = false;
 	w->addr.sin_family = AF_INET;
 	w->addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	g->tcp_fd = bound(w, SOCK_STREAM);
-	(void)setsockopt(g->tcp_fd, SOL_SOCKET, SO_SNDBUF, &small,
+	p->tcp_fd = bound(w, SOCK_STREAM);
+	(void)setsockopt(p->tcp_fd, SOL_SOCKET, SO_SNDBUF, &small,
 	    sizeof(small));
-	ck_assert_int_eq(listen(g->tcp_fd, 128), 0);
-	ck_assert_int_eq(getsockname(g->tcp_fd, (struct sockaddr *)&w->addr,
+	ck_assert_int_eq(listen(p->tcp_fd, 128), 0);
+	ck_assert_int_eq(getsockname(p->tcp_fd, (struct sockaddr *)&w->addr,
 	    &len), 0);
-	g->udp_fd = bound(w, SOCK_DGRAM);
+	p->udp_fd = bound(w, SOCK_DGRAM);
 	w->limit = ev_timer_new(g->ev, on_limit, w);
-	net_start(g);
+	udp_start(p);
+	net_start(p);
 }
 
 static void
 world_clear(struct world *w)
 {
-	struct gossipd	*g = &w->g;
+	struct pool	*p = w->p;
 
-	net_stop(g);
-	serf_free(g->serf);
-	idents_free(g->idents);
-	layers_clear(&g->layers);
+	net_stop(p);
+	udp_stop(p);
+	serf_free(p->serf);
+	idents_free(p->idents);
+	layers_clear(&p->layers);
+	free(p->name);
 	ev_timer_free(w->limit);
-	ev_free(g->ev);
-	close(g->tcp_fd);
-	close(g->udp_fd);
+	ev_free(w->g.ev);
+	close(p->tcp_fd);
+	close(p->udp_fd);
 }
 
-/* Asks for the whole table. */
+/* Connects from 127.0.0.1, or another address of this host. */
 static int
-ask(struct world *w)
+connected(struct world *w, unsigned from)
 {
-	struct ml_header	h = { 0 };
-	struct wbuf		b;
+	struct sockaddr_in	local = { .sin_family = AF_INET };
 	int			fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
 				    0), small = 4096;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	local.sin_addr.s_addr = htonl(INADDR_LOOPBACK + from);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&local, sizeof(local)),
+	    0);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&w->addr,
 	    sizeof(w->addr)), 0);
+	return fd;
+}
+
+/* Asks for the whole table, after which so many bytes are to follow. */
+static int
+ask_from(struct world *w, unsigned from, int64_t user_len)
+{
+	struct ml_header	h = { .user_len = user_len };
+	struct wbuf		b;
+	int			fd = connected(w, from);
+
 	wb_init(&b, 0);
 	wb_u8(&b, ML_PUSHPULL);
 	body_encode(&ml_header_body, &h, &b);
@@ -198,6 +205,12 @@ ask(struct world *w)
 	wb_free(&b);
 	spin(w, 5);
 	return fd;
+}
+
+static int
+ask(struct world *w)
+{
+	return ask_from(w, 0, 0);
 }
 
 static size_t
@@ -241,26 +254,143 @@ END_TEST
 START_TEST(who_asks_and_does_not_read_keeps_its_place)
 {
 	static struct world	w;
-	int			fd[140], i, refused = 0;
+	int			fd[40], i, refused = 0;
 	uint8_t			c;
 
 	world_init(&w);
 	fill(&w);
-	for (i = 0; i < 140; i++)
+	for (i = 0; i < 40; i++)
 		fd[i] = ask(&w);
 	spin(&w, 50);
-	for (i = 0; i < 140; i++) {
+	for (i = 0; i < 40; i++) {
 		refused += recv(fd[i], &c, 1, MSG_DONTWAIT) <= 0;
 		close(fd[i]);
 	}
-	/* 128 at once, as peers have it. */
-	ck_assert_int_eq(refused, 12);
+	ck_assert_int_eq(refused, 40 - 32);
 	/* They went: there is room again. */
 	spin(&w, 300);
 	fd[0] = ask(&w);
 	spin(&w, 200);
 	ck_assert_int_eq(recv(fd[0], &c, 1, MSG_DONTWAIT), 1);
 	close(fd[0]);
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(all_together_have_as_many_places_as_with_peers)
+{
+	static struct world	w;
+	int			fd[140], i, refused = 0;
+	uint8_t			c;
+
+	world_init(&w);
+	fill(&w);
+	for (i = 0; i < 140; i++)
+		fd[i] = ask_from(&w, (unsigned)i / 30, 0);
+	spin(&w, 50);
+	for (i = 0; i < 140; i++) {
+		refused += recv(fd[i], &c, 1, MSG_DONTWAIT) <= 0;
+		close(fd[i]);
+	}
+	ck_assert_int_eq(refused, 140 - 127);
+	world_clear(&w);
+}
+END_TEST
+
+/* Sends up to n bytes, as the other end takes them; what it took. */
+static size_t
+push(struct world *w, int fd, size_t n)
+{
+	static uint8_t	zero[65536];
+	ssize_t		k;
+	size_t		done = 0;
+	int		idle = 0;
+
+	while (done < n && idle < 100) {
+		k = send(fd, zero, n - done < sizeof(zero) ? n - done :
+		    sizeof(zero), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (k > 0)
+			done += (size_t)k;
+		else if (errno != EAGAIN)
+			break;
+		idle = k > 0 ? 0 : idle + 1;
+		spin(w, 1);
+	}
+	return done;
+}
+
+START_TEST(one_address_cannot_take_the_memory_of_all)
+{
+	static struct world	w;
+	const size_t		size = 14u << 20;
+	int			fd[3];
+	size_t			sent[3];
+	uint8_t			c;
+
+	world_init(&w);
+	fd[0] = ask_from(&w, 0, 15 << 20);
+	fd[1] = ask_from(&w, 0, 15 << 20);
+	fd[2] = ask_from(&w, 1, 15 << 20);
+	sent[0] = push(&w, fd[0], size);
+	sent[1] = push(&w, fd[1], size);
+	sent[2] = push(&w, fd[2], size);
+	/* Two of the same address would be more than its share. */
+	ck_assert_uint_eq(sent[0], size);
+	ck_assert_uint_lt(sent[1], size);
+	ck_assert_uint_eq(sent[2], size);
+	ck_assert_int_eq(recv(fd[0], &c, 1, MSG_DONTWAIT), -1);
+	ck_assert_int_eq(recv(fd[2], &c, 1, MSG_DONTWAIT), -1);
+	close(fd[0]);
+	close(fd[1]);
+	close(fd[2]);
+	world_clear(&w);
+}
+END_TEST
+
+static unsigned		 ticks;
+static struct ev_timer	*tick;
+
+static void
+on_tick(void *arg)
+{
+	(void)arg;
+	ticks++;
+	ev_timer_set(tick, 10);
+}
+
+static void
+flood(const struct world *w)
+{
+	struct sockaddr_in	to = w->addr;
+	socklen_t		len = sizeof(to);
+	uint8_t			junk[1400];
+	int			fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC,
+				    0);
+
+	memset(junk, ML_CRC, sizeof(junk));	/* a wrong one */
+	(void)getsockname(w->p->udp_fd, (struct sockaddr *)&to, &len);
+	for (;;)
+		(void)sendto(fd, junk, sizeof(junk), 0,
+		    (struct sockaddr *)&to, len);
+}
+
+START_TEST(a_flood_of_garbage_does_not_stop_the_clock)
+{
+	static struct world	w;
+	pid_t			pid;
+
+	world_init(&w);
+	if ((pid = fork()) == 0)
+		flood(&w);
+	tick = ev_timer_new(w.g.ev, on_tick, NULL);
+	ev_timer_set(tick, 10);
+	spin(&w, 1000);
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	/* 100 if nobody else were on this machine. */
+	ck_assert_uint_gt(ticks, 20);
+	ck_assert_uint_gt(w.p->bad_packets, 1000);
+	ev_timer_free(tick);
 	world_clear(&w);
 }
 END_TEST
@@ -286,10 +416,10 @@ START_TEST(a_peer_that_never_answers_is_given_up_in_time)
 	ck_assert_int_eq(getsockname(l, (struct sockaddr *)&silent, &len), 0);
 	memcpy(&ss, &silent, sizeof(silent));
 	at = gaddr_from_sockaddr(&ss);
-	id = ident_get(w.g.idents, span_str("silent"), &at, span_of(NULL, 0),
+	id = ident_get(w.p->idents, span_str("silent"), &at, span_of(NULL, 0),
 	    (const uint8_t[VSN_LEN]){ 1, 5, 2, 2, 5, 4 });
-	net_tcp_ping(&w.g, id, 1, gossipd_now() + 200 * NS_PER_MS);
-	ident_unref(w.g.idents, id);
+	net_tcp_ping(w.p, id, 1, gossipd_now() + 200 * NS_PER_MS);
+	ident_unref(w.p->idents, id);
 	spin(&w, 100);
 	fd = accept(l, NULL, NULL);
 	ck_assert_int_gt(recv(fd, buf, sizeof(buf), MSG_DONTWAIT), 0);
@@ -313,6 +443,9 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, the_whole_answer_arrives_then_the_end);
 	tcase_add_test(t, who_asks_and_does_not_read_keeps_its_place);
+	tcase_add_test(t, all_together_have_as_many_places_as_with_peers);
+	tcase_add_test(t, one_address_cannot_take_the_memory_of_all);
+	tcase_add_test(t, a_flood_of_garbage_does_not_stop_the_clock);
 	tcase_add_test(t, a_peer_that_never_answers_is_given_up_in_time);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
