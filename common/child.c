@@ -302,6 +302,8 @@ on_conf_item(struct child *c, const struct imsg *m)
 		return;
 	rb_init(&r, m->body + 1, m->len - 1);
 	c->ops->conf_item(c, (enum conf_kind)m->body[0], &r, c->arg);
+	/* It may have keys in it. */
+	explicit_bzero((void *)(uintptr_t)m->body, m->len);
 }
 
 static void

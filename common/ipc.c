@@ -58,6 +58,15 @@ watch(struct ipc *l)
 }
 
 static void
+out_free(struct ipc *l, struct out *o)
+{
+	/* On these links go keys. */
+	if (l->self == PROC_DISCOD)
+		explicit_bzero(o->data, o->len);
+	free(o);
+}
+
+static void
 drop_out(struct ipc *l)
 {
 	struct out	*o;
@@ -66,7 +75,7 @@ drop_out(struct ipc *l)
 		STAILQ_REMOVE_HEAD(&l->out, entry);
 		if (o->fd != -1)
 			close(o->fd);
-		free(o);
+		out_free(l, o);
 	}
 	l->queued = 0;
 }
@@ -159,7 +168,7 @@ sent(struct ipc *l, size_t n)
 		n -= part;
 		if (o->off == o->len) {
 			STAILQ_REMOVE_HEAD(&l->out, entry);
-			free(o);
+			out_free(l, o);
 		}
 	}
 }

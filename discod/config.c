@@ -351,6 +351,7 @@ give(enum conf_kind kind, struct schema *s, const void *obj,
 	wb_u8(&w, (uint8_t)kind);
 	schema_encode(s, obj, &w);
 	fn(w.p, w.len, arg);
+	explicit_bzero(w.p, w.len);	/* it may have keys in it */
 	wb_free(&w);
 }
 

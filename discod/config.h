@@ -80,6 +80,8 @@ enum config_result config_load(int argc, char **argv, struct config *,
 enum config_result config_reload(const struct config *running,
     struct config *, char *err, size_t errlen);
 void config_clear(struct config *);
+/* A line for each certificate that is about to expire; past: or has. */
+void config_expiring(const struct config *, bool past, struct strs *lines);
 
 /* Calls fn for each item that this child is to get, in order, encoded: one
  * byte of enum conf_kind, then the msgpack. */

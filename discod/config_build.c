@@ -814,6 +814,7 @@ config_build(const struct values *v, struct defs *d,
 	build_calls(&b);
 	build_checks(&b, d);
 	build_gossip(&b);
+	tls_build(v, env, c, p);
 	build_dns(&b);
 	build_http(&b);
 	if (p->line.n > 0)

@@ -10,6 +10,7 @@
  *	config_keys.c	trees and flags -> values
  *	config_defs.c	services and checks
  *	config_addr.c	addresses, listeners
+ *	config_tls.c	certificates: files -> texts
  *	config_build.c	values -> struct config, with the rules between keys
  *	config_show.c	what -n prints
  *	config_debug.c	DebugConfig of agent/self
@@ -272,19 +273,19 @@ enum key_type {
 	K(TOKEN_DEFAULT, "acl.tokens.default", STR, NULL, KF_SECRET)	\
 	K(TOKEN_REPLICATION, "acl.tokens.replication", STR, NULL,	\
 	    KF_IDLE|KF_SECRET)						\
-	K(CA_FILE, "ca_file", STR, NULL, KF_IDLE)			\
-	K(CA_PATH, "ca_path", STR, NULL, KF_IDLE)			\
-	K(CERT_FILE, "cert_file", STR, NULL, KF_IDLE)			\
-	K(KEY_FILE, "key_file", STR, NULL, KF_IDLE|KF_SECRET)		\
-	K(VERIFY_IN, "verify_incoming", BOOL, "false", KF_REFUSE)		\
-	K(VERIFY_IN_RPC, "verify_incoming_rpc", BOOL, "false", KF_REFUSE)	\
+	K(CA_FILE, "ca_file", STR, NULL, 0)				\
+	K(CA_PATH, "ca_path", STR, NULL, 0)				\
+	K(CERT_FILE, "cert_file", STR, NULL, 0)				\
+	K(KEY_FILE, "key_file", STR, NULL, KF_SECRET)			\
+	K(VERIFY_IN, "verify_incoming", BOOL, "false", 0)		\
+	K(VERIFY_IN_RPC, "verify_incoming_rpc", BOOL, "false", 0)	\
 	K(VERIFY_IN_HTTPS, "verify_incoming_https", BOOL, "false", KF_REFUSE) \
-	K(VERIFY_OUT, "verify_outgoing", BOOL, "false", KF_REFUSE)	\
-	K(VERIFY_NAME, "verify_server_hostname", BOOL, "false", KF_REFUSE) \
-	K(TLS_MIN, "tls_min_version", STR, "tls12", KF_IDLE)		\
-	K(TLS_SUITES, "tls_cipher_suites", STR, NULL, KF_IDLE)		\
+	K(VERIFY_OUT, "verify_outgoing", BOOL, "false", 0)		\
+	K(VERIFY_NAME, "verify_server_hostname", BOOL, "false", 0)	\
+	K(TLS_MIN, "tls_min_version", STR, "tls12", 0)			\
+	K(TLS_SUITES, "tls_cipher_suites", STR, NULL, 0)		\
 	K(TLS_PREFER, "tls_prefer_server_cipher_suites", BOOL, "false",	\
-	    KF_IDLE)							\
+	    0)								\
 	K(SERVER_NAME, "server_name", STR, NULL, KF_IDLE)		\
 									\
 	K(CONNECT, "connect", OBJ, NULL, KF_WARN)			\
@@ -440,6 +441,12 @@ void config_build(const struct values *, struct defs *,
     const struct config_env *, struct config *, struct problems *);
 /* "a/b" below cwd, "/a/b" as it is; NULL and "" are NULL. */
 char *path_absolute(const char *cwd, const char *path);
+
+/* ---- config_tls.c ---- */
+
+/* Reads the files of certificates.  After who this node is. */
+void tls_build(const struct values *, const struct config_env *,
+    struct config *, struct problems *);
 
 /* ---- config_show.c ---- */
 

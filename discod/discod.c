@@ -31,7 +31,7 @@ configure(struct parent *p, int argc, char **argv)
 }
 
 static void
-log_start(const struct parent *p)
+log_start(struct parent *p)
 {
 	size_t	i;
 
@@ -40,6 +40,7 @@ log_start(const struct parent *p)
 	    p->cfg.agent.datacenter,
 	    p->cfg.agent.server ? "server" : "client");
 	suite_log_warnings(&p->cfg);
+	suite_watch_expiry(p);
 	if (!p->as_root)
 		log_warnx("not started by root: the daemons run as this user "
 		    "(%lu), without users of their own and without chroot",
@@ -62,6 +63,7 @@ clear(struct parent *p)
 		if (p->signals[i] != NULL)
 			ev_signal_free(p->signals[i]);
 	ev_timer_free(p->timer);
+	ev_timer_free(p->expiry);
 	ev_free(p->ev);
 	config_clear(&p->cfg);
 	free(p->bin_dir);

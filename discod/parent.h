@@ -71,6 +71,7 @@ struct parent {
 	char			*notify_path;	/* NOTIFY_SOCKET, or NULL */
 	uint64_t		 started_ms;
 	struct ev_timer		*timer;		/* of the phase */
+	struct ev_timer		*expiry;	/* of certificates */
 	struct ev_signal	*signals[8];
 	int			 exit_status;
 	/* leaving */
@@ -150,6 +151,8 @@ void suite_signals(struct parent *);
 /* 0, or -1 with err; logs either way. */
 int suite_reload(struct parent *, char *err, size_t errlen);
 void suite_log_warnings(const struct config *);
+/* Says which certificates are about to expire, now and every day. */
+void suite_watch_expiry(struct parent *);
 /* Tells the world, once all are READY and -join has reached somebody. */
 void suite_check_ready(struct parent *);
 

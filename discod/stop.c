@@ -24,6 +24,7 @@
 #define STOP_MS		5000	/* from STOP to SIGKILL */
 #define ANSWER_MS	200	/* for apid to pass on that we have left */
 #define SLOW_START_MS	10000	/* between complaints */
+#define DAY_MS		(24 * 3600 * 1000)	/* between lines on certificates */
 
 static const enum proc leave_order[] = {
 	PROC_CHECKD, PROC_CATALOGD, PROC_GOSSIPD };
@@ -40,6 +41,39 @@ suite_log_warnings(const struct config *cfg)
 
 	for (i = 0; i < cfg->warnings.n; i++)
 		log_warnx("configuration: %s", cfg->warnings.item[i]);
+}
+
+/* ---- certificates ---- */
+
+static void
+log_expiring(const struct parent *p, bool past)
+{
+	struct strs	 lines = { 0 };
+	size_t		 i;
+
+	config_expiring(&p->cfg, past, &lines);
+	for (i = 0; i < lines.n; i++)
+		log_warnx("%s", lines.item[i]);
+	strs_clear(&lines);
+}
+
+static void
+on_expiry_timer(void *arg)
+{
+	struct parent	*p = arg;
+
+	log_expiring(p, true);
+	ev_timer_set(p->expiry, DAY_MS);
+}
+
+void
+suite_watch_expiry(struct parent *p)
+{
+	if (p->expiry == NULL)
+		p->expiry = ev_timer_new(p->ev, on_expiry_timer, p);
+	/* What has expired stopped the start, or is among its warnings. */
+	log_expiring(p, false);
+	ev_timer_set(p->expiry, DAY_MS);
 }
 
 void
@@ -95,6 +129,7 @@ suite_reload(struct parent *p, char *err, size_t errlen)
 	p->cfg = cfg;
 	log_set_level(p->cfg.log_level);
 	suite_log_warnings(&p->cfg);
+	suite_watch_expiry(p);
 	kids_send_conf(p);
 	kids_start(p);
 	log_info("reload: the new configuration is handed out");
