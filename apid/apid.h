@@ -40,7 +40,7 @@ struct apid {
 	bool			 catalogd_up;
 };
 
-enum method { M_GET = 1, M_PUT = 2, M_DELETE = 4, M_OTHER = 0 };
+enum method { M_GET = 1, M_PUT = 2, M_DELETE = 4, M_POST = 8, M_OTHER = 0 };
 
 struct route;
 struct header {
@@ -60,6 +60,8 @@ struct request {
 	const char		*tail;		/* of the path, past the route's */
 	struct params		 params;
 	struct wbuf		 body;		/* of the request */
+	const char		*blame;		/* in front of what is wrong
+						   with it, or NULL */
 
 	struct call		*call;		/* what it waits for */
 	void			*asked;		/* ask.c's, freed with the request */
@@ -131,6 +133,11 @@ void ask_discod(struct request *, const char *method, answered_fn *);
 void try_catalogd(struct request *, const char *method, struct schema *,
     const void *obj, answered_fn *);
 
+/* An answer that says nothing: 200. */
+answered_fn done_empty;
+/* ?token or the header X-Consul-Token; NULL: neither. */
+const char *token_of(const struct request *);
+
 /* An answer's body as a struct; -1: replied, for what is sent to us is wrong. */
 int decoded(struct request *, struct schema *, const uint8_t *body,
     size_t len, void *obj);
@@ -197,7 +204,10 @@ int tree_json(struct request *, struct json *, struct schema *,
 	H(catalog_service) H(catalog_node) H(catalog_node_services)	\
 	H(health_service) H(health_checks) H(health_node) H(health_state) \
 	H(status_leader) H(status_peers)				\
-	H(operator_raft_configuration) H(coordinate_nodes)		\
+	H(operator_raft_configuration) H(operator_keyring)		\
+	H(coordinate_datacenters) H(coordinate_nodes)			\
+	H(coordinate_node) H(coordinate_update)				\
+	H(event_fire) H(event_list)					\
 	H(acl_disabled) H(connect_disabled)
 #define HANDLER_PROTO(name) void ep_##name(struct request *);
 HANDLERS(HANDLER_PROTO)

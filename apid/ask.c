@@ -116,6 +116,14 @@ ask_discod(struct request *r, const char *method, answered_fn *fn)
 	    CALL_TIMEOUT_MS, fn, false);
 }
 
+void
+done_empty(struct request *r, const uint8_t *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	reply_empty(r, 200);
+}
+
 int
 decoded(struct request *r, struct schema *schema, const uint8_t *body,
     size_t len, void *obj)
@@ -162,6 +170,15 @@ parse_index(const char *s, uint64_t *out)
 	return *end == '\0' ? 0 : -1;
 }
 
+const char *
+token_of(const struct request *r)
+{
+	const char	*token = params_get(&r->params, "token");
+
+	return token != NULL ? token : MHD_lookup_connection_value(r->conn,
+	    MHD_HEADER_KIND, "X-Consul-Token");
+}
+
 int
 read_options(struct request *r, struct read_options *o)
 {
@@ -196,10 +213,7 @@ read_options(struct request *r, struct read_options *o)
 	o->dc = params_get(p, "dc");
 	if (str_empty(o->dc))
 		o->dc = r->apid->agent.datacenter;
-	o->token = params_get(p, "token");
-	if (o->token == NULL)
-		o->token = MHD_lookup_connection_value(r->conn,
-		    MHD_HEADER_KIND, "X-Consul-Token");
+	o->token = token_of(r);
 	o->filter = params_get(p, "filter");
 	o->near = params_get(p, "near");
 	if (o->near != NULL && strcmp(o->near, "_agent") == 0)
@@ -248,15 +262,16 @@ body_tree(struct request *r)
 		if (strchr(" \t\r\n", r->body.p[i]) == NULL)
 			break;
 	if (i == r->body.len) {
-		reply_text(r, 400, "Request decode failed: EOF");
+		reply_text(r, 400, "%sRequest decode failed: EOF",
+		    str_or(r->blame, ""));
 		return NULL;
 	}
 	tree = json_parse((const char *)r->body.p, r->body.len, err,
 	    sizeof(err));
 	if (tree == NULL) {
 		/* What clients' tests know is the cut-off document. */
-		reply_text(r, 400, "Request decode failed: %s",
-		    strstr(err, "premature") != NULL ||
+		reply_text(r, 400, "%sRequest decode failed: %s",
+		    str_or(r->blame, ""), strstr(err, "premature") != NULL ||
 		    strstr(err, "unexpected end") != NULL ? "unexpected EOF" :
 		    err);
 	}
@@ -274,7 +289,8 @@ tree_json(struct request *r, struct json *tree, struct schema *schema,
 		memset(obj, 0, schema->size);
 	else if (schema_json_decode(schema, tree, flags, obj, err, sizeof(err),
 	    &at) == -1) {
-		reply_text(r, 400, "Request decode failed: %s", err);
+		reply_text(r, 400, "%sRequest decode failed: %s",
+		    str_or(r->blame, ""), err);
 		json_free(tree);
 		return -1;
 	}

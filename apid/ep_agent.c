@@ -12,14 +12,6 @@
 #include "apid/spelling.h"
 #include "common/util.h"
 
-static void
-done_empty(struct request *r, const uint8_t *body, size_t len)
-{
-	(void)body;
-	(void)len;
-	reply_empty(r, 200);
-}
-
 /* ---- self ---- */
 
 static void
@@ -226,70 +218,7 @@ ep_agent_self(struct request *r)
 	    self_members);
 }
 
-/* ---- members, join, leave ---- */
-
-static void
-members_list(struct request *r, const uint8_t *body, size_t len)
-{
-	struct gossip_members	 g;
-	struct jw		*jw;
-	size_t			 i;
-
-	if (decoded(r, &gossip_members_schema, body, len, &g) == -1)
-		return;
-	jw = json_of(r);
-	if (params_get(&r->params, "wan") != NULL && !r->apid->agent.server)
-		jw_null(jw);
-	else {
-		jw_arr(jw);
-		for (i = 0; i < g.members.n; i++)
-			schema_json_encode(&member_schema, &g.members.item[i],
-			    jw);
-		jw_end_arr(jw);
-	}
-	schema_clear(&gossip_members_schema, &g);
-	reply_json(r, jw);
-}
-
-void
-ep_agent_members(struct request *r)
-{
-	struct gossip_members_request	 q = { 0 };
-	const char			*segment;
-
-	segment = params_get(&r->params, "segment");
-	if (!str_empty(segment) && strcmp(segment, "_all") != 0) {
-		reply_text(r, 500, "Network segments are not supported in this "
-		    "version of Consul");
-		return;
-	}
-	q.wan = params_get(&r->params, "wan") != NULL;
-	ask_gossipd(r, "Gossip.Members", &gossip_members_request_schema, &q,
-	    members_list);
-}
-
-void
-ep_agent_join(struct request *r)
-{
-	struct gossip_join	q = { 0 };
-
-	strs_add(&q.addrs, r->tail);
-	q.wan = params_get(&r->params, "wan") != NULL;
-	ask_gossipd(r, "Gossip.Join", &gossip_join_schema, &q, done_empty);
-	schema_clear(&gossip_join_schema, &q);
-}
-
-void
-ep_agent_force_leave(struct request *r)
-{
-	struct gossip_force_leave	q = { 0 };
-
-	str_set(&q.node, r->tail);
-	q.prune = params_get(&r->params, "prune") != NULL;
-	ask_gossipd(r, "Gossip.ForceLeave", &gossip_force_leave_schema, &q,
-	    done_empty);
-	schema_clear(&gossip_force_leave_schema, &q);
-}
+/* ---- leaving, reading the configuration ---- */
 
 void
 ep_agent_leave(struct request *r)

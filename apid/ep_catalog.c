@@ -1,6 +1,6 @@
 /*
- * /v1/catalog, /v1/health, /v1/status, /v1/operator, /v1/coordinate: what the
- * servers know.  Each is a request struct filled from the path and the query,
+ * /v1/catalog, /v1/health, /v1/status, /v1/operator/raft: what the servers
+ * know.  Each is a request struct filled from the path and the query,
  * a method of the RPC, and a way to print the answer.
  */
 #include <stdlib.h>
@@ -428,7 +428,7 @@ ep_health_state(struct request *r)
 	read_options_clear(&o);
 }
 
-/* ---- operator, coordinates ---- */
+/* ---- operator ---- */
 
 static void
 raft_servers(struct request *r, const uint8_t *body, size_t len)
@@ -448,26 +448,4 @@ void
 ep_operator_raft_configuration(struct request *r)
 {
 	ask_dc(r, "Operator.RaftGetConfiguration", raft_servers);
-}
-
-static void
-coordinates(struct request *r, const uint8_t *body, size_t len)
-{
-	struct indexed_coordinates	 a;
-	struct jw			*jw;
-
-	if (decoded(r, &indexed_coordinates_schema, body, len, &a) == -1)
-		return;
-	meta_headers(r, body, len, false);
-	jw = json_of(r);
-	write_list(jw, &node_coordinate_schema, a.coordinates.item,
-	    a.coordinates.n);
-	schema_clear(&indexed_coordinates_schema, &a);
-	reply_json(r, jw);
-}
-
-void
-ep_coordinate_nodes(struct request *r)
-{
-	ask_dc(r, "Coordinate.ListNodes", coordinates);
 }

@@ -91,7 +91,8 @@ request_new(struct listener *l, struct MHD_Connection *conn, const char *url,
 	r->method_text = xstrdup(method);
 	r->method = strcmp(method, "GET") == 0 ? M_GET :
 	    strcmp(method, "PUT") == 0 ? M_PUT :
-	    strcmp(method, "DELETE") == 0 ? M_DELETE : M_OTHER;
+	    strcmp(method, "DELETE") == 0 ? M_DELETE :
+	    strcmp(method, "POST") == 0 ? M_POST : M_OTHER;
 	wb_init(&r->body, BODY_MAX_BYTES);
 	wb_init(&r->answer, 0);
 	SLIST_INIT(&r->headers);

@@ -52,7 +52,15 @@ static const struct route routes[] = {
 	{ "/v1/health/checks/", M_GET, ep_health_checks, "read" },
 	{ "/v1/health/node/", M_GET, ep_health_node, "read" },
 	{ "/v1/health/state/", M_GET, ep_health_state, "read" },
+	{ "/v1/coordinate/datacenters", M_GET,
+	    ep_coordinate_datacenters, NULL },
 	{ "/v1/coordinate/nodes", M_GET, ep_coordinate_nodes, "read" },
+	{ "/v1/coordinate/node/", M_GET, ep_coordinate_node, "read" },
+	{ "/v1/coordinate/update", M_PUT, ep_coordinate_update, NULL },
+	{ "/v1/event/fire/", M_PUT, ep_event_fire, NULL },
+	{ "/v1/event/list", M_GET, ep_event_list, NULL },
+	{ "/v1/operator/keyring", M_GET | M_POST | M_PUT | M_DELETE,
+	    ep_operator_keyring, NULL },
 	{ "/v1/operator/raft/configuration", M_GET,
 	    ep_operator_raft_configuration, NULL },
 	{ "/v1/acl/", M_GET | M_PUT | M_DELETE, ep_acl_disabled, NULL },
@@ -66,7 +74,8 @@ static const struct route routes[] = {
 };
 
 static const struct { enum method bit; const char *name; } methods[] = {
-	{ M_GET, "GET" }, { M_PUT, "PUT" }, { M_DELETE, "DELETE" },
+	{ M_GET, "GET" }, { M_POST, "POST" }, { M_PUT, "PUT" },
+	{ M_DELETE, "DELETE" },
 };
 
 static bool

@@ -112,7 +112,9 @@ on_coord(enum call_status status, const char *error, const uint8_t *p,
 	c->coord_ask = NULL;
 	good = status == CALL_OK && schema_decode_all(
 	    &gossip_coordinates_schema, p, len, &a, &error) == 0;
-	coord_send_got(c->coord, good ? &a.own : NULL, ev_now(c->ev));
+	/* Without a vector they are turned off. */
+	coord_send_got(c->coord, good && a.own.vec.n > 0 ? &a.own : NULL,
+	    ev_now(c->ev));
 	if (good)
 		schema_clear(&gossip_coordinates_schema, &a);
 	catalogd_wake(c);

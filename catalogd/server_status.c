@@ -14,7 +14,7 @@
 #define AUTOPILOT_TRAILING 250
 #define AUTOPILOT_STABLE_NS (10 * NS_PER_S)
 /* Serf's, of name and payload; more would not fit a message to gossipd. */
-#define EVENT_MAX 512
+#define EVENT_MAX 512 /* also what gossipd sends at most */
 /* Seconds from year 1 to 1970, for Go's times. */
 #define GO_EPOCH 62135596800ll
 
@@ -234,26 +234,43 @@ operator_server_health_read(struct server *srv, const void *req,
 
 /* ---- events ---- */
 
+/* Of the message that carries it all but name and payload, with a clock of 32
+ * bits; gossipd, which knows the clock, refuses what is longer still. */
+#define EVENT_FRAME 35
+
+/* NULL, or what gossipd would refuse it for. */
+static const char *
+event_refused(size_t name, size_t payload)
+{
+	if (name > EVENT_MAX || payload > EVENT_MAX - name)
+		return "user event exceeds configured limit of 512 bytes "
+		    "before encoding";
+	if (name + payload + EVENT_FRAME > EVENT_MAX)
+		return "encoded user event exceeds configured limit of 512 "
+		    "bytes after encoding";
+	return NULL;
+}
+
 void
 internal_event_fire_read(struct server *srv, const void *arg,
     const struct query_meta *meta, struct reply *r)
 {
 	const struct event_fire_request *req = arg;
 	struct query_meta m = *meta;
+	const char *why;
 	char *name;
 
 	xasprintf(&name, "consul:event:%s", str_or(req->name, ""));
-	if (strlen(name) > EVENT_MAX ||
-	    req->payload.n > EVENT_MAX - strlen(name)) {
-		reply_error(r, "user event exceeds configured limit of %d "
-		    "bytes before encoding", EVENT_MAX);
-		free(name);
-		return;
+	if ((why = event_refused(strlen(name), req->payload.n)) != NULL)
+		reply_error(r, "1 error occurred:\n\t* error broadcasting "
+		    "event to segment \"\": %s\n\n", why);
+	else {
+		srv->env.fire(name, req->payload.p, req->payload.n,
+		    srv->env.arg);
+		m.index = 0;
+		reply_schema(r, &query_meta_schema, &m);
 	}
-	srv->env.fire(name, req->payload.p, req->payload.n, srv->env.arg);
 	free(name);
-	m.index = 0;
-	reply_schema(r, &query_meta_schema, &m);
 }
 
 /* ---- what nobody uses here: nothing ever changes ---- */
