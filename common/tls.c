@@ -347,12 +347,38 @@ layer_attach(void *arg, int fd)
 	l->fd = fd;
 }
 
+/* What OpenSSL says, and what it means. */
+static const struct { const char *says, *means; } reasons[] = {
+	{ "peer did not return a certificate",
+	    "the client has sent no certificate" },
+	{ "certificate verify failed", "the client's certificate is expired, "
+	    "not valid yet or not signed by the CA" },
+	{ "unexpected eof while reading", "EOF" },
+	{ "wrong version number", "what came is no TLS" },
+	{ "alert certificate required", "the server wants a certificate" },
+	{ "alert unknown ca", "the other end does not know the CA of our "
+	    "certificate" },
+	{ "alert certificate expired", "the other end says that our "
+	    "certificate is expired" },
+	{ "alert bad certificate", "the other end does not take our "
+	    "certificate" },
+};
+
 static ssize_t
 result(struct layer *l, ssize_t n)
 {
-	if (n == -1)
-		(void)snprintf(l->why, sizeof(l->why), "TLS: %s",
-		    str_or(tls_error(l->ctx), "connection lost"));
+	const char	*text;
+	size_t		 i;
+
+	if (n != -1)
+		return n;
+	text = str_or(tls_error(l->ctx), "connection lost");
+	(void)snprintf(l->why, sizeof(l->why), "TLS: %s", text);
+	for (i = 0; i < NELEM(reasons); i++)
+		if (strstr(text, "SSL routines::") != NULL &&
+		    strstr(text, reasons[i].says) != NULL)
+			(void)snprintf(l->why, sizeof(l->why),
+			    "TLS: handshake failed: %s", reasons[i].means);
 	return n;
 }
 
@@ -385,7 +411,9 @@ layer_finish(void *arg)
 {
 	struct layer	*l = arg;
 
-	return (int)result(l, tls_close(l->ctx));
+	/* What failed is over, and its reason stays. */
+	return l->why[0] != '\0' ? LAYER_FAIL :
+	    (int)result(l, tls_close(l->ctx));
 }
 
 static const char *

@@ -257,5 +257,5 @@ tls_build(const struct values *v, const struct config_env *env,
 	check_keys(v, t, p);
 	if (p->line.n == before)
 		check_certs(v, c, &c->warnings, p);
-	c->gossip.use_tls = c->agent.server && t->cert != NULL;
+	c->agent.use_tls = c->agent.server && t->cert != NULL;
 }

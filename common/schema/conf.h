@@ -47,6 +47,8 @@ enum conf_kind {
 	F(T, UINT, , port_rpc, "ServerPort", 0, NULL)			\
 	F(T, UINT, , port_lan, "SerfPortLAN", 0, NULL)			\
 	F(T, UINT, , port_wan, "SerfPortWAN", 0, NULL) /* 0: off */	\
+	F(T, BOOL, , use_tls, "UseTLS", 0, NULL) /* a server's tag: it
+					serves TLS */			\
 	F(T, STR, , log_level, "LogLevel", 0, NULL)			\
 	F(T, STR, , run_dir, "RunDir", 0, NULL)				\
 	F(T, STR, , data_dir, "DataDir", 0, NULL)
@@ -81,8 +83,7 @@ SCHEMA_DECLARE(conf_pool, CONF_POOL)
 	F(T, UINT, , retry_max_wan, "retry_max_wan", 0, NULL)		\
 	F(T, DUR, , reconnect_timeout_wan, "reconnect_timeout_wan", 0, NULL) \
 	F(T, STRS, , wan_allowed_cidrs, "wan_allowed_cidrs", 0, NULL)	\
-	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL) \
-	F(T, BOOL, , use_tls, "use_tls", 0, NULL) /* tag of a server */
+	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL)
 SCHEMA_DECLARE(conf_gossip, CONF_GOSSIP_)
 
 /* PEM texts, since rpcd has no files. */
