@@ -50,6 +50,8 @@ make_tags(const struct conf_agent *a, bool wan, struct strmap *tags)
 			strmap_put(tags, "bootstrap", "1");
 		else if (a->bootstrap_expect > 1)
 			put_number(tags, "expect", a->bootstrap_expect);
+		if (a->use_tls)
+			strmap_put(tags, "use_tls", "1");
 	}
 	qsort(tags->item, tags->n, sizeof(*tags->item), pair_cmp);
 }
