@@ -172,7 +172,8 @@ serf_send_join(struct serf *s)
 	};
 	struct wbuf	*w;
 
-	(void)serf_join_intent(s, &m);
+	serf_witness(&s->clock.member, m.ltime);
+	find(s, m.node)->ltime = m.ltime;
 	w = serf_msg(s, SF_JOIN);
 	body_encode(&sf_join_body, &m, w);
 	swim_broadcast(s->swim, BC_INTENT, false, w->p, w->len);
@@ -188,6 +189,13 @@ serf_join_intent(struct serf *s, const struct sf_join *m)
 		return intent_keep(s, m->node, m->ltime, false);
 	if (m->ltime <= x->ltime)
 		return false;
+	if (is_self(s, x) && s->step == LEAVE_NOT && !s->own_join) {
+		/* Of us somebody knows what is newer than our last word.  It may
+		 * be the leave of an older life, told on with a later time, and
+		 * we would look as if we were leaving for ever. */
+		serf_send_join(s);
+		return false;
+	}
 	x->ltime = m->ltime;
 	if (x->status == MEMBER_LEAVING) {
 		set_status(s, x, MEMBER_ALIVE);

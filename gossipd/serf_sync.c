@@ -119,12 +119,13 @@ static void
 read_status(struct serf *s, struct span map, const struct span *left,
     size_t nleft)
 {
-	struct sf_leave	leave = { 0 };
-	struct sf_join	join;
-	struct rbuf	r;
-	struct span	name;
-	uint64_t	ltime;
-	size_t		i, n;
+	const struct serf_member	*m;
+	struct sf_leave			 leave = { 0 };
+	struct sf_join			 join;
+	struct rbuf			 r;
+	struct span			 name;
+	uint64_t			 ltime;
+	size_t				 i, n;
 
 	rb_init(&r, map.p, map.n);
 	n = map.n == 0 ? 0 : names_or_none(&r, mp_get_map(&r));
@@ -134,6 +135,12 @@ read_status(struct serf *s, struct span map, const struct span *left,
 		if (!rb_ok(&r))
 			return;
 		if (bsearch(&name, left, nleft, sizeof(name), span_cmp)) {
+			/* The time is a guess, above what they have: those who
+			 * tell each other of a leave would raise it for ever,
+			 * past the join of a later life. */
+			if ((m = serf_member_find(s, name)) != NULL &&
+			    m->status == MEMBER_LEFT)
+				continue;
 			leave.ltime = ltime + 1;
 			leave.node = name;
 			(void)serf_leave_intent(s, &leave);

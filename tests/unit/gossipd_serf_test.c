@@ -71,6 +71,47 @@ START_TEST(force_leave_turns_a_failed_member_into_one_that_left)
 }
 END_TEST
 
+START_TEST(a_leave_that_it_never_heard_of_does_not_stick)
+{
+	struct sf_leave	 leave = { .ltime = 50, .node = span_str("n2") };
+	struct wbuf	 w;
+
+	mesh_cluster(&m, 3);
+	wb_init(&w, 0);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_LEAVE);
+	body_encode(&sf_leave_body, &leave, &w);
+	serf_input(m.node[0].serf, m.now, &m.node[1].addr, w.p, w.len);
+	wb_free(&w);
+	/* As when an exchange brought it: it is not passed on. */
+	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), BC_INTENT, 0);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEAVING);
+	ck_assert_ptr_null(mesh_exchange(&m.node[0], &m.node[2], false));
+	mesh_run(&m, 2000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(telling_each_other_of_a_leave_does_not_make_it_newer)
+{
+	uint64_t	before;
+	int		i;
+
+	mesh_cluster(&m, 3);
+	serf_leave(m.node[2].serf, m.now);
+	mesh_run(&m, 12000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEFT);
+	before = serf_member_find(m.node[0].serf, span_str("n2"))->ltime;
+	for (i = 0; i < 5; i++)
+		ck_assert_ptr_null(mesh_exchange(&m.node[0], &m.node[1],
+		    false));
+	ck_assert_uint_eq(serf_member_find(m.node[0].serf,
+	    span_str("n2"))->ltime, before);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(prune_makes_it_forgotten)
 {
 	mesh_cluster(&m, 3);
@@ -778,6 +819,8 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t,
 	    force_leave_turns_a_failed_member_into_one_that_left);
+	tcase_add_test(t, a_leave_that_it_never_heard_of_does_not_stick);
+	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
 	tcase_add_test(t, prune_makes_it_forgotten);
 	tcase_add_test(t, prune_of_one_that_refutes_it_forgets_nobody);
 	tcase_add_test(t, a_leave_that_is_older_than_the_join_is_ignored);
