@@ -13,12 +13,14 @@
 #define CODE_LAST	4095
 #define WIDTH_MIN	9
 #define WIDTH_MAX	12
-#define SLOTS		8192	/* 3837 in use at most: probes stay short */
+#define SLOTS_BITS	13	/* 3837 in use at most: probes stay short */
+#define SLOTS		(1u << SLOTS_BITS)
 #define SLOT_EMPTY	UINT32_MAX
 
 struct lzw {
 	/* (prefix << 8 | byte) << 12 | code, open addressing */
 	uint32_t	slot[SLOTS];
+	unsigned	bits;		/* of SLOTS, as many as this input needs */
 	/* a code's string is a piece of what was put out before */
 	uint32_t	at[CODE_LAST + 1], len[CODE_LAST + 1];
 };
@@ -56,7 +58,7 @@ put(struct bit_out *o, unsigned code)
 static void
 out_clear(struct lzw *z, struct bit_out *o)
 {
-	memset(z->slot, 0xff, sizeof(z->slot));
+	memset(z->slot, 0xff, sizeof(*z->slot) << z->bits);
 	o->width = WIDTH_MIN;
 	o->hi = CODE_END;
 	o->limit = 1u << WIDTH_MIN;
@@ -82,10 +84,11 @@ next_code(struct lzw *z, struct bit_out *o)
 static uint32_t *
 slot_find(struct lzw *z, uint32_t key)
 {
-	uint32_t	 i = (key * 2654435761u) >> 19;	/* 13 bits */
+	uint32_t	 mask = (1u << z->bits) - 1;
+	uint32_t	 i = (key * 2654435761u) >> (32 - z->bits);
 
 	while (z->slot[i] != SLOT_EMPTY && z->slot[i] >> 12 != key)
-		i = (i + 1) % SLOTS;
+		i = (i + 1) & mask;
 	return &z->slot[i];
 }
 
@@ -98,6 +101,10 @@ lzw_compress(struct lzw *z, const void *buf, size_t n, struct wbuf *w)
 	unsigned	 code, fresh;
 	size_t		 i;
 
+	/* A code a byte at most: emptying the whole table would be most of the
+	 * work for a small packet. */
+	for (z->bits = 6; z->bits < SLOTS_BITS && n > 1u << (z->bits - 1);)
+		z->bits++;
 	out_clear(z, &o);
 	put(&o, CODE_CLEAR);
 	if (n > 0) {
