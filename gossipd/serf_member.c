@@ -196,6 +196,10 @@ serf_join_intent(struct serf *s, const struct sf_join *m)
 		serf_send_join(s);
 		return false;
 	}
+	/* Of one that left, until SWIM has it again: who is told that it left
+	 * takes our time of it for one before the leave. */
+	if (x->status == MEMBER_LEFT)
+		return intent_keep(s, m->node, m->ltime, false);
 	x->ltime = m->ltime;
 	if (x->status == MEMBER_LEAVING) {
 		set_status(s, x, MEMBER_ALIVE);
@@ -271,9 +275,11 @@ on_joined(struct serf *s, struct ident *id)
 	set_identity(s, m, id);
 	set_status(s, m, MEMBER_ALIVE);
 	if ((x = intent_find(s, ident_name_span(id))) != NULL) {
-		m->ltime = x->ltime;
-		if (x->leave)
-			set_status(s, m, MEMBER_LEAVING);
+		if (x->ltime > m->ltime) {
+			m->ltime = x->ltime;
+			if (x->leave)
+				set_status(s, m, MEMBER_LEAVING);
+		}
 		intent_drop(s, x);
 	}
 	s->ops.member(s->arg, SERF_JOINED, m);

@@ -112,6 +112,37 @@ START_TEST(telling_each_other_of_a_leave_does_not_make_it_newer)
 }
 END_TEST
 
+START_TEST(news_of_a_return_do_not_date_the_leave_before_it)
+{
+	struct sf_join	join = { .node = span_str("n2") };
+	struct wbuf	w;
+	uint64_t	before;
+
+	mesh_cluster(&m, 3);
+	serf_leave(m.node[2].serf, m.now);
+	mesh_run(&m, 12000);
+	before = serf_member_find(m.node[0].serf, span_str("n2"))->ltime;
+	/* The intent of its next life arrives before it is alive. */
+	join.ltime = before + 10;
+	wb_init(&w, 0);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_JOIN);
+	body_encode(&sf_join_body, &join, &w);
+	serf_input(m.node[0].serf, m.now, &m.node[1].addr, w.p, w.len);
+	wb_free(&w);
+	ck_assert_uint_eq(serf_member_find(m.node[0].serf,
+	    span_str("n2"))->ltime, before);
+	mesh_stop(&m.node[2]);
+	(void)mesh_start(&m, &m.node[2]);
+	ck_assert_ptr_null(mesh_exchange(&m.node[2], &m.node[1], true));
+	mesh_run(&m, 3000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_ALIVE);
+	ck_assert_uint_ge(serf_member_find(m.node[0].serf,
+	    span_str("n2"))->ltime, before + 10);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(prune_makes_it_forgotten)
 {
 	mesh_cluster(&m, 3);
@@ -821,6 +852,7 @@ main(void)
 	    force_leave_turns_a_failed_member_into_one_that_left);
 	tcase_add_test(t, a_leave_that_it_never_heard_of_does_not_stick);
 	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
+	tcase_add_test(t, news_of_a_return_do_not_date_the_leave_before_it);
 	tcase_add_test(t, prune_makes_it_forgotten);
 	tcase_add_test(t, prune_of_one_that_refutes_it_forgets_nobody);
 	tcase_add_test(t, a_leave_that_is_older_than_the_join_is_ignored);
