@@ -2,10 +2,10 @@
  * members, join, leave, force-leave: the cluster as this agent sees it.
  */
 #include <ctype.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/regex.h"
 #include "common/util.h"
 #include "discoctl/ctl.h"
 
@@ -113,15 +113,16 @@ cmd_members(struct ctl *c, int argc, char **argv)
 	const struct json	*m;
 	struct answer		 ans;
 	struct table		*t;
-	regex_t			 re;
-	char			*path, why[128], *seg;
+	struct regex		*re;
+	const char		*state;
+	char			*path, *why, *seg;
 	int			 rc, shown = 0;
 
 	if (options(c, opts, argc, argv, &rc) == -1)
 		return rc;
-	if ((rc = regcomp(&re, status, REG_EXTENDED | REG_NOSUB)) != 0) {
-		regerror(rc, &re, why, sizeof(why));
+	if ((re = regex_new(status, &why)) == NULL) {
 		fprintf(stderr, "Failed to compile status regexp: %s\n", why);
+		free(why);
 		return 1;
 	}
 	seg = escape(segment);
@@ -131,24 +132,25 @@ cmd_members(struct ctl *c, int argc, char **argv)
 	rc = request(c, "GET", path, NULL, "retrieving members", &ans);
 	free(path);
 	if (rc == -1) {
-		regfree(&re);
+		regex_free(re);
 		return 1;
 	}
 	t = table_new(TABLE_GAP);
 	table_row(t, detailed ? "Node\tAddress\tStatus\tTags" :
 	    "Node\tAddress\tStatus\tType\tBuild\tProtocol\tDC\tSegment");
 	for (m = ans.json == NULL ? NULL : ans.json->child; m != NULL;
-	    m = m->next)
-		if (regexec(&re, status_name(number_of(m, "Status")), 0, NULL,
-		    0) == 0) {
+	    m = m->next) {
+		state = status_name(number_of(m, "Status"));
+		if (regex_match(re, state, strlen(state))) {
 			member_row(t, m, detailed);
 			shown++;
 		}
+	}
 	table_sort(t, true);
 	if (shown > 0)
 		table_print(t, stdout);
 	table_free(t);
-	regfree(&re);
+	regex_free(re);
 	answer_free(&ans);
 	return shown > 0 ? 0 : 2;
 }

@@ -78,7 +78,8 @@ struct answer {
 /*
  * Sends METHOD path (path and query, values escaped by the caller) and reads
  * the whole answer.  On anything but a 200 it prints "Error WHAT: ..." as
- * Consul does and returns -1; then answer is empty.
+ * Consul does and returns -1; then answer is empty.  A WHAT with a capital,
+ * and "error", stand there as they are.
  */
 int request(struct ctl *, const char *method, const char *path,
     const char *body, const char *what, struct answer *);
@@ -114,14 +115,18 @@ int cmd_agent(struct ctl *, int, char **);
 int cmd_catalog_datacenters(struct ctl *, int, char **);
 int cmd_catalog_nodes(struct ctl *, int, char **);
 int cmd_catalog_services(struct ctl *, int, char **);
+int cmd_event(struct ctl *, int, char **);
 int cmd_force_leave(struct ctl *, int, char **);
 int cmd_info(struct ctl *, int, char **);
 int cmd_join(struct ctl *, int, char **);
+int cmd_keygen(struct ctl *, int, char **);
+int cmd_keyring(struct ctl *, int, char **);
 int cmd_leave(struct ctl *, int, char **);
 int cmd_maint(struct ctl *, int, char **);
 int cmd_members(struct ctl *, int, char **);
 int cmd_list_peers(struct ctl *, int, char **);
 int cmd_reload(struct ctl *, int, char **);
+int cmd_rtt(struct ctl *, int, char **);
 int cmd_services_deregister(struct ctl *, int, char **);
 int cmd_services_register(struct ctl *, int, char **);
 int cmd_status(struct ctl *, int, char **);

@@ -28,6 +28,10 @@ static const struct command commands[] = {
 	  "Lists all registered services in a datacenter",
 	  "Retrieves the list of services registered in a given datacenter.",
 	  cmd_catalog_services },
+	{ "event", CMD_HTTP, "[options] [payload]", "Fire a new event",
+	  "Sends a user event to all nodes of the datacenter, or to those that "
+	  "the\nexpressions match.  The payload may have about 400 bytes.",
+	  cmd_event },
 	{ "force-leave", CMD_HTTP, "[options] name",
 	  "Forces a member of the cluster to enter the \"left\" state",
 	  "Forces a member of the cluster to enter the \"left\" state.  If it "
@@ -42,6 +46,15 @@ static const struct command commands[] = {
 	  "Tells a running agent to join the cluster by at least one existing "
 	  "member.",
 	  cmd_join },
+	{ "keygen", 0, "", "Generates a new encryption key",
+	  "Prints a new key of 32 bytes for the gossip, as encrypt takes it.",
+	  cmd_keygen },
+	{ "keyring", CMD_HTTP, "[options]",
+	  "Manages gossip layer encryption keys",
+	  "Lists, installs, changes and removes the keys of the gossip on all "
+	  "members, of\nthe LAN and the WAN.  Asks a server.  Exits with 1 "
+	  "when a member failed or was silent.",
+	  cmd_keyring },
 	{ "leave", CMD_HTTP, "[options]",
 	  "Gracefully leaves the cluster and shuts down",
 	  "Causes the agent to gracefully leave the cluster and stop.",
@@ -62,6 +75,11 @@ static const struct command commands[] = {
 	  "Triggers the agent to reload configuration files",
 	  "Causes the agent to read its configuration again, as SIGHUP does.",
 	  cmd_reload },
+	{ "rtt", CMD_HTTP, "[options] node1 [node2]",
+	  "Estimates network round trip time between nodes",
+	  "Estimates the round trip between two nodes, or a node and the "
+	  "agent's own, by\ntheir network coordinates.",
+	  cmd_rtt },
 	{ "services deregister", CMD_HTTP | CMD_DC, "[options] [FILE...]",
 	  "Deregister services with the local agent",
 	  "Deregisters services, by definition files or by -id.",

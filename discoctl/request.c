@@ -96,6 +96,16 @@ send_to(CURL *curl, const char *addr, const char *method, const char *path,
 	return rc;
 }
 
+/* What went wrong, without the reason: see request(). */
+static void
+say_what(const char *what)
+{
+	bool	 whole = isupper((unsigned char)what[0]) ||
+		    strcmp(what, "error") == 0;
+
+	fprintf(stderr, "%s%s: ", whole ? "" : "Error ", what);
+}
+
 /* The connection that failed, in the words that scripts look for. */
 static void
 say_unreachable(CURLcode rc, long err, const char *what, const char *method,
@@ -112,8 +122,10 @@ say_unreachable(CURLcode rc, long err, const char *what, const char *method,
 		host = unix_path;
 	} else
 		host = strstr(url, "://") + 3;
-	fprintf(stderr, "Error %s: %c%s \"%s\": ", what, method[0],
-	    strcmp(method, "GET") == 0 ? "et" : "ut", url);
+	say_what(what);
+	fprintf(stderr, "%c%s \"%s\": ", method[0],
+	    strcmp(method, "GET") == 0 ? "et" : strcmp(method, "PUT") == 0 ?
+	    "ut" : strcmp(method, "POST") == 0 ? "ost" : "elete", url);
 	if (rc == CURLE_COULDNT_CONNECT && err != 0) {
 		strlcpy(reason, strerror((int)err), sizeof(reason));
 		reason[0] = (char)tolower((unsigned char)reason[0]);
@@ -144,7 +156,8 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	    str_empty(c->target.token) && !str_empty(c->target.token_file))
 		return -1;
 	if ((curl = curl_easy_init()) == NULL) {
-		fprintf(stderr, "Error %s: out of memory\n", what);
+		say_what(what);
+		fprintf(stderr, "out of memory\n");
 		free(header);
 		return -1;
 	}
@@ -181,8 +194,9 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	ans->len = out.len;
 	ans->body = wb_detach_str(&out);
 	if (ans->status != 200) {
-		fprintf(stderr, "Error %s: Unexpected response code: %ld "
-		    "(%s)\n", what, ans->status, ans->body);
+		say_what(what);
+		fprintf(stderr, "Unexpected response code: %ld (%s)\n",
+		    ans->status, ans->body);
 		answer_free(ans);
 		return -1;
 	}
@@ -190,8 +204,8 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 		return 0;
 	ans->json = json_parse(ans->body, ans->len, err, sizeof(err));
 	if (ans->json == NULL && (ans->body[0] == '{' || ans->body[0] == '[')) {
-		fprintf(stderr, "Error %s: the answer is no JSON: %s\n", what,
-		    err);
+		say_what(what);
+		fprintf(stderr, "the answer is no JSON: %s\n", err);
 		answer_free(ans);
 		return -1;
 	}
