@@ -10,23 +10,35 @@
 
 #define VSN_TCP_PING	3	/* pmax that answers TCP pings */
 #define VSN_NACK	4	/* pmax that sends nacks */
+#define STRANGERS_PER_S	100	/* answers to those that are no members */
 /*
- * A nack leaves before the whole probe timeout is over.  The one who asked did
- * so a probe timeout into a probe interval that is twice as long: a nack after
- * the full time comes just too late, and it would doubt itself for nothing.
+ * A nack leaves before the whole probe timeout is over, as Lifeguard has it.
+ * The one who asked did so a probe timeout into a probe interval that is twice
+ * as long: a nack after the full time comes just too late, and it would doubt
+ * itself for nothing.
  */
 #define NACK_AFTER(ns)	((ns) / 5 * 4)
 
 static void
-probe_end(struct swim *s, int delta)
+probe_drop(struct swim *s)
 {
 	struct probe	*p = &s->probe;
+	size_t		 i;
+
+	ident_unref(s->idents, p->id);
+	for (i = 0; i < PROBE_VIA; i++)
+		ident_unref(s->idents, p->via[i]);
+	memset(p, 0, sizeof(*p));
+}
+
+static void
+probe_end(struct swim *s, int delta)
+{
 	int		 health = (int)s->health + delta;
 	int		 max = (int)s->conf.awareness_max - 1;
 
 	s->health = (unsigned)(health < 0 ? 0 : health > max ? max : health);
-	ident_unref(s->idents, p->id);
-	memset(p, 0, sizeof(*p));
+	probe_drop(s);
 }
 
 void
@@ -34,8 +46,7 @@ swim_probe_clear(struct swim *s)
 {
 	struct relay	*y;
 
-	ident_unref(s->idents, s->probe.id);
-	memset(&s->probe, 0, sizeof(s->probe));
+	probe_drop(s);
 	while ((y = TAILQ_FIRST(&s->relays)) != NULL) {
 		TAILQ_REMOVE(&s->relays, y, link);
 		free(y);
@@ -152,6 +163,8 @@ probe_indirect(struct swim *s, uint64_t now)
 		m.src_addr = gaddr_ip(&s->self->addr);
 		m.src_node = ident_name_span(s->self);
 		m.src_port = s->self->addr.port;
+		if (p->relays < PROBE_VIA)
+			p->via[p->relays] = ident_ref(v[i]->id);
 		p->relays++;
 		p->want_nacks += m.nack;
 		body_encode(&ml_indirect_body, &m, swim_msg(s, ML_INDIRECT));
@@ -161,18 +174,44 @@ probe_indirect(struct swim *s, uint64_t now)
 		s->ops.tcp_ping(s->arg, p->id, p->seq, p->until);
 }
 
+/* What was tried, and how this node itself is. */
+static void
+probe_reason(const struct swim *s, uint64_t now, char *buf, size_t len)
+{
+	const struct probe	*p = &s->probe;
+	struct sockaddr_storage	 ss;
+	char			 at[ADDR_TEXT_MAX] = "?";
+	struct wbuf		 w;
+	unsigned		 i;
+
+	wb_init(&w, len);
+	if (gaddr_to_sockaddr(&p->id->addr, &ss) == 0)
+		(void)addr_text(&ss, at, sizeof(at));
+	wb_printf(&w, "no ack from %s in %llu ms", at,
+	    (unsigned long long)((p->direct_until - p->start) / NS_PER_MS));
+	for (i = 0; i < p->relays && i < PROBE_VIA; i++)
+		wb_printf(&w, "%s%s", i == 0 ? ", nor through " : ", ",
+		    ident_name(p->via[i]));
+	if (p->want_nacks > 0)
+		wb_printf(&w, " (%u of %u nacks)", p->nacks, p->want_nacks);
+	wb_printf(&w, ", nor by TCP in %llu ms; local health %u",
+	    (unsigned long long)((now - p->start) / NS_PER_MS), s->health);
+	(void)snprintf(buf, len, "%.*s", (int)w.len, (const char *)w.p);
+	wb_free(&w);
+}
+
 static void
 probe_fail(struct swim *s, uint64_t now)
 {
 	struct probe	*p = &s->probe;
 	struct sview	*v = swim_view(s, ident_name_span(p->id));
 	struct ml_claim	 c = { .from = ident_name_span(s->self) };
-	char		 why[128];
+	char		 why[512] = "";
 	int		 delta = 1;
 
 	if (p->tcp_acked) {
-		swim_note(s, SWIM_WARN, "member %s: answers by TCP but not by "
-		    "UDP: is UDP blocked?", ident_name(p->id));
+		swim_tell(s, now, SWIM_WARN, "member %s: answers by TCP but "
+		    "not by UDP: is UDP blocked?", ident_name(p->id));
 		probe_end(s, -1);
 		return;
 	}
@@ -180,10 +219,8 @@ probe_fail(struct swim *s, uint64_t now)
 		delta = p->want_nacks > p->nacks ?
 		    (int)(p->want_nacks - p->nacks) : 0;
 	if (v != NULL) {
-		(void)snprintf(why, sizeof(why), "no ack in %llu ms, nor "
-		    "through %u others (%u nacks), nor by TCP",
-		    (unsigned long long)((now - p->start) / NS_PER_MS),
-		    p->relays, p->nacks);
+		if (s->ops.note != NULL)
+			probe_reason(s, now, why, sizeof(why));
 		/* Not a life that began while we waited for the older one. */
 		c.inc = p->inc;
 		c.node = ident_name_span(v->id);
@@ -201,28 +238,56 @@ swim_tcp_acked(struct swim *s, uint32_t seq)
 
 /* ---- answering ---- */
 
-/* Where the answer goes: as the message says, else where it came from. */
-static struct gaddr
-answer_to(const struct gaddr *from, struct span src, uint16_t port)
-{
-	struct gaddr	a = gaddr_of(src, port);
-
-	return a.len > 0 && port != 0 ? a : *from;
-}
-
 /* Is this where we know the member of that name to be? */
 static bool
 is_member(const struct swim *s, struct span name, const struct gaddr *at)
 {
 	const struct sview	*v = swim_view(s, name);
 
-	return v != NULL && gaddr_equal(&v->id->addr, at);
+	return v != NULL && gaddr_same(&v->id->addr, at);
+}
+
+/* Whom an answer goes to. */
+struct asker { struct gaddr at; bool member; };
+
+/*
+ * As the message says, if a member is there or it is where the datagram came
+ * from; else to the latter: nobody has us send to third parties.
+ */
+static struct asker
+asker_of(const struct swim *s, const struct gaddr *from, struct span src,
+    uint16_t port, struct span name)
+{
+	struct asker	a = { .at = gaddr_of(src, port) };
+	struct gaddr	same_port = *from;
+
+	same_port.port = port;
+	if (a.at.len == 0 || port == 0)
+		a.at = *from;
+	a.member = is_member(s, name, &a.at);
+	if (!a.member && !gaddr_same(&a.at, &same_port)) {
+		a.at = *from;
+		a.member = is_member(s, name, &a.at);
+	}
+	return a;
+}
+
+/* Who is no member yet gets answers, but not as many as somebody likes. */
+static bool
+may_answer(struct swim *s, uint64_t now, bool member)
+{
+	if (member)
+		return true;
+	if (now / NS_PER_S != s->strangers_at) {
+		s->strangers_at = now / NS_PER_S;
+		s->strangers = 0;
+	}
+	return ++s->strangers <= STRANGERS_PER_S;
 }
 
 /*
- * Sends s->msg.  News go along to members alone: anybody may ask, for an
- * answer to any address, and would get a large packet there for a small one,
- * and use up how often our news are told.
+ * Sends s->msg.  News go along to members alone: anybody may ask, and would
+ * get a large packet for a small one, and use up how often our news are told.
  */
 static void
 send_answer(struct swim *s, const struct gaddr *to, bool member)
@@ -234,29 +299,33 @@ send_answer(struct swim *s, const struct gaddr *to, bool member)
 }
 
 static void
-send_ack(struct swim *s, const struct gaddr *to, bool member, uint32_t seq,
+send_ack(struct swim *s, const struct asker *to, uint32_t seq,
     struct span payload)
 {
 	struct ml_ack	ack = { .payload = payload, .seq = seq };
 
 	body_encode(&ml_ack_body, &ack, swim_msg(s, ML_ACK));
-	send_answer(s, to, member);
+	send_answer(s, &to->at, to->member);
 }
 
 void
-swim_on_ping(struct swim *s, const struct gaddr *from, struct rbuf *r)
+swim_on_ping(struct swim *s, uint64_t now, const struct gaddr *from,
+    struct rbuf *r)
 {
 	struct ml_ping	p;
-	struct gaddr	to;
+	struct asker	to;
 
 	body_decode(&ml_ping_body, r, &p);
 	if (!rb_ok(r) || (p.node.n > 0 && !swim_is_self(s, p.node)))
 		return;
 	s->pinged = true;
-	to = answer_to(from, p.src_addr, p.src_port);
+	to = asker_of(s, from, p.src_addr, p.src_port, p.src_node);
+	if (!may_answer(s, now, to.member))
+		return;
 	wb_reset(&s->payload);
-	s->ops.ack_write(s->arg, &s->payload);
-	send_ack(s, &to, is_member(s, p.src_node, &to), p.seq,
+	if (to.member)
+		s->ops.ack_write(s->arg, &s->payload);
+	send_ack(s, &to, p.seq, s->payload.len == 0 ? span_of(NULL, 0) :
 	    span_of(s->payload.p, s->payload.len));
 }
 
@@ -267,19 +336,26 @@ swim_on_indirect(struct swim *s, uint64_t now, const struct gaddr *from,
 	struct ml_indirect	 m;
 	struct ml_ping		 ping;
 	struct gaddr		 target;
+	struct asker		 to;
 	struct relay		*y;
+	bool			 known;
 
 	body_decode(&ml_indirect_body, r, &m);
-	if (!rb_ok(r) || s->nrelays >= RELAYS_MAX)
+	if (!rb_ok(r))
 		return;
 	target = gaddr_of(m.target, m.port != 0 ? m.port : s->self->addr.port);
-	if (target.len == 0)
+	to = asker_of(s, from, m.src_addr, m.src_port, m.src_node);
+	known = is_member(s, m.node, &target);
+	/* For members, or about members: the rest is somebody's scan. */
+	if (target.len == 0 || (!known && !to.member) ||
+	    s->nrelays >= (to.member ? RELAYS_MAX : RELAYS_MAX / 2) ||
+	    !may_answer(s, now, to.member))
 		return;
 	y = xcalloc(1, sizeof(*y));
 	y->seq = ++s->seq;
 	y->their_seq = m.seq;
-	y->to = answer_to(from, m.src_addr, m.src_port);
-	y->member = is_member(s, m.src_node, &y->to);
+	y->to = to.at;
+	y->member = to.member;
 	y->nack = m.nack;
 	y->until = now + s->conf.probe_timeout_ns;
 	y->nack_at = now + NACK_AFTER(s->conf.probe_timeout_ns);
@@ -287,7 +363,7 @@ swim_on_indirect(struct swim *s, uint64_t now, const struct gaddr *from,
 	s->nrelays++;
 	ping = ping_of(s, y->seq, m.node);
 	body_encode(&ml_ping_body, &ping, swim_msg(s, ML_PING));
-	send_answer(s, &target, is_member(s, m.node, &target));
+	send_answer(s, &target, known);
 }
 
 static void
@@ -303,6 +379,7 @@ swim_on_ack(struct swim *s, uint64_t now, struct rbuf *r)
 {
 	struct probe	*p = &s->probe;
 	struct ml_ack	 ack;
+	struct asker	 to;
 	struct relay	*y;
 
 	body_decode(&ml_ack_body, r, &ack);
@@ -321,9 +398,11 @@ swim_on_ack(struct swim *s, uint64_t now, struct rbuf *r)
 			break;
 	if (y == NULL)
 		return;
-	if (now <= y->until)
-		send_ack(s, &y->to, y->member, y->their_seq,
-		    span_of(NULL, 0));
+	if (now <= y->until) {
+		to.at = y->to;
+		to.member = y->member;
+		send_ack(s, &to, y->their_seq, span_of(NULL, 0));
+	}
 	relay_drop(s, y);
 }
 
@@ -345,6 +424,8 @@ relays_expire(struct swim *s, uint64_t now)
 	struct ml_nack	 nack;
 
 	TAILQ_FOREACH_SAFE(y, &s->relays, link, next) {
+		if (now < y->nack_at)
+			break;
 		if (y->nack && now >= y->nack_at) {
 			y->nack = false;
 			nack.seq = y->their_seq;
@@ -388,10 +469,13 @@ swim_probe_next(const struct swim *s)
 		until = p->phase == PROBE_DIRECT ? p->direct_until : p->until;
 		at = until < at ? until : at;
 	}
-	TAILQ_FOREACH(y, &s->relays, link) {
-		until = y->nack ? y->nack_at : y->until;
-		at = until < at ? until : at;
-	}
+	/* They are in order of time, and so are their nacks. */
+	if ((y = TAILQ_FIRST(&s->relays)) != NULL && y->until < at)
+		at = y->until;
+	while (y != NULL && !y->nack)
+		y = TAILQ_NEXT(y, link);
+	if (y != NULL && y->nack_at < at)
+		at = y->nack_at;
 	return at;
 }
 

@@ -187,8 +187,14 @@ swim_merge(struct swim *s, uint64_t now, const uint8_t *p, size_t len)
 	else if (join)
 		why = s->ops.admit(s->arg, a, n, true);
 	if (why == NULL) {
+		/*
+		 * One that knows nobody yet learns what all others know: were
+		 * it to tell them, its own news would wait behind it.
+		 */
+		s->quiet = s->n == 1;
 		for (i = 0; i < n; i++)
 			merge_one(s, now, &a[i]);
+		s->quiet = false;
 		if (user.n > 0)
 			s->ops.state_read(s->arg, user, join);
 	}

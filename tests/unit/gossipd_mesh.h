@@ -32,7 +32,8 @@ struct peer {
 	unsigned	 events[SERF_REAPED + 1];
 	unsigned	 user_events, left, sent, refused;
 	char		 last_note[512];
-	unsigned	 warnings;
+	char		 notes[32768];	/* all that fit, a line each */
+	unsigned	 warnings, lines;	/* lines: not for debugging */
 	struct keyring	*ring;
 	unsigned	 saves, unreadable;
 	const char	*save_error;	/* what writing the keys says */
@@ -180,6 +181,9 @@ mesh_note(void *arg, enum swim_note level, const char *text)
 		fprintf(stderr, "%8.3f %s: %d %s\n",
 		    (double)x->mesh->now / NS_PER_S, x->name, level, text);
 	x->warnings += level == SWIM_WARN;
+	x->lines += level != SWIM_DEBUG;
+	(void)strlcat(x->notes, text, sizeof(x->notes));
+	(void)strlcat(x->notes, "\n", sizeof(x->notes));
 	(void)strlcpy(x->last_note, text, sizeof(x->last_note));
 }
 

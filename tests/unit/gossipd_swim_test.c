@@ -134,14 +134,14 @@ START_TEST(confirmations_shorten_suspicion)
 	accuse(&m.node[0], "n4", "n0", 1);
 	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[4]), SWIM_SUSPECT);
 	accuse(&m.node[0], "n4", "n0", 1);	/* counts once */
-	ck_assert_uint_eq(TAILQ_FIRST(&serf_swim(m.node[0].serf)->
-	    suspicions)->fire - start, 24 * NS_PER_S);
+	ck_assert_uint_eq(RB_ROOT(&serf_swim(m.node[0].serf)->
+	    suspects)->fire - start, 24 * NS_PER_S);
 	accuse(&m.node[0], "n4", "n1", 1);
-	ck_assert_uint_eq((TAILQ_FIRST(&serf_swim(m.node[0].serf)->
-	    suspicions)->fire - start) / NS_PER_MS, 11381);
+	ck_assert_uint_eq((RB_ROOT(&serf_swim(m.node[0].serf)->
+	    suspects)->fire - start) / NS_PER_MS, 11381);
 	accuse(&m.node[0], "n4", "n2", 1);
-	ck_assert_uint_eq(TAILQ_FIRST(&serf_swim(m.node[0].serf)->
-	    suspicions)->fire - start, 4 * NS_PER_S);
+	ck_assert_uint_eq(RB_ROOT(&serf_swim(m.node[0].serf)->
+	    suspects)->fire - start, 4 * NS_PER_S);
 	mesh_free(&m);
 }
 END_TEST
@@ -388,8 +388,21 @@ last_sent(const struct gaddr *to)
 	return k->n;
 }
 
-START_TEST(strangers_get_answers_without_our_news)
+static unsigned
+count_sent(const struct gaddr *to)
 {
+	struct pkt	*k;
+	unsigned	 n = 0;
+
+	TAILQ_FOREACH(k, &m.pkts, link)
+		n += gaddr_equal(&k->to, to);
+	return n;
+}
+
+START_TEST(strangers_get_answers_where_they_are_and_without_our_news)
+{
+	struct peer	 outside = { .addr = { .len = 4,
+			    .ip = { 198, 51, 100, 7 }, .port = 4000 } };
 	struct gaddr	 victim = { .len = 4, .ip = { 192, 0, 2, 1 },
 			    .port = 53 };
 	struct ml_ping	 p = {
@@ -397,25 +410,256 @@ START_TEST(strangers_get_answers_without_our_news)
 		.src_addr = span_of("\xc0\0\2\1", 4), .src_port = 53,
 		.src_node = span_str("n1")
 	};
-	struct ml_indirect i = {
-		.node = span_str("n1"), .target = span_of("\xc0\0\2\1", 4),
-		.port = 53, .seq = 4
-	};
 	static uint8_t	 news[900];
+	int		 i;
 
 	mesh_cluster(&m, 2);
 	swim_broadcast(serf_swim(m.node[0].serf), BC_EVENT, false, news,
 	    sizeof(news));
 	m.node[0].layers.compress = false;
-	inject(&m.node[0], &m.node[1], ML_PING, &ml_ping_body, &p);
-	ck_assert_uint_lt(last_sent(&victim), 300);
-	inject(&m.node[0], &m.node[1], ML_INDIRECT, &ml_indirect_body, &i);
-	ck_assert_uint_lt(last_sent(&victim), 300);
-	/* A member does get them. */
+	inject(&m.node[0], &outside, ML_PING, &ml_ping_body, &p);
+	ck_assert_uint_eq(count_sent(&victim), 0);
+	/* No coordinate either: less comes back than was sent. */
+	ck_assert_uint_lt(last_sent(&outside.addr), 30);
+	/* Another port of the same host is its own affair. */
+	p.src_addr = gaddr_ip(&outside.addr);
+	p.src_port = 4001;
+	outside.addr.port = 4001;
+	inject(&m.node[0], &outside, ML_PING, &ml_ping_body, &p);
+	ck_assert_uint_eq(count_sent(&outside.addr), 1);
+	/* A member does get all. */
 	p.src_addr = gaddr_ip(&m.node[1].addr);
 	p.src_port = m.node[1].addr.port;
-	inject(&m.node[0], &m.node[1], ML_PING, &ml_ping_body, &p);
+	inject(&m.node[0], &outside, ML_PING, &ml_ping_body, &p);
 	ck_assert_uint_gt(last_sent(&m.node[1].addr), 900);
+	/* And strangers not as often as they like. */
+	mesh_run(&m, 1000);
+	p.src_node = span_str("");
+	p.src_addr = span_of(NULL, 0);
+	for (i = 0; i < 1000; i++)
+		inject(&m.node[0], &outside, ML_PING, &ml_ping_body, &p);
+	ck_assert_uint_eq(count_sent(&outside.addr), 100);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(nobody_has_a_stranger_pinged)
+{
+	struct peer	 outside = { .addr = { .len = 4,
+			    .ip = { 198, 51, 100, 7 }, .port = 4000 } };
+	struct gaddr	 victim = { .len = 4, .ip = { 192, 0, 2, 1 },
+			    .port = 53 };
+	struct ml_indirect i = {
+		.node = span_str("n1"), .target = span_of("\xc0\0\2\1", 4),
+		.port = 53, .seq = 4, .nack = true
+	};
+
+	mesh_cluster(&m, 3);
+	inject(&m.node[0], &outside, ML_INDIRECT, &ml_indirect_body, &i);
+	ck_assert_uint_eq(count_sent(&victim), 0);
+	/* One that we do not know, about one that we do: peers before 0.2. */
+	i.target = gaddr_ip(&m.node[1].addr);
+	i.port = m.node[1].addr.port;
+	inject(&m.node[0], &outside, ML_INDIRECT, &ml_indirect_body, &i);
+	ck_assert_uint_eq(count_sent(&m.node[1].addr), 1);
+	/* A member about one that we do not know yet. */
+	i.node = span_str("new");
+	i.target = span_of("\xc0\0\2\1", 4);
+	i.port = 53;
+	i.src_node = span_str("n2");
+	i.src_addr = gaddr_ip(&m.node[2].addr);
+	i.src_port = m.node[2].addr.port;
+	inject(&m.node[0], &m.node[2], ML_INDIRECT, &ml_indirect_body, &i);
+	ck_assert_uint_eq(count_sent(&victim), 1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_incarnation_that_cannot_be_refuted_is_not_believed)
+{
+	struct ml_alive	 a = {
+		.inc = UINT32_MAX, .port = 8301, .node = span_str("n1"),
+		.meta = span_of("\xff\x80", 2), .vsn = span_of(consul_vsn, 6)
+	};
+	uint32_t	 inc;
+
+	mesh_cluster(&m, 3);
+	accuse(&m.node[0], "n1", "n2", UINT32_MAX);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
+	accuse(&m.node[1], "n1", "n2", UINT32_MAX);
+	a.addr = gaddr_ip(&m.node[1].addr);
+	inject(&m.node[0], &m.node[2], ML_ALIVE, &ml_alive_body, &a);
+	inject(&m.node[1], &m.node[2], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_lt(swim_incarnation(serf_swim(m.node[1].serf)), 9);
+	(void)swim_lookup(serf_swim(m.node[0].serf), span_str("n1"), &inc);
+	ck_assert_uint_lt(inc, 9);
+	/* The last but one is; never is it wrapped to 0. */
+	accuse(&m.node[1], "n1", "n2", UINT32_MAX - 1);
+	ck_assert_uint_eq(swim_incarnation(serf_swim(m.node[1].serf)),
+	    UINT32_MAX - 1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(one_that_joins_does_not_tell_what_all_know)
+{
+	struct bcast	*b;
+	int		 i;
+
+	mesh_cluster(&m, 9);
+	mesh_run(&m, 60000);
+	ck_assert_uint_eq(bcast_count(swim_bcast(serf_swim(
+	    m.node[0].serf)), BC_MEMBER), 0);
+	(void)mesh_add(&m);
+	ck_assert_ptr_null(mesh_exchange(&m.node[9], &m.node[0], true));
+	b = swim_bcast(serf_swim(m.node[9].serf));
+	ck_assert_uint_eq(bcast_count(b, BC_MEMBER), 1);
+	mesh_run(&m, 3000);
+	for (i = 0; i < 9; i++)
+		ck_assert_int_eq(mesh_state(&m.node[i], &m.node[9]),
+		    SWIM_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(two_clusters_that_meet_tell_each_other_of_all)
+{
+	int	i, j;
+
+	mesh_init(&m);
+	for (i = 0; i < 8; i++) {
+		(void)mesh_add(&m);
+		if (i % 4 != 0)
+			ck_assert_ptr_null(mesh_exchange(&m.node[i],
+			    &m.node[i / 4 * 4], true));
+	}
+	mesh_run(&m, 5000);
+	ck_assert_ptr_null(mesh_exchange(&m.node[2], &m.node[6], true));
+	mesh_run(&m, 4000);
+	for (i = 0; i < 8; i++)
+		for (j = 0; j < 8; j++)
+			ck_assert_int_eq(mesh_state(&m.node[i], &m.node[j]),
+			    SWIM_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_address_of_either_form_is_the_same_place)
+{
+	struct ml_alive	 a = {
+		.addr = span_of("\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\2",
+		    16),
+		.inc = 7, .port = 8301, .node = span_str("n1"),
+		.meta = span_of("\xff\x80", 2), .vsn = span_of(consul_vsn, 6)
+	};
+	unsigned	 warnings;
+
+	mesh_cluster(&m, 2);
+	warnings = m.node[0].warnings;
+	inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_eq(m.node[0].warnings, warnings);
+	ck_assert_uint_eq(serf_member_find(m.node[0].serf,
+	    span_str("n1"))->id->addr.len, 16);
+	/* Each form is kept as it came. */
+	a.node = span_str("other");
+	inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_eq(serf_member_find(m.node[0].serf,
+	    span_str("other"))->id->addr.len, 16);
+	a.inc++;
+	a.addr = span_of("\x0a\0\0\2", 4);
+	inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_uint_eq(m.node[0].warnings, warnings);
+	ck_assert_uint_eq(serf_member_find(m.node[0].serf,
+	    span_str("other"))->id->addr.len, 4);
+	mesh_free(&m);
+}
+END_TEST
+
+/* ---- what the log says ---- */
+
+static bool
+noted(const struct peer *x, const char *part)
+{
+	return strstr(x->notes, part) != NULL;
+}
+
+START_TEST(the_log_explains_a_flap)
+{
+	mesh_cluster(&m, 5);
+	m.node[4].deaf_udp = m.node[4].no_tcp = true;
+	mesh_run(&m, 30000);
+	/* Who noticed, how, and who else. */
+	ck_assert(noted(&m.node[0], "member n4: alive -> suspect: "));
+	ck_assert(noted(&m.node[0], "member n4: suspected by n") ||
+	    noted(&m.node[1], "member n4: suspected by n") ||
+	    noted(&m.node[2], "member n4: suspected by n"));
+	ck_assert(noted(&m.node[0],
+	    "member n4: suspect -> failed: ") ||
+	    noted(&m.node[0], "member n4: alive -> failed: "));
+	mesh_free(&m);
+	mesh_cluster(&m, 4);
+	m.node[3].deaf_udp = m.node[3].no_tcp = true;
+	while (mesh_state(&m.node[0], &m.node[3]) == SWIM_ALIVE)
+		mesh_run(&m, 10);
+	m.node[3].deaf_udp = m.node[3].no_tcp = false;
+	mesh_run(&m, 5000);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[3]), SWIM_ALIVE);
+	ck_assert(noted(&m.node[0], "member n3: suspect -> alive: refuted "
+	    "after "));
+	ck_assert(noted(&m.node[0], " with incarnation 2, told by 10.0.0."));
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_failed_probe_says_what_was_tried)
+{
+	int	i;
+	bool	found = false;
+
+	mesh_cluster(&m, 4);
+	m.node[3].up = false;
+	mesh_run(&m, 20000);
+	for (i = 0; i < 3; i++)
+		found = found || noted(&m.node[i], "alive -> suspect: no ack "
+		    "from 10.0.0.4:8301 in 500 ms, nor through n");
+	ck_assert(found);
+	for (found = false, i = 0; i < 3; i++)
+		found = found || noted(&m.node[i],
+		    " (2 of 2 nacks), nor by TCP in 1000 ms; local health 0");
+	ck_assert(found);
+	for (found = false, i = 0; i < 3; i++)
+		found = found || noted(&m.node[i], "suspect -> failed: not "
+		    "refuted in ");
+	ck_assert(found);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_storm_of_failures_is_told_in_few_lines)
+{
+	struct ml_alive	a = {
+		.addr = span_of("\x0a\0\0\x63", 4), .inc = 1, .port = 8301,
+		.meta = span_of("\xff\x80", 2), .vsn = span_of(consul_vsn, 6)
+	};
+	char		name[16];
+	unsigned	lines, i;
+
+	mesh_cluster(&m, 1);
+	for (i = 0; i < 1000; i++) {
+		(void)snprintf(name, sizeof(name), "x%u", i);
+		a.node = span_str(name);
+		inject(&m.node[0], &m.node[0], ML_ALIVE, &ml_alive_body, &a);
+	}
+	lines = m.node[0].lines;
+	for (i = 0; i < 1000; i++) {
+		(void)snprintf(name, sizeof(name), "x%u", i);
+		accuse(&m.node[0], name, "y", 1);
+	}
+	ck_assert_uint_le(m.node[0].lines - lines, 40);
+	m.now += 2 * NS_PER_S;
+	m.node[0].notes[0] = '\0';
+	accuse(&m.node[0], "x7", "z", 1);
+	ck_assert(noted(&m.node[0], "960 more changes of members than can"));
 	mesh_free(&m);
 }
 END_TEST
@@ -658,7 +902,9 @@ END_TEST
 
 START_TEST(a_view_of_a_member_is_small)
 {
-	ck_assert_uint_le(sizeof(struct sview), 24);
+	ck_assert_uint_le(sizeof(struct sview), 16);
+	ck_assert_uint_le(sizeof(struct serf_member), 24);
+	ck_assert_uint_le(sizeof(struct swim) + sizeof(struct serf), 2048);
 }
 END_TEST
 
@@ -694,7 +940,17 @@ main(void)
 	tcase_add_test(t, the_long_dead_leave_the_table_but_not_the_memory);
 	tcase_add_test(t, a_failed_node_that_is_back_is_found_again);
 	tcase_add_test(t, short_or_impossible_versions_are_refused);
-	tcase_add_test(t, strangers_get_answers_without_our_news);
+	tcase_add_test(t,
+	    strangers_get_answers_where_they_are_and_without_our_news);
+	tcase_add_test(t, nobody_has_a_stranger_pinged);
+	tcase_add_test(t,
+	    an_incarnation_that_cannot_be_refuted_is_not_believed);
+	tcase_add_test(t, one_that_joins_does_not_tell_what_all_know);
+	tcase_add_test(t, two_clusters_that_meet_tell_each_other_of_all);
+	tcase_add_test(t, an_address_of_either_form_is_the_same_place);
+	tcase_add_test(t, the_log_explains_a_flap);
+	tcase_add_test(t, a_failed_probe_says_what_was_tried);
+	tcase_add_test(t, a_storm_of_failures_is_told_in_few_lines);
 	tcase_add_test(t, a_probe_that_fails_does_not_accuse_a_newer_life);
 	tcase_add_test(t,
 	    names_that_cannot_be_passed_on_or_printed_are_refused);
