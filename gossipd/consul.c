@@ -137,10 +137,22 @@ consul_foreign_server(struct span meta, const char *dc)
 	    !tag_has(meta, TAG_DISCO);
 }
 
+/* "web1.dc1", as every server is called in the WAN pool. */
+static bool
+named_for_wan(const struct swim_said *a)
+{
+	struct span	dc, name = a->name;
+
+	return tag_get(a->meta, "dc", &dc) && name.n > dc.n + 1 &&
+	    name.p[name.n - dc.n - 1] == '.' &&
+	    memcmp(name.p + name.n - dc.n, dc.p, dc.n) == 0;
+}
+
 const char *
 consul_server_clash(const struct consul_rules *c, const struct swim_said *a)
 {
-	if (!c->server || (a->state != SWIM_ALIVE && a->state != SWIM_SUSPECT))
+	if (!c->server || (c->wan && !named_for_wan(a)) ||
+	    (a->state != SWIM_ALIVE && a->state != SWIM_SUSPECT))
 		return NULL;
 	if (consul_foreign_server(a->meta, c->dc))
 		return "it is a Consul server: all servers of a datacenter "
@@ -203,7 +215,11 @@ ids_repeat(struct span *id, size_t n)
 	return false;
 }
 
-/* Servers of all datacenters, of disco and of Consul, and nobody else. */
+/*
+ * Servers of all datacenters, of disco and of Consul, and nobody else.  The name
+ * keeps apart pools that a join to the wrong port would connect; peers do not
+ * look at it, so that a list with such a one in it is no reason to stay away.
+ */
 static const char *
 admit_wan(const struct consul_rules *c, const struct swim_said *a, size_t n)
 {
@@ -213,6 +229,9 @@ admit_wan(const struct consul_rules *c, const struct swim_said *a, size_t n)
 	for (i = 0; i < n; i++) {
 		if (!consul_valid_server(a[i].meta))
 			return "it is no server";
+		if (n == 1 && !named_for_wan(&a[i]))
+			return "its name does not end in its datacenter: it is "
+			    "of a LAN pool";
 		if ((why = consul_server_clash(c, &a[i])) != NULL)
 			return why;
 	}

@@ -103,15 +103,19 @@ pool_allowed(const struct pool *p, const struct gaddr *a)
 	return p->nallowed == 0;
 }
 
-/* Which of them it is; the first, where it lies in all together. */
+/* Whom the reason is about; the first, where it lies in all together. */
 static const struct swim_said *
-refused_one(struct pool *p, const struct swim_said *a, size_t n)
+refused_one(struct pool *p, const struct swim_said *a, size_t n,
+    const char *why)
 {
-	size_t	i;
+	const char	*one;
+	size_t		 i;
 
-	for (i = 0; i < n; i++)
-		if (consul_admit(&p->rules, &a[i], 1) != NULL)
+	for (i = 0; i < n; i++) {
+		one = consul_admit(&p->rules, &a[i], 1);
+		if (one != NULL && strcmp(one, why) == 0)
 			return &a[i];
+	}
 	return a;
 }
 
@@ -125,7 +129,7 @@ say_refused(struct pool *p, const struct swim_said *a, size_t n,
 	p->refused++;
 	if (n == 0 || !pool_may_say(p, SAY_REFUSED))
 		return;
-	a = refused_one(p, a, n);
+	a = refused_one(p, a, n, why);
 	if (gaddr_to_sockaddr(&a->addr, &ss) == 0)
 		(void)addr_text(&ss, addr, sizeof(addr));
 	log_warnx("%smember %.*s (%s): not let in: %s", p->prefix,
