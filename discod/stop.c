@@ -20,7 +20,7 @@
 #include "common/util.h"
 #include "discod/parent.h"
 
-#define LEAVE_STEP_MS	15000	/* for one child to do its part */
+#define LEAVE_STEP_MS	25000	/* for one child: gossipd leaves two pools */
 #define STOP_MS		5000	/* from STOP to SIGKILL */
 #define ANSWER_MS	200	/* for apid to pass on that we have left */
 #define SLOW_START_MS	10000	/* between complaints */

@@ -150,7 +150,7 @@ on_stop(struct child *c, void *arg)
 
 	(void)c;
 	ev_after(g->ev, NULL, NULL);
-	/* Keys may be asked for at this moment: their callers go first. */
+	/* The cores first: who waits for their answers is forgotten after. */
 	pool_stop(&g->lan);
 	pool_stop(&g->wan);
 	methods_stop(g);
