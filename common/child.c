@@ -15,6 +15,7 @@
  * in the socket.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #include "common/log.h"
 #include "common/util.h"
 
+#define TRIM_MS		1000	/* one burst, one walk over the heap */
 #define PARENT_FD	3
 #define LAST_WORDS_MS	1000	/* to get queued messages out at the end */
 
@@ -48,6 +50,7 @@ struct child {
 	struct msg_setup	 setup;
 	enum phase		 phase;
 	bool			 refused;	/* said so: never READY */
+	struct ev_timer		*trim;		/* child_give_back() */
 };
 
 /* For a child that says nothing of its own: the common calls. */
@@ -415,6 +418,39 @@ need_discod(const char *name)
 	exit(1);
 }
 
+/* ---- memory ---- */
+
+static void
+on_trim(void *arg)
+{
+	(void)arg;
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
+void
+child_give_back(struct child *c)
+{
+	if (c->trim == NULL)
+		c->trim = ev_timer_new(c->ev, on_trim, c);
+	if (!ev_timer_pending(c->trim))
+		ev_timer_set(c->trim, TRIM_MS);
+}
+
+/*
+ * What is large is mapped on its own, always, and so goes back to the system
+ * when it is freed.  glibc would raise the bound to the largest ever freed, and
+ * keep one big exchange of state for good.
+ */
+static void
+large_is_returned(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
+
 int
 child_main(int argc, char **argv, const struct child_ops *ops, void *arg)
 {
@@ -424,6 +460,7 @@ child_main(int argc, char **argv, const struct child_ops *ops, void *arg)
 	(void)argc;
 	(void)argv;
 	log_init(proc_name(ops->self));
+	large_is_returned();
 	need_discod(proc_name(ops->self));
 	ignore_signals();
 
@@ -443,6 +480,7 @@ child_main(int argc, char **argv, const struct child_ops *ops, void *arg)
 	for (i = 0; i < PROC_MAX; i++)
 		ipc_free(c->links[i].ipc);
 	ipc_free(c->parent);
+	ev_timer_free(c->trim);
 	ev_free(c->ev);
 	schema_clear(&msg_setup_schema, &c->setup);
 	free(c);

@@ -64,5 +64,10 @@ void child_left(struct child *);
 /* Tells discod that the suite must stop, with the reason (REFUSE). */
 void child_refuse(struct child *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/*
+ * Something large is done with: in a second what is free goes back to the
+ * system.  Else many small pieces of a burst stay for good.
+ */
+void child_give_back(struct child *);
 
 #endif

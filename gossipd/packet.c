@@ -67,6 +67,15 @@ scratch_reset(struct wbuf *w, size_t max)
 	w->err = false;
 }
 
+void
+layers_give_back(struct layers *l)
+{
+	scratch_reset(&l->plain, FRAME_MAX + 1);
+	scratch_reset(&l->expanded, FRAME_EXPAND_MAX);
+	scratch_reset(&l->packed, 0);
+	scratch_reset(&l->work, 0);
+}
+
 size_t
 layers_overhead(const struct layers *l)
 {
@@ -76,11 +85,27 @@ layers_overhead(const struct layers *l)
 
 /* ---- datagrams ---- */
 
+static const char frame_undecrypted[] =
+    "No installed keys could decrypt the message";
+static const char undecrypted[] = "no installed key opens it";
+
+static void
+count(struct layers *l, const char *why)
+{
+	if (why == NULL)
+		l->count.opened++;
+	else if (why == undecrypted || why == frame_undecrypted)
+		l->count.undecrypted++;
+	else
+		l->count.malformed++;
+}
+
 struct opening {
 	struct layers	*l;
 	packet_fn	*fn;
 	void		*arg;
 	bool		 expanded;
+	unsigned	 parts;
 };
 
 static const char *packet_take(struct opening *, const uint8_t *, size_t,
@@ -156,16 +181,19 @@ packet_take(struct opening *o, const uint8_t *p, size_t n, unsigned depth)
 	case ML_COMPRESS:
 		return take_compress(o, p + 1, n - 1, depth);
 	default:
+		/* Each may be answered: no thousands of them in one. */
+		if (++o->parts > PACKET_PARTS)
+			return "too many messages";
 		o->fn(p, n, o->arg);
 		return NULL;
 	}
 }
 
-const char *
-packet_open(struct layers *l, const uint8_t *p, size_t n, packet_fn *fn,
+static const char *
+open_layers(struct layers *l, const uint8_t *p, size_t n, packet_fn *fn,
     void *arg)
 {
-	struct opening	o = { l, fn, arg, false };
+	struct opening	o = { .l = l, .fn = fn, .arg = arg };
 	struct rbuf	r;
 	struct span	label = { NULL, 0 };
 
@@ -187,8 +215,9 @@ packet_open(struct layers *l, const uint8_t *p, size_t n, packet_fn *fn,
 		    &l->plain) == 0) {
 			p = l->plain.p;
 			n = l->plain.len;
-		} else if (l->verify_in)
-			return "no installed key opens it";
+		} else if (l->verify_in) {
+			return undecrypted;
+		}
 	}
 	if (n >= 5 && p[0] == ML_CRC) {
 		rb_init(&r, p + 1, n - 1);
@@ -200,6 +229,16 @@ packet_open(struct layers *l, const uint8_t *p, size_t n, packet_fn *fn,
 	if (n == 0)
 		return "empty";
 	return packet_take(&o, p, n, 0);
+}
+
+const char *
+packet_open(struct layers *l, const uint8_t *p, size_t n, packet_fn *fn,
+    void *arg)
+{
+	const char	*why = open_layers(l, p, n, fn, arg);
+
+	count(l, why);
+	return why;
 }
 
 static void
@@ -453,12 +492,12 @@ read_encrypted(struct frame *f, struct layers *l, const uint8_t *p, size_t n)
 	scratch_reset(&l->plain, FRAME_MAX + 1);
 	if (crypt_open(l->ring, aad, FRAME_HEADER + l->label.n,
 	    p + FRAME_HEADER, len, &l->plain) == -1)
-		return bad(f, "No installed keys could decrypt the message");
+		return bad(f, frame_undecrypted);
 	return read_compressed(f, l, l->plain.p, l->plain.len, true);
 }
 
-enum frame_result
-frame_read(struct frame *f, struct layers *l, const uint8_t *p, size_t n)
+static enum frame_result
+read_labelled(struct frame *f, struct layers *l, const uint8_t *p, size_t n)
 {
 	bool	keys = keyring_count(l->ring) > 0;
 
@@ -487,6 +526,16 @@ frame_read(struct frame *f, struct layers *l, const uint8_t *p, size_t n)
 		return bad(f, "Encryption is configured but remote state is "
 		    "not encrypted");
 	return read_compressed(f, l, p, n, false);
+}
+
+enum frame_result
+frame_read(struct frame *f, struct layers *l, const uint8_t *p, size_t n)
+{
+	enum frame_result	result = read_labelled(f, l, p, n);
+
+	if (result != FRAME_MORE)
+		count(l, result == FRAME_DONE ? NULL : f->why);
+	return result;
 }
 
 int

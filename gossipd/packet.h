@@ -17,6 +17,7 @@
 #define PACKET_MAX	65536		/* what UDP can carry */
 #define PACKET_EXPAND_MAX (1u << 20)	/* a datagram, expanded */
 #define PACKET_DEPTH	8		/* compound in compress in ... */
+#define PACKET_PARTS	255		/* messages in all of one datagram */
 #define COMPOUND_MAX	127		/* memberlist <= 0.2.3 counts in 8 bits */
 #define FRAME_MAX	(20u << 20)	/* a stream, as peers have it */
 #define FRAME_EXPAND_MAX (40u << 20)
@@ -31,10 +32,15 @@ struct layers {
 	struct lzw	*lzw;
 	struct wbuf	 plain, expanded;	/* what came in */
 	struct wbuf	 work, packed;		/* what goes out */
+	struct {
+		uint64_t opened, undecrypted, malformed;
+	} count;				/* datagrams and streams in */
 };
 
 void layers_init(struct layers *, struct keyring *);
 void layers_clear(struct layers *);
+/* After a large frame: its message is no more, nor the room for it. */
+void layers_give_back(struct layers *);
 /* Bytes that encryption and label cost each packet. */
 size_t layers_overhead(const struct layers *);
 
