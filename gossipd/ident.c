@@ -18,6 +18,7 @@ struct name {
 };
 
 struct idents {
+	uint64_t	 key[2];		/* of the hash */
 	struct name	*names;
 	uint32_t	 n, cap, used, free;
 	uint32_t	*bucket;
@@ -136,16 +137,70 @@ idents_bound(const struct idents *s)
 	return s->n;
 }
 
-static uint32_t
-name_hash(struct span name)
+static uint64_t
+rotl(uint64_t x, unsigned n)
 {
-	return (uint32_t)hash_bytes(name.p, name.n, 0);
+	return x << n | x >> (64 - n);
+}
+
+static void
+sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotl(v[1], 13) ^ v[0];
+	v[3] = rotl(v[3], 16) ^ v[2];
+	v[0] = rotl(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = rotl(v[1], 17) ^ v[2];
+	v[3] = rotl(v[3], 21) ^ v[0];
+	v[2] = rotl(v[2], 32);
+}
+
+/* SipHash-1-3: whoever invents names does not know which bucket they go to. */
+static uint32_t
+name_hash(const struct idents *s, struct span name)
+{
+	uint64_t	v[4] = {
+		s->key[0] ^ 0x736f6d6570736575ull,
+		s->key[1] ^ 0x646f72616e646f6dull,
+		s->key[0] ^ 0x6c7967656e657261ull,
+		s->key[1] ^ 0x7465646279746573ull
+	}, word;
+	size_t		at, n;
+	int		i;
+
+	for (at = 0; at <= name.n; at += 8) {
+		n = name.n - at;
+		word = 0;
+		if (n > 0)
+			memcpy(&word, name.p + at, n < 8 ? n : 8);
+		if (n < 8)
+			word |= (uint64_t)name.n << 56;
+		v[3] ^= word;
+		sip_round(v);
+		v[0] ^= word;
+	}
+	v[2] ^= 0xff;
+	for (i = 0; i < 3; i++)
+		sip_round(v);
+	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
+}
+
+void
+idents_seed(struct idents *s, uint64_t a, uint64_t b)
+{
+	if (s->used > 0)
+		return;
+	s->key[0] = a;
+	s->key[1] = b;
 }
 
 uint32_t
 idents_find(const struct idents *s, struct span name)
 {
-	uint32_t	 hash = name_hash(name), i;
+	uint32_t	 hash = name_hash(s, name), i;
 
 	for (i = s->bucket[hash & (s->nbuckets - 1)]; i != IDENT_NONE;
 	    i = s->names[i].next)
@@ -181,7 +236,7 @@ name_add(struct idents *s, struct span name)
 	}
 	e = &s->names[i];
 	LIST_INIT(&e->idents);
-	e->hash = name_hash(name);
+	e->hash = name_hash(s, name);
 	b = &s->bucket[e->hash & (s->nbuckets - 1)];
 	e->next = *b;
 	*b = i;
@@ -203,19 +258,23 @@ name_remove(struct idents *s, uint32_t num)
 	s->used--;
 }
 
-struct ident *
-ident_get(struct idents *s, struct span name, const struct gaddr *addr,
-    struct span meta, const uint8_t vsn[VSN_LEN])
+static bool
+same(const struct ident *id, const struct gaddr *addr, struct span meta,
+    const uint8_t vsn[VSN_LEN])
+{
+	return gaddr_equal(&id->addr, addr) &&
+	    span_same(ident_meta(id), meta) &&
+	    memcmp(id->vsn, vsn, VSN_LEN) == 0;
+}
+
+static struct ident *
+get(struct idents *s, uint32_t num, struct span name,
+    const struct gaddr *addr, struct span meta, const uint8_t vsn[VSN_LEN])
 {
 	struct ident	*id;
-	uint32_t	 num;
 
-	if ((num = idents_find(s, name)) == IDENT_NONE)
-		num = name_add(s, name);
 	LIST_FOREACH(id, &s->names[num].idents, other)
-		if (gaddr_equal(&id->addr, addr) &&
-		    span_same(ident_meta(id), meta) &&
-		    memcmp(id->vsn, vsn, VSN_LEN) == 0)
+		if (same(id, addr, meta, vsn))
 			return ident_ref(id);
 	id = xcalloc(1, sizeof(*id) + name.n + 1 + meta.n);
 	id->num = num;
@@ -229,6 +288,26 @@ ident_get(struct idents *s, struct span name, const struct gaddr *addr,
 		memcpy(id->data + name.n + 1, meta.p, meta.n);
 	LIST_INSERT_HEAD(&s->names[num].idents, id, other);
 	return id;
+}
+
+struct ident *
+ident_get(struct idents *s, struct span name, const struct gaddr *addr,
+    struct span meta, const uint8_t vsn[VSN_LEN])
+{
+	uint32_t	num;
+
+	if ((num = idents_find(s, name)) == IDENT_NONE)
+		num = name_add(s, name);
+	return get(s, num, name, addr, meta, vsn);
+}
+
+struct ident *
+ident_next(struct idents *s, struct ident *id, const struct gaddr *addr,
+    struct span meta, const uint8_t vsn[VSN_LEN])
+{
+	if (same(id, addr, meta, vsn))
+		return ident_ref(id);
+	return get(s, id->num, ident_name_span(id), addr, meta, vsn);
 }
 
 struct ident *

@@ -56,6 +56,8 @@ struct span ident_meta(const struct ident *);
 struct idents;
 struct idents *idents_new(void);
 void idents_free(struct idents *);	/* all must be unreferenced */
+/* A secret for the hash of names, before the first; else it is 0. */
+void idents_seed(struct idents *, uint64_t, uint64_t);
 /* One above the highest number ever given. */
 uint32_t idents_bound(const struct idents *);
 /* The number of a name that somebody holds, or IDENT_NONE. */
@@ -64,6 +66,9 @@ uint32_t idents_find(const struct idents *, struct span name);
 /* A reference to the one that is equal, or to a new one. */
 struct ident *ident_get(struct idents *, struct span name,
     const struct gaddr *, struct span meta, const uint8_t vsn[VSN_LEN]);
+/* The same for the name of this one. */
+struct ident *ident_next(struct idents *, struct ident *, const struct gaddr *,
+    struct span meta, const uint8_t vsn[VSN_LEN]);
 struct ident *ident_ref(struct ident *);
 /* The number of a name is free again when its last identity is. */
 void ident_unref(struct idents *, struct ident *);	/* NULL is fine */

@@ -15,7 +15,8 @@
 
 struct known {
 	RB_ENTRY(known)	 link;
-	char		*name, *addr;
+	char		*addr;
+	char		 name[];
 };
 
 static int
@@ -50,11 +51,12 @@ snapshot_new(void)
 static struct known *
 find(const struct snapshot *s, const char *name)
 {
-	struct known	key = { .name = (char *)(uintptr_t)name };
+	struct known	*k = RB_ROOT(&s->alive);
+	int		 c;
 
-	/* The tree's functions do not change what they search. */
-	return RB_FIND(known_tree, (struct known_tree *)(uintptr_t)&s->alive,
-	    &key);
+	while (k != NULL && (c = strcmp(name, k->name)) != 0)
+		k = c < 0 ? RB_LEFT(k, link) : RB_RIGHT(k, link);
+	return k;
 }
 
 static void
@@ -62,7 +64,6 @@ forget(struct snapshot *s, struct known *k)
 {
 	RB_REMOVE(known_tree, &s->alive, k);
 	s->n--;
-	free(k->name);
 	free(k->addr);
 	free(k);
 }
@@ -93,8 +94,8 @@ learn(struct snapshot *s, const char *name, const char *addr)
 	if (k != NULL && strcmp(k->addr, addr) == 0)
 		return false;
 	if (k == NULL) {
-		k = xcalloc(1, sizeof(*k));
-		k->name = xstrdup(name);
+		k = xcalloc(1, sizeof(*k) + strlen(name) + 1);
+		memcpy(k->name, name, strlen(name) + 1);
 		RB_INSERT(known_tree, &s->alive, k);
 		s->n++;
 	}

@@ -110,7 +110,7 @@ alive_apply(struct swim *s, uint64_t now, struct sview *v,
 	struct ident	*id, *before = v->id;
 
 	suspicion_cancel(s, v);
-	id = ident_get(s->idents, a->name, &a->addr, a->meta, a->vsn);
+	id = ident_next(s->idents, before, &a->addr, a->meta, a->vsn);
 	if (before == s->self)
 		s->self = id;
 	v->id = id;

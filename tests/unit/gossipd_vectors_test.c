@@ -568,21 +568,24 @@ START_TEST(swim_arithmetic_is_memberlists)
 	struct json		*j = load_json("calc-swim");
 	const struct json	*e;
 	double			 left;
+	unsigned		 n = 0;
 
-	for (e = json_get(j, "retransmit_limit")->child; e; e = e->next)
+	for (e = json_get(j, "retransmit_limit")->child; e; e = e->next, n++)
 		ck_assert_uint_eq(swim_retransmit_limit(
 		    (unsigned)number(e, "mult"), (size_t)number(e, "n")),
 		    (unsigned)number(e, "limit"));
-	for (e = json_get(j, "push_pull_interval")->child; e; e = e->next)
+	for (e = json_get(j, "push_pull_interval")->child; e;
+	    e = e->next, n++)
 		ck_assert_uint_eq(swim_pushpull_scale(
 		    (uint64_t)number(e, "base_ms"), (size_t)number(e, "n")),
 		    (uint64_t)number(e, "interval_ms"));
-	for (e = json_get(j, "suspicion_min")->child; e; e = e->next)
+	for (e = json_get(j, "suspicion_min")->child; e; e = e->next, n++)
 		ck_assert_uint_eq(swim_suspicion_min(
 		    (unsigned)number(e, "mult"), (size_t)number(e, "n"),
 		    (uint64_t)number(e, "probe_interval_ms") * NS_PER_MS) /
 		    NS_PER_MS, (uint64_t)number(e, "min_timeout_ms"));
-	for (e = json_get(j, "suspicion_remaining")->child; e; e = e->next) {
+	for (e = json_get(j, "suspicion_remaining")->child; e;
+	    e = e->next, n++) {
 		left = (double)swim_suspicion_total((unsigned)number(e, "n"),
 		    (unsigned)number(e, "k"),
 		    (uint64_t)number(e, "min_ms") * NS_PER_MS,
@@ -591,6 +594,8 @@ START_TEST(swim_arithmetic_is_memberlists)
 		ck_assert_msg(left == number(e, "remaining_ms"),
 		    "%g, not %g", left, number(e, "remaining_ms"));
 	}
+	/* With the 440 of calc-coordinate that is all there is. */
+	ck_assert_uint_eq(n, 99);
 	json_free(j);
 }
 END_TEST
@@ -736,6 +741,107 @@ START_TEST(a_stream_is_refused_as_peers_do)
 }
 END_TEST
 
+static void
+count_message(const uint8_t *p, size_t n, void *arg)
+{
+	(void)p, (void)n;
+	++*(unsigned *)arg;
+}
+
+START_TEST(one_datagram_does_not_hold_thousands_of_messages)
+{
+	struct layers	l;
+	struct wbuf	w;
+	unsigned	i, j, n = 0;
+
+	/* 127 compounds of 127 messages, and packed to next to nothing. */
+	wb_init(&w, 0);
+	wb_bytes(&w, "\7\x7f", 2);
+	for (i = 0; i < 127; i++)
+		wb_u16(&w, 2 + 127 * 3);
+	for (i = 0; i < 127; i++) {
+		wb_bytes(&w, "\7\x7f", 2);
+		for (j = 0; j < 127; j++)
+			wb_u16(&w, 1);
+		for (j = 0; j < 127; j++)
+			wb_u8(&w, ML_NACK);
+	}
+	layers_init(&l, NULL);
+	ck_assert_str_eq(packet_open(&l, w.p, w.len, count_message, &n),
+	    "too many messages");
+	ck_assert_uint_eq(n, 255);
+	ck_assert_uint_eq(l.count.malformed, 1);
+	layers_clear(&l);
+	wb_free(&w);
+}
+END_TEST
+
+START_TEST(what_no_key_opens_is_counted_and_nothing_else)
+{
+	static const uint8_t	 key[16] = { 1 }, nonce[CRYPT_NONCE];
+	struct keyring		*k = keyring_new();
+	struct layers		 l;
+	struct frame		 f;
+	struct wbuf		 w, frame;
+	unsigned		 n = 0;
+
+	ck_assert_ptr_null(keyring_add(k, key, sizeof(key)));
+	layers_init(&l, k);
+	wb_init(&w, 0);
+	wb_init(&frame, 0);
+	ck_assert_int_eq(packet_seal(&l, nonce, false,
+	    (const uint8_t *)"\x0bx", 2, &w), 0);
+	ck_assert_int_eq(frame_seal(&l, nonce, false,
+	    (const uint8_t *)"\2\x80", 2, &frame), 0);
+	ck_assert_ptr_null(packet_open(&l, w.p, w.len, count_message, &n));
+	w.p[w.len - 1] ^= 1;
+	ck_assert_ptr_nonnull(packet_open(&l, w.p, w.len, count_message, &n));
+	ck_assert_uint_eq(n, 1);
+	frame.p[frame.len - 1] ^= 1;
+	frame_init(&f, false);
+	ck_assert_int_eq(frame_read(&f, &l, frame.p, frame.len), FRAME_BAD);
+	ck_assert_uint_eq(l.count.opened, 1);
+	ck_assert_uint_eq(l.count.undecrypted, 2);
+	ck_assert_uint_eq(l.count.malformed, 0);
+	wb_free(&w);
+	wb_free(&frame);
+	layers_clear(&l);
+	keyring_free(k);
+}
+END_TEST
+
+START_TEST(names_have_the_numbers_of_their_store)
+{
+	struct idents	*s = idents_new();
+	struct gaddr	 at = { .len = 4, .port = 1 };
+	struct ident	*id[300], *again;
+	uint8_t		 vsn[VSN_LEN] = { 1 };
+	char		 name[32];
+	unsigned	 i;
+
+	idents_seed(s, 0x1234, 0x5678);
+	for (i = 0; i < NELEM(id); i++) {
+		(void)snprintf(name, sizeof(name), "%.*s%u", (int)(i % 20),
+		    "a name of some length", i);
+		id[i] = ident_get(s, span_str(name), &at, span_str("m"), vsn);
+		ck_assert_uint_eq(id[i]->num, i);
+	}
+	for (i = 0; i < NELEM(id); i++)
+		ck_assert_uint_eq(idents_find(s, ident_name_span(id[i])), i);
+	again = ident_next(s, id[7], &at, span_str("m"), vsn);
+	ck_assert_ptr_eq(again, id[7]);
+	ident_unref(s, again);
+	again = ident_next(s, id[7], &at, span_str("other"), vsn);
+	ck_assert_ptr_ne(again, id[7]);
+	ck_assert_uint_eq(again->num, 7);
+	ident_unref(s, again);
+	for (i = 0; i < NELEM(id); i++)
+		ident_unref(s, id[i]);
+	ck_assert_uint_eq(idents_find(s, span_str("0")), IDENT_NONE);
+	idents_free(s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -754,6 +860,9 @@ main(void)
 	tcase_add_test(t,
 	    plaintext_is_refused_under_a_key_unless_told_otherwise);
 	tcase_add_test(t, a_stream_is_refused_as_peers_do);
+	tcase_add_test(t, one_datagram_does_not_hold_thousands_of_messages);
+	tcase_add_test(t, what_no_key_opens_is_counted_and_nothing_else);
+	tcase_add_test(t, names_have_the_numbers_of_their_store);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
