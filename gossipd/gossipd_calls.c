@@ -88,6 +88,7 @@ stats_of(struct pool *p, struct strmap *st)
 	struct serf_clocks	 c = serf_clocks(p->serf);
 
 	put(st, "coordinate_resets", serf_coord_resets(p->serf));
+	put(st, "dropped_members", p->refused);
 	put(st, "dropped_packets", p->bad_packets);
 	put(st, "dropped_streams", p->bad_streams);
 	strmap_put(st, "encrypted", pool_encrypted(p) ? "true" : "false");
@@ -101,7 +102,6 @@ stats_of(struct pool *p, struct strmap *st)
 	put(st, "members", serf_count_all(p->serf));
 	put(st, "query_queue", bcast_count(b, BC_QUERY));
 	put(st, "query_time", c.query);
-	put(st, "refused", p->refused);
 }
 
 static void
