@@ -75,8 +75,10 @@ libs	 = $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
 
 UNIT	 = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 FUZZ	 = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
+SIM	 = $(BUILD)/tests/sim/sim
+SIM_OBJS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
 
-.PHONY: all quickstart check check-unit check-fuzz check-golden check-net \
+.PHONY: all quickstart check check-unit check-fuzz check-sim check-golden check-net \
 	check-interop check-fault lint fuzz tests-built install clean deps-build deps-test
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
@@ -119,7 +121,9 @@ $(1): $(1).o $(filter %.o,$(FUZZ_MAIN)) $(call libs,$(call folder,$(1))) $(if $(
 	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(FUZZ_MAIN) $(call libs,$(call folder,$(1))) $(LIBS_$(call folder,$(1))) $(LIBS_common)
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rules,$(t))))
-tests-built: $(UNIT) $(FUZZ)
+$(SIM): $(SIM_OBJS) $(call libs,gossipd)
+	$(CC) $(LDFLAGS_ALL) -o $@ $(SIM_OBJS) $(call libs,gossipd) $(LIBS_gossipd) $(LIBS_common)
+tests-built: $(UNIT) $(FUZZ) $(SIM)
 
 # What bench/NAME runs besides the suite.
 BENCH	 = $(BUILD)/bench/gossip_peers $(BUILD)/bench/gossip_input
@@ -148,7 +152,7 @@ JOBS	?= $(shell nproc)
 check: deps-test
 	mk/users
 	$(MAKE) -j$(JOBS) all tests-built
-	$(MAKE) check-unit check-fuzz check-golden check-net
+	$(MAKE) check-unit check-fuzz check-sim check-golden check-net
 
 check-unit: $(UNIT)
 	@fail=0; for t in $(UNIT); do CK_DEFAULT_TIMEOUT=60 $$t || fail=1; done; exit $$fail
@@ -156,6 +160,10 @@ check-unit: $(UNIT)
 check-fuzz: $(FUZZ)
 	@for t in $(FUZZ); do n=$$(basename $$t _fuzz); \
 		$$t tests/fuzz/corpus/$$n/* || exit 1; done
+
+# A network of gossip cores in one process; "$(SIM) table" has figures of it.
+check-sim: $(SIM)
+	$(SIM) check
 
 check-golden: all
 	tests/golden/run $(BUILD)
