@@ -408,6 +408,7 @@ come_alive(struct pool *p, const struct sockaddr_storage *ss)
 
 	rng_seed_os(&rng);
 	p->idents = idents_new();
+	idents_seed(p->idents, rng_next(&rng), rng_next(&rng));
 	p->serf = serf_new(&conf, p->idents, &serf_ops, p, rng_next(&rng));
 	serf_resume(p->serf, &clocks);
 	if (p->wan)
