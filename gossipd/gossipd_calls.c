@@ -12,6 +12,7 @@
 
 #define RELAY_MAX	5	/* as peers bound it */
 #define KEY_TEXT_MAX	64	/* base64 of the longest key, and then some */
+#define MEMBERS_MANY	1000	/* an answer that is cleaned up after */
 
 /* ---- callers ---- */
 
@@ -123,6 +124,8 @@ on_members(const struct asker *a, struct ipc *ipc, void *body)
 		stats_of(p, &out.stats);
 	}
 	call_answer_schema(ipc, a->id, &gossip_members_schema, &out);
+	if (out.members.n >= MEMBERS_MANY)
+		child_give_back(a->g->child);
 	schema_clear(&gossip_members_schema, &out);
 }
 

@@ -70,6 +70,10 @@ session_free(struct session *s)
 	struct net	*x = s->p->net;
 
 	session_buffered(s, 0);
+	if (s->frame.len > OUT_KEEP) {
+		layers_give_back(&s->p->layers);
+		child_give_back(s->p->g->child);
+	}
 	TAILQ_REMOVE(&x->sessions, s, link);
 	x->nin -= s->kind == SESS_IN;
 	ident_unref(s->p->idents, s->target);
