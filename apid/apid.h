@@ -129,8 +129,10 @@ void ask_catalogd(struct request *, const char *method, struct schema *,
 void ask_gossipd(struct request *, const char *method, struct schema *,
     const void *obj, answered_fn *);
 void ask_discod(struct request *, const char *method, answered_fn *);
-/* Like ask_catalogd, but a failure reaches fn too, with body NULL. */
+/* Like the above, but a failure reaches fn too, with body NULL. */
 void try_catalogd(struct request *, const char *method, struct schema *,
+    const void *obj, answered_fn *);
+void try_gossipd(struct request *, const char *method, struct schema *,
     const void *obj, answered_fn *);
 
 /* An answer that says nothing: 200. */

@@ -108,6 +108,14 @@ ask_gossipd(struct request *r, const char *method, struct schema *schema,
 }
 
 void
+try_gossipd(struct request *r, const char *method, struct schema *schema,
+    const void *obj, answered_fn *fn)
+{
+	ask(r, r->apid->gossipd, method, schema, obj, 0, CALL_TIMEOUT_MS, fn,
+	    true);
+}
+
+void
 ask_discod(struct request *r, const char *method, answered_fn *fn)
 {
 	struct empty	none = { 0 };

@@ -123,34 +123,56 @@ runtime_stats(struct strmap *stats)
 	    u.machine);
 }
 
+/* What agent/self has gathered so far. */
+struct self {
+	struct gossip_members		lan, wan;
+	struct gossip_coordinates	coord;
+};
+
 static void
-members_free(void *p)
+self_free(void *p)
 {
-	schema_clear(&gossip_members_schema, p);
-	free(p);
+	struct self	*self = p;
+
+	schema_clear(&gossip_members_schema, &self->lan);
+	schema_clear(&gossip_members_schema, &self->wan);
+	schema_clear(&gossip_coordinates_schema, &self->coord);
+	free(self);
+}
+
+/* {"members": "3"} as "serf_lan.members" */
+static void
+put_section(struct strmap *to, const char *section, const struct strmap *from)
+{
+	char	*key;
+	size_t	 i;
+
+	for (i = 0; i < from->n; i++) {
+		xasprintf(&key, "%s.%s", section, from->item[i].key);
+		strmap_put(to, key, from->item[i].val);
+		free(key);
+	}
 }
 
 static void
 self_stats(struct request *r, const uint8_t *body, size_t len)
 {
 	struct conf_agent	*a = &r->apid->agent;
-	struct gossip_members	*g = r->state;
+	struct self		*self = r->state;
+	struct gossip_members	*g = &self->lan;
 	struct agent_stats	 st = { 0 };
 	struct json		*debug;
 	struct jw		*jw = json_of(r);
 	const char		*err;
-	char			*key, why[128];
+	char			 why[128];
 	size_t			 i;
 
 	/* Without catalogd its part is missing, the rest is still true. */
 	if (body != NULL && schema_decode_all(&agent_stats_schema, body, len,
 	    &st, &err) == -1)
 		memset(&st, 0, sizeof(st));
-	for (i = 0; i < g->stats.n; i++) {
-		xasprintf(&key, "serf_lan.%s", g->stats.item[i].key);
-		strmap_put(&st.stats, key, g->stats.item[i].val);
-		free(key);
-	}
+	put_section(&st.stats, "serf_lan", &self->lan.stats);
+	put_section(&st.stats, "serf_wan", &self->wan.stats);
 	strmap_put(&st.stats, "build.prerelease", "");
 	strmap_put(&st.stats, "build.revision", "disco" DISCO_VERSION);
 	strmap_put(&st.stats, "build.version", "1.8.7");
@@ -176,6 +198,10 @@ self_stats(struct request *r, const uint8_t *body, size_t len)
 		write_tree(jw, debug);
 		json_free(debug);
 	}
+	if (self->coord.own.vec.n > 0) {	/* else they are off */
+		jw_key(jw, "Coord");
+		schema_json_encode(&coordinate_schema, &self->coord.own, jw);
+	}
 	for (i = 0; i < g->members.n; i++)
 		if (g->members.item[i].self) {
 			jw_key(jw, "Member");
@@ -194,19 +220,61 @@ self_stats(struct request *r, const uint8_t *body, size_t len)
 	reply_json(r, jw);
 }
 
+/* Without these their part is missing, the rest is still true. */
+static void
+self_take(struct schema *s, const uint8_t *body, size_t len, void *obj)
+{
+	const char	*err;
+
+	if (body == NULL || schema_decode_all(s, body, len, obj, &err) == -1)
+		memset(obj, 0, s->size);
+}
+
+static void
+self_coord(struct request *r, const uint8_t *body, size_t len)
+{
+	struct self	*self = r->state;
+	struct empty	 none = { 0 };
+
+	self_take(&gossip_coordinates_schema, body, len, &self->coord);
+	try_catalogd(r, "Agent.Stats", &empty_schema, &none, self_stats);
+}
+
+static void
+ask_coord(struct request *r)
+{
+	struct gossip_coordinates_request	q = { 0 };
+
+	try_gossipd(r, "Gossip.Coordinates",
+	    &gossip_coordinates_request_schema, &q, self_coord);
+}
+
+static void
+self_wan(struct request *r, const uint8_t *body, size_t len)
+{
+	struct self	*self = r->state;
+
+	self_take(&gossip_members_schema, body, len, &self->wan);
+	ask_coord(r);
+}
+
 static void
 self_members(struct request *r, const uint8_t *body, size_t len)
 {
-	struct gossip_members	*g = xcalloc(1, sizeof(*g));
-	struct empty		 none = { 0 };
+	struct gossip_members_request	 q = { .wan = true };
+	struct self			*self = xcalloc(1, sizeof(*self));
 
-	if (decoded(r, &gossip_members_schema, body, len, g) == -1) {
-		free(g);
+	if (decoded(r, &gossip_members_schema, body, len, &self->lan) == -1) {
+		free(self);
 		return;
 	}
-	r->state = g;
-	r->state_free = members_free;
-	try_catalogd(r, "Agent.Stats", &empty_schema, &none, self_stats);
+	r->state = self;
+	r->state_free = self_free;
+	if (r->apid->agent.server)
+		try_gossipd(r, "Gossip.Members",
+		    &gossip_members_request_schema, &q, self_wan);
+	else
+		ask_coord(r);
 }
 
 void

@@ -27,6 +27,8 @@ def kinds(value):
 def mask(value, key=""):
     if key in ("Stats", "DebugConfig"):
         return kinds(value)
+    if key == "Coord":          # measured
+        return {k: len(v) if isinstance(v, list) else "<number>" for k, v in value.items()}
     if isinstance(value, dict):
         return {k: mask(v, k) for k, v in value.items()}
     if isinstance(value, list):

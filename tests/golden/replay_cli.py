@@ -18,6 +18,8 @@ def lines_of(text, command):
     text = re.sub(r"^Usage:.*", "<usage>", text, flags=re.DOTALL | re.MULTILINE)
     text = compare.UUID.sub("<uuid>", text)
     text = re.sub(r"(?<=  )[0-9a-f]{8}(?=  )", "<id>", text)
+    if "consul keygen" in command:
+        text = re.sub(r"^[A-Za-z0-9+/]{43}=$", "<key>", text, flags=re.MULTILINE)
     if "consul info" in command:
         text = re.sub(r"= \d+$", "= <number>", text, flags=re.MULTILINE)
     # Columns of addresses are as wide as this node's.
