@@ -89,7 +89,8 @@ write_keys(const struct keyring *ring, struct wbuf *w)
 	size_t		 i, len;
 
 	wb_str(w, "[");
-	for (i = 0; (key = keyring_key(ring, i, &len)) != NULL; i++) {
+	for (i = 0; i < keyring_count(ring); i++) {
+		key = keyring_key(ring, i, &len);
 		text = base64_text(key, len);
 		wb_printf(w, "%s\n  \"%s\"", i > 0 ? "," : "", text);
 		explicit_bzero(text, strlen(text));
@@ -142,8 +143,10 @@ warn_of_other_key(struct pool *p)
 
 	if (add_key(ring, p->g->conf.encrypt) == NULL) {
 		want = keyring_key(ring, 0, &nwant);
-		for (i = 0; (key = keyring_key(p->ring, i, &n)) != NULL; i++)
+		for (i = 0; i < keyring_count(p->ring); i++) {
+			key = keyring_key(p->ring, i, &n);
 			there |= n == nwant && memcmp(key, want, n) == 0;
+		}
 		if (!there)
 			log_warnx("%skeyring doesn't include key provided with "
 			    "-encrypt, using keyring: %s; remove the file to "

@@ -114,13 +114,14 @@ give_back(struct wbuf *w)
 		wb_free(w);
 }
 
+/* An exchange is over: what it took, both ways. */
 static void
-give_back_layers(struct layers *l)
+exchanged(struct pool *p, size_t n)
 {
-	give_back(&l->plain);
-	give_back(&l->expanded);
-	give_back(&l->work);
-	give_back(&l->packed);
+	layers_give_back(&p->layers);
+	/* Tests have no process around the pool. */
+	if (n > OUT_KEEP && p->g->child != NULL)
+		child_give_back(p->g->child);
 }
 
 static bool
@@ -403,7 +404,7 @@ on_data(struct stream *st, const uint8_t *m, size_t n, void *arg)
 	result = frame_read(&s->frame, &p->layers, m, n);
 	if (result != FRAME_MORE) {
 		on_frame(s, result);
-		give_back_layers(&p->layers);
+		exchanged(p, n);
 	}
 	return 0;
 }
