@@ -1,8 +1,15 @@
 /*
  * The store's frame: its life, the lookup of rows, what changed, and the
- * dispatch of log entries.  Rows are in store_rows.c, the rules of
- * registration in store_register.c, reading in store_query.c, snapshots in
- * store_snapshot.c.
+ * dispatch of log entries.
+ *
+ *	store_rows.c		nodes, services, checks, coordinates
+ *	store_register.c	the rules of registration
+ *	store_query.c		reading the catalog
+ *	store_kv.c		keys and tombstones
+ *	store_session.c		sessions
+ *	store_prepared.c	prepared queries
+ *	store_txn.c		transactions
+ *	store_snapshot.c	snapshots, store_restore.c: and back
  */
 #include "catalogd/store.h"
 
@@ -58,12 +65,19 @@ set_cmp(struct service_set *a, struct service_set *b)
 	return strcasecmp(a->name, b->name);
 }
 
+static int
+named_cmp(struct named_index *a, struct named_index *b)
+{
+	return strcmp(a->name, b->name);
+}
+
 RB_GENERATE(node_tree, node_row, entry, node_cmp)
 RB_GENERATE(node_id_tree, node_row, id_entry, node_id_cmp)
 RB_GENERATE(service_tree, service_row, entry, service_cmp)
 RB_GENERATE(instance_tree, service_row, set_entry, instance_cmp)
 RB_GENERATE(check_tree, check_row, entry, check_cmp)
 RB_GENERATE(set_tree, service_set, entry, set_cmp)
+RB_GENERATE(named_tree, named_index, entry, named_cmp)
 
 /* A key is only read while it is looked for. */
 static char *
@@ -124,7 +138,30 @@ set_find(const struct store *s, const char *name)
 	    &want);
 }
 
+struct named_index *
+named_get(struct store *s, const char *name)
+{
+	struct named_index want, *x;
+
+	want.name = key(name);
+	if ((x = RB_FIND(named_tree, &s->named, &want)) != NULL)
+		return x;
+	x = xcalloc(1, sizeof(*x));
+	x->name = xstrdup(name);
+	RB_INSERT(named_tree, &s->named, x);
+	return x;
+}
+
 /* ---- what changed ---- */
+
+static bool
+same_change(const struct change *c, enum watch_kind kind, const char *name)
+{
+	if (c->kind != kind)
+		return false;
+	return kind >= WATCH_KEY ? strcmp(c->name, name) == 0 :
+	    strcasecmp(c->name, name) == 0;
+}
 
 void
 changes_add(struct changes *c, enum watch_kind kind, const char *name)
@@ -135,8 +172,7 @@ changes_add(struct changes *c, enum watch_kind kind, const char *name)
 	/* Rows of one entry are close together: most doubles are near. */
 	back = c->n < 8 ? c->n : 8;
 	for (i = c->n - back; i < c->n; i++)
-		if (c->item[i].kind == kind &&
-		    strcasecmp(c->item[i].name, name) == 0)
+		if (same_change(&c->item[i], kind, name))
 			return;
 	if (c->n == c->cap) {
 		c->cap = c->cap == 0 ? 16 : c->cap * 2;
@@ -173,16 +209,29 @@ changes_clear(struct changes *c)
 		free(c->item[i].name);
 	for (i = 0; i < c->nnames; i++)
 		free(c->name[i].name);
+	for (i = 0; i < c->ndelays; i++)
+		free(c->delay[i].key);
 	free(c->item);
 	free(c->name);
+	free(c->delay);
 	memset(c, 0, sizeof(*c));
 }
 
 void
-set_touch(struct service_set *set, uint64_t index, struct changes *ch)
+store_answer_clear(struct store_answer *a)
 {
-	set->index = index;
-	changes_add(ch, WATCH_SERVICE, set->name);
+	free(a->error);
+	wb_free(&a->body);
+	memset(a, 0, sizeof(*a));
+}
+
+/* The index of its name moves, and that of all services of its kind. */
+void
+service_touch(struct service_row *svc, uint64_t index, struct changes *ch)
+{
+	svc->set->index = index;
+	svc->kind->value = index;
+	changes_add(ch, WATCH_SERVICE, svc->set->name);
 }
 
 /* A node's row and its own checks are part of each of its services' health. */
@@ -194,7 +243,7 @@ node_touch_services(struct store *s, struct node_row *n, uint64_t index,
 
 	(void)s;
 	RB_FOREACH(svc, service_tree, &n->services)
-		set_touch(svc->set, index, ch);
+		service_touch(svc, index, ch);
 }
 
 /* ---- life ---- */
@@ -208,21 +257,59 @@ store_new(void)
 	RB_INIT(&s->nodes);
 	RB_INIT(&s->node_ids);
 	RB_INIT(&s->sets);
+	trie_init(&s->keys);
+	trie_init(&s->stones);
+	TAILQ_INIT(&s->stones_by_index);
+	RB_INIT(&s->sessions);
+	RB_INIT(&s->node_sessions);
+	RB_INIT(&s->queries);
+	RB_INIT(&s->query_names);
+	TAILQ_INIT(&s->kept);
+	RB_INIT(&s->named);
 	return s;
+}
+
+static void
+catalog_clear(struct store *s)
+{
+	struct node_row *n;
+	struct changes ch;
+
+	memset(&ch, 0, sizeof(ch));
+	while ((n = RB_MIN(node_tree, &s->nodes)) != NULL) {
+		node_remove(s, s->applied, n, &ch);
+		changes_clear(&ch);
+	}
 }
 
 void
 store_free(struct store *s)
 {
-	struct node_row *n;
+	struct session_row *x;
+	struct kept_record *k;
+	struct named_index *i;
+	struct query_row *q;
 	struct changes ch;
 
 	if (s == NULL)
 		return;
 	memset(&ch, 0, sizeof(ch));
-	while ((n = RB_MIN(node_tree, &s->nodes)) != NULL) {
-		node_remove(s, s->applied, n, &ch);
-		changes_clear(&ch);
+	kv_clear(s);
+	while ((q = RB_MIN(query_tree, &s->queries)) != NULL)
+		query_remove(s, s->applied, q, &ch);
+	while ((x = RB_MIN(session_tree, &s->sessions)) != NULL)
+		session_end(s, s->applied, x, &ch);
+	changes_clear(&ch);
+	catalog_clear(s);
+	schema_clear(&autopilot_config_schema, &s->autopilot);
+	while ((k = TAILQ_FIRST(&s->kept)) != NULL) {
+		TAILQ_REMOVE(&s->kept, k, entry);
+		free(k);
+	}
+	while ((i = RB_MIN(named_tree, &s->named)) != NULL) {
+		RB_REMOVE(named_tree, &s->named, i);
+		free(i->name);
+		free(i);
 	}
 	free(s);
 }
@@ -261,36 +348,46 @@ store_entry_coordinates(struct wbuf *w, const struct coordinate_update *u,
 		schema_encode(&coordinate_update_schema, &u[i], w);
 }
 
-static void
-entry_register(struct store *s, uint64_t index, struct rbuf *r,
-    struct store_answer *a, struct changes *ch)
+void
+store_entry_kv(struct wbuf *w, const struct kvs_request *r)
 {
-	struct register_request req;
-	const char *err;
-
-	if (schema_decode_all(&register_request_schema, r->p, r->n, &req,
-	    &err) == -1) {
-		xasprintf(&a->error, "bad entry: %s", err);
-		return;
-	}
-	apply_register(s, index, &req, a, ch);
-	schema_clear(&register_request_schema, &req);
+	wb_u8(w, ENTRY_KV);
+	schema_encode(&kvs_request_schema, r, w);
 }
 
-static void
-entry_deregister(struct store *s, uint64_t index, struct rbuf *r,
-    struct store_answer *a, struct changes *ch)
+void
+store_entry_session(struct wbuf *w, const struct session_request *r)
 {
-	struct deregister_request req;
-	const char *err;
+	wb_u8(w, ENTRY_SESSION);
+	schema_encode(&session_request_schema, r, w);
+}
 
-	if (schema_decode_all(&deregister_request_schema, r->p, r->n, &req,
-	    &err) == -1) {
-		xasprintf(&a->error, "bad entry: %s", err);
-		return;
-	}
-	apply_deregister(s, index, &req, ch);
-	schema_clear(&deregister_request_schema, &req);
+void
+store_entry_tombstone(struct wbuf *w, const struct tombstone_request *r)
+{
+	wb_u8(w, ENTRY_TOMBSTONE);
+	schema_encode(&tombstone_request_schema, r, w);
+}
+
+void
+store_entry_query(struct wbuf *w, const struct query_request *r)
+{
+	wb_u8(w, ENTRY_QUERY);
+	schema_encode(&query_request_schema, r, w);
+}
+
+void
+store_entry_txn(struct wbuf *w, const struct txn_request *r)
+{
+	wb_u8(w, ENTRY_TXN);
+	schema_encode(&txn_request_schema, r, w);
+}
+
+void
+store_entry_autopilot(struct wbuf *w, const struct autopilot_request *r)
+{
+	wb_u8(w, ENTRY_AUTOPILOT);
+	schema_encode(&autopilot_request_schema, r, w);
 }
 
 static void
@@ -321,35 +418,137 @@ entry_coordinates(struct store *s, uint64_t index, struct rbuf *r,
 	free(u);
 }
 
+/* With CAS only if it was not changed since that index. */
+void
+apply_autopilot(struct store *s, uint64_t index,
+    struct autopilot_request *req, struct store_answer *a)
+{
+	struct autopilot_config *c = &req->config;
+	bool done;
+
+	done = !req->cas || (s->autopilot_set &&
+	    s->autopilot.modify_index == c->modify_index);
+	if (done) {
+		c->create_index = s->autopilot_set ?
+		    s->autopilot.create_index : index;
+		c->modify_index = index;
+		schema_clear(&autopilot_config_schema, &s->autopilot);
+		s->autopilot = *c;
+		s->autopilot_set = true;
+		memset(c, 0, sizeof(*c));
+	}
+	mp_bool(&a->body, done);
+}
+
+const struct autopilot_config *
+store_autopilot(const struct store *s)
+{
+	return s->autopilot_set ? &s->autopilot : NULL;
+}
+
+/* A request of any of the kinds that have a schema. */
+union request {
+	struct register_request		reg;
+	struct deregister_request	dereg;
+	struct kvs_request		kv;
+	struct session_request		session;
+	struct tombstone_request	tombstone;
+	struct query_request		query;
+	struct txn_request		txn;
+	struct autopilot_request	autopilot;
+};
+
+static struct schema *
+entry_schema(enum store_entry type)
+{
+	switch (type) {
+	case ENTRY_REGISTER:
+		return &register_request_schema;
+	case ENTRY_DEREGISTER:
+		return &deregister_request_schema;
+	case ENTRY_KV:
+		return &kvs_request_schema;
+	case ENTRY_SESSION:
+		return &session_request_schema;
+	case ENTRY_TOMBSTONE:
+		return &tombstone_request_schema;
+	case ENTRY_QUERY:
+		return &query_request_schema;
+	case ENTRY_TXN:
+		return &txn_request_schema;
+	case ENTRY_AUTOPILOT:
+		return &autopilot_request_schema;
+	case ENTRY_COORDINATES:
+	case ENTRY_NOOP:
+		break;
+	}
+	return NULL;
+}
+
+static void
+apply_request(struct store *s, uint64_t index, enum store_entry type,
+    union request *r, struct store_answer *a, struct changes *ch)
+{
+	switch (type) {
+	case ENTRY_REGISTER:
+		apply_register(s, index, &r->reg, a, ch);
+		break;
+	case ENTRY_DEREGISTER:
+		apply_deregister(s, index, &r->dereg, ch);
+		break;
+	case ENTRY_KV:
+		apply_kv(s, index, &r->kv, a, ch);
+		break;
+	case ENTRY_SESSION:
+		apply_session(s, index, &r->session, a, ch);
+		break;
+	case ENTRY_TOMBSTONE:
+		apply_tombstone(s, index, &r->tombstone, a);
+		break;
+	case ENTRY_QUERY:
+		apply_query(s, index, &r->query, a, ch);
+		break;
+	case ENTRY_TXN:
+		apply_txn(s, index, &r->txn, a, ch);
+		break;
+	case ENTRY_AUTOPILOT:
+		apply_autopilot(s, index, &r->autopilot, a);
+		break;
+	case ENTRY_COORDINATES:
+	case ENTRY_NOOP:
+		break;
+	}
+}
+
 void
 store_apply(struct store *s, uint64_t index, const uint8_t *entry, size_t len,
     struct store_answer *a, struct changes *ch)
 {
+	enum store_entry type;
+	struct schema *schema;
+	union request req;
 	struct rbuf r;
+	const char *err;
 
-	a->error = NULL;
+	memset(a, 0, sizeof(*a));
 	if (index <= s->applied)
 		return;
 	s->applied = index;
 
 	rb_init(&r, entry, len);
-	switch (rb_u8(&r)) {
-	case ENTRY_REGISTER:
-		if (!rb_ok(&r))
-			goto bad;
-		entry_register(s, index, &r, a, ch);
-		break;
-	case ENTRY_DEREGISTER:
-		entry_deregister(s, index, &r, a, ch);
-		break;
-	case ENTRY_COORDINATES:
+	type = (enum store_entry)rb_u8(&r);
+	if (!rb_ok(&r)) {
+		a->error = xstrdup("bad entry: empty");
+	} else if (type == ENTRY_COORDINATES) {
 		entry_coordinates(s, index, &r, a, ch);
-		break;
-	case ENTRY_NOOP:
-		break;
-	default:
-	bad:
-		a->error = xstrdup("bad entry: unknown type");
-		break;
+	} else if ((schema = entry_schema(type)) == NULL) {
+		if (type != ENTRY_NOOP)
+			a->error = xstrdup("bad entry: unknown type");
+	} else if (schema_decode_all(schema, r.p, r.n, &req, &err) == -1) {
+		xasprintf(&a->error, "bad entry: %s", err);
+	} else {
+		apply_request(s, index, type, &req, a, ch);
+		schema_clear(schema, &req);
 	}
+	a->refused = a->refused || a->error != NULL;
 }

@@ -2,6 +2,7 @@
  * Rows: putting and removing them, and which indexes that raises.  A row that
  * would be the same keeps its ModifyIndex, and nobody is woken.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -105,6 +106,7 @@ node_remove(struct store *s, uint64_t index, struct node_row *n,
 	while ((c = RB_MIN(check_tree, &n->checks)) != NULL)
 		check_remove(s, index, c, ch);
 	coords_remove(s, index, n, ch);
+	sessions_end(s, index, n->n.node, NULL, ch);
 	node_unlink_id(s, n);
 	RB_REMOVE(node_tree, &s->nodes, n);
 	s->nnodes--;
@@ -117,6 +119,20 @@ node_remove(struct store *s, uint64_t index, struct node_row *n,
 }
 
 /* ---- services ---- */
+
+static struct named_index *
+kind_index(struct store *s, const char *kind)
+{
+	struct named_index *x;
+	char *name;
+
+	if (str_empty(kind))
+		return named_get(s, "service_kind.typical");
+	xasprintf(&name, "service_kind.%s", kind);
+	x = named_get(s, name);
+	free(name);
+	return x;
+}
 
 static void
 set_join(struct store *s, struct service_row *svc, struct changes *ch)
@@ -142,9 +158,9 @@ set_part(struct store *s, uint64_t index, struct service_row *svc,
 {
 	struct service_set *set = svc->set;
 
+	service_touch(svc, index, ch);
 	RB_REMOVE(instance_tree, &set->rows, svc);
 	svc->set = NULL;
-	set_touch(set, index, ch);
 	if (!RB_EMPTY(&set->rows))
 		return;
 	s->index.gone = index;
@@ -173,6 +189,10 @@ service_put(struct store *s, uint64_t index, struct node_row *n,
 {
 	struct service_row *svc;
 
+	if (src->weights == NULL) {
+		src->weights = xcalloc(1, sizeof(*src->weights));
+		src->weights->passing = src->weights->warning = 1;
+	}
 	svc = service_find(n, src->id);
 	if (svc == NULL) {
 		svc = xcalloc(1, sizeof(*svc));
@@ -203,8 +223,9 @@ service_put(struct store *s, uint64_t index, struct node_row *n,
 	}
 	memset(src, 0, sizeof(*src));
 	svc->s.modify_index = index;
+	svc->kind = kind_index(s, svc->s.kind);
 	s->index.services = index;
-	set_touch(svc->set, index, ch);
+	service_touch(svc, index, ch);
 	changes_add(ch, WATCH_SERVICES, "");
 	changes_add(ch, WATCH_NODE, n->n.node);
 	return svc;
@@ -260,7 +281,7 @@ check_touch(struct store *s, uint64_t index, struct check_row *c,
 	changes_add(ch, WATCH_CHECKS, "");
 	changes_add(ch, WATCH_NODE_CHECKS, c->node->n.node);
 	if (c->service != NULL) {
-		set_touch(c->service->set, index, ch);
+		service_touch(c->service, index, ch);
 		changes_add(ch, WATCH_SERVICE_CHECKS, c->service->set->name);
 	} else {
 		node_touch_services(s, c->node, index, ch);
@@ -288,6 +309,10 @@ check_put(struct store *s, uint64_t index, struct node_row *n,
 	struct service_row *svc = NULL;
 	struct check_row *c;
 
+	/* Even if it was critical before. */
+	if (strcmp(str_or(src->status, ""), "critical") == 0)
+		sessions_end(s, index, n->n.node, str_or(src->check_id, ""),
+		    ch);
 	if (!str_empty(src->service_id))
 		svc = service_find(n, src->service_id);
 	c = check_find(n, src->check_id);
@@ -324,6 +349,7 @@ void
 check_remove(struct store *s, uint64_t index, struct check_row *c,
     struct changes *ch)
 {
+	sessions_end(s, index, c->node->n.node, str_or(c->c.check_id, ""), ch);
 	check_touch(s, index, c, ch);
 	TAILQ_REMOVE(check_group(c), c, group_entry);
 	RB_REMOVE(check_tree, &c->node->checks, c);
@@ -334,6 +360,18 @@ check_remove(struct store *s, uint64_t index, struct check_row *c,
 
 /* ---- coordinates ---- */
 
+static bool
+is_finite(const struct coordinate *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->vec.n; i++)
+		if (!isfinite(c->vec.item[i]))
+			return false;
+	return isfinite(c->error) && isfinite(c->adjustment) &&
+	    isfinite(c->height);
+}
+
 bool
 coordinate_put(struct store *s, uint64_t index, const char *node,
     const char *segment, const struct coordinate *src, struct changes *ch)
@@ -341,7 +379,7 @@ coordinate_put(struct store *s, uint64_t index, const char *node,
 	struct node_row *n;
 	struct coord_row *c, *before = NULL;
 
-	if ((n = node_find(s, node)) == NULL)
+	if (!is_finite(src) || (n = node_find(s, node)) == NULL)
 		return false;
 	segment = str_or(segment, "");
 	SLIST_FOREACH(c, &n->coords, entry) {

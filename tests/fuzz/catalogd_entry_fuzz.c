@@ -31,9 +31,9 @@ feed(const uint8_t *p, size_t n)
 		e = rb_bytes(&r, len);
 		store_apply(s, ++index, e, len, &a, &ch);
 		/* An entry that is refused changes nothing. */
-		if (a.error != NULL && ch.n > 0)
+		if (a.refused && ch.n > 0)
 			abort();
-		free(a.error);
+		store_answer_clear(&a);
 		changes_clear(&ch);
 	}
 	return s;
