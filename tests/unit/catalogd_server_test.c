@@ -781,10 +781,16 @@ START_TEST(event_is_fired_under_its_name)
 	q.payload.n = sizeof(large);
 	q.payload.p = large;
 	ck_assert_str_eq(error_of(&w, "Internal.EventFire",
-	    &event_fire_request_schema, &q), "user event exceeds configured "
-	    "limit of 512 bytes before encoding");
+	    &event_fire_request_schema, &q), "1 error occurred:\n\t* error "
+	    "broadcasting event to segment \"\": user event exceeds configured "
+	    "limit of 512 bytes before encoding\n\n");
 	ck_assert_str_eq(w.fired, "consul:event:deploy");
 	q.payload.n = 512 - strlen("consul:event:deploy");
+	ck_assert_str_eq(error_of(&w, "Internal.EventFire",
+	    &event_fire_request_schema, &q), "1 error occurred:\n\t* error "
+	    "broadcasting event to segment \"\": encoded user event exceeds "
+	    "configured limit of 512 bytes after encoding\n\n");
+	q.payload.n -= 35;
 	ck_assert_ptr_null(error_of(&w, "Internal.EventFire",
 	    &event_fire_request_schema, &q));
 	teardown(&w);
