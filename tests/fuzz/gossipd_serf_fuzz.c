@@ -1,156 +1,252 @@
 /*
- * Text and meta from outside: the user part of push/pulls and Serf messages
- * into a core, tags, and the snapshot file.  The first byte chooses.
+ * The Serf layer in a conversation: messages, exchanges of state, questions of
+ * our own and answers to them, keys, acks with coordinates, time.
+ *
+ * Records of a byte, what it is, a u16, how long, and as many bytes.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/util.h"
-#include "gossipd/consul.h"
-#include "gossipd/serf.h"
-#include "gossipd/snapshot.h"
 #include "gossipd/tags.h"
+#include "tests/fuzz/gossipd_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
-static void
-no_send(void *arg, const struct gaddr *to, bool crc, const uint8_t *p, size_t n)
-{
-	(void)arg, (void)to, (void)crc, (void)p;
-	if (n == 0)
-		abort();
-}
-
-static void
-no_tcp_ping(void *arg, const struct ident *id, uint32_t seq, uint64_t until)
-{
-	(void)arg, (void)id, (void)seq, (void)until;
-}
-
-static void
-no_pushpull(void *arg, const struct ident *id, bool join)
-{
-	(void)arg, (void)id, (void)join;
-}
-
-static const char *
-admit(void *arg, const struct swim_said *a, size_t n, bool join)
-{
-	struct consul_rules	rules = { .name = "self", .id = "x",
-				    .dc = "dc1", .server = true };
-
-	(void)arg, (void)join;
-	return consul_admit(&rules, a, n);
-}
-
-static void
-no_member(void *arg, enum serf_event ev, const struct serf_member *m)
-{
-	(void)arg, (void)ev, (void)m;
-}
-
-static void
-no_event(void *arg, const struct sf_event *e)
-{
-	(void)arg, (void)e;
-}
-
-static void
-no_left(void *arg)
-{
-	(void)arg;
-}
-
-static const struct serf_ops ops = {
-	.send = no_send, .tcp_ping = no_tcp_ping, .pushpull = no_pushpull,
-	.admit = admit, .member = no_member, .event = no_event,
-	.left = no_left,
+enum op {
+	OP_USER, OP_MESSAGE, OP_STATE, OP_ACK, OP_ASK, OP_KEYS, OP_ANSWER,
+	OP_TIME, OP_LOCAL, OP_META, OP_MAX
 };
 
-/* A whole push/pull, twice: the second time it is known. */
-static void
-feed_core(const uint8_t *p, size_t n, bool state)
-{
-	struct serf_conf	 conf = serf_conf_lan;
-	struct idents		*idents = idents_new();
-	struct gaddr		 self = { .ip = { 127, 0, 0, 1 }, .len = 4,
-				    .port = 7946 };
-	struct serf		*s;
-	struct wbuf		 w;
-	int			 i;
+static unsigned running;
 
-	conf.swim = swim_conf_lan;
-	s = serf_new(&conf, idents, &ops, NULL, 3);
-	serf_start(s, NS_PER_S, span_str("self"), &self,
-	    span_of("\xff\x80", 2), consul_vsn);
-	wb_init(&w, 0);
-	wb_u8(&w, state ? ML_PUSHPULL : ML_USER);
-	wb_bytes(&w, p, n);
-	for (i = 0; i < 2; i++) {
-		if (state)
-			(void)serf_merge(s, NS_PER_S, i == 0, w.p, w.len);
-		else
-			serf_input(s, NS_PER_S, &self, w.p, w.len);
-		(void)serf_next(s, NS_PER_S);
-		serf_tick(s, NS_PER_S);
-	}
-	wb_reset(&w);
-	swim_state_write(serf_swim(s), true, false, &w);
-	if (serf_merge(s, NS_PER_S, false, w.p, w.len) != NULL &&
-	    swim_count(serf_swim(s)) == 1)
+static void
+on_ack(void *arg, struct span from)
+{
+	(void)arg;
+	if (from.n == 0)
 		abort();
-	wb_free(&w);
-	serf_free(s);
-	idents_free(idents);
 }
 
 static void
-feed_tags(const uint8_t *p, size_t n)
+on_answer(void *arg, struct span from, struct span payload)
 {
-	struct strmap	 t = { 0 };
-	struct swim_said a = { .meta = span_of(p, n) };
-	struct consul_rules us = { .name = "me", .dc = "dc1", .server = true };
+	(void)arg, (void)payload;
+	if (from.n == 0)
+		abort();
+}
+
+static void
+on_over(void *arg)
+{
+	(void)arg;
+	running--;
+}
+
+static void
+on_keys(void *arg, const struct serf_keys *k)
+{
+	(void)arg;
+	if ((k->error == NULL) != (k->errors == 0 && k->answers == k->nodes) ||
+	    k->nmessages > k->answers)
+		abort();
+}
+
+static void
+take_prefixed(struct world *w, uint8_t type, const uint8_t *p, size_t n)
+{
+	uint8_t	*msg = malloc(n + 1);
+
+	msg[0] = type;
+	memcpy(msg + 1, p, n);
+	world_message(msg, n + 1, w);
+	free(msg);
+}
+
+static void
+take_state(struct world *w, const uint8_t *p, size_t n, bool ours)
+{
+	struct wbuf	state;
+
+	wb_init(&state, 0);
+	wb_u8(&state, ML_PUSHPULL);
+	wb_bytes(&state, p, n);
+	(void)serf_merge(w->serf, w->now, ours, state.p, state.len);
+	/* What we say of it ourselves is well-formed. */
+	wb_reset(&state);
+	swim_state_write(serf_swim(w->serf), true, false, &state);
+	if (serf_merge(w->serf, w->now, false, state.p, state.len) != NULL &&
+	    swim_count(serf_swim(w->serf)) == 1)
+		abort();
+	wb_free(&state);
+}
+
+static void
+take_ack(struct world *w, const uint8_t *p, size_t n)
+{
+	struct ml_ack	ack = { .payload = span_of(p, n) };
+
+	world_pass(w, 200 * NS_PER_MS);
+	ack.seq = w->probe_seq;
+	world_body(w, ML_ACK, -1, &ml_ack_body, &ack);
+}
+
+/* A filter on a tag; the query asks ourselves, too. */
+static void
+take_ask(struct world *w, const uint8_t *p, size_t n)
+{
+	static const struct serf_hear	 hear = { on_ack, on_answer, on_over };
+	struct serf_tag_filter		 tag = { span_str("role"), { p, n } };
+	struct span			 node = span_of(p, n);
+	struct serf_question		 q = {
+		.name = span_str("_serf_conflict"),
+		.payload = span_of(p, n < 5 ? n : 5), .ack = true,
+		.relay = n % 7, .tags = &tag, .ntags = n % 2,
+		.nodes = &node, .nnodes = n % 3 == 0
+	};
+	const char			*why = NULL;
+	struct serf_query		*made;
+
+	if (n > 3 && p[0] == '!')
+		q.name = span_of(p, n);
+	made = serf_ask(w->serf, w->now, &q, &hear, NULL, &why);
+	if ((made == NULL) == (why == NULL))
+		abort();
+	running += made != NULL;
+	world_pass(w, 300 * NS_PER_MS);
+}
+
+static void
+take_keys(struct world *w, const uint8_t *p, size_t n)
+{
+	enum serf_key_op	op = n > 0 ? (enum serf_key_op)(p[0] % 4) :
+				    KEY_LIST;
+
+	(void)serf_keys(w->serf, w->now, op, p + (n > 0), n > 0 ? n - 1 : 0,
+	    n % 3, on_keys, NULL);
+	world_pass(w, 300 * NS_PER_MS);
+}
+
+/* From members in turn, to the last question that was sent. */
+static void
+take_answer(struct world *w, const uint8_t *p, size_t n)
+{
+	struct sf_response	a = {
+		.ltime = w->ask_ltime, .id = w->ask_id,
+		.from = span_str(n % 3 == 0 ? "alpha" : n % 3 == 1 ? "beta" :
+		    "stranger"), .payload = span_of(p, n),
+		.flags = n == 0
+	};
+
+	world_body(w, ML_USER, SF_RESPONSE, &sf_response_body, &a);
+}
+
+static void
+take_time(struct world *w, const uint8_t *p, size_t n)
+{
+	static const uint64_t	 ms[] = { 10, 100, 1000, 5000, 40000 };
+
+	world_pass(w, ms[n > 0 ? p[0] % NELEM(ms) : 0] * NS_PER_MS);
+}
+
+static void
+take_local(struct world *w, const uint8_t *p, size_t n)
+{
+	struct span	name = span_of(p + 1, n > 0 ? n - 1 : 0);
+
+	if (n == 0 || p[0] % 8 == 0)
+		serf_leave(w->serf, w->now);
+	else if (p[0] % 8 < 3)
+		(void)serf_force_leave(w->serf, w->now, name, p[0] & 8);
+	else if (p[0] % 8 < 6)
+		(void)serf_fire(w->serf, w->now, name, name, p[0] & 8);
+	else
+		serf_announce(w->serf, w->now);
+}
+
+static void
+take_meta(struct world *w, const uint8_t *p, size_t n)
+{
+	struct consul_rules	 us = { .name = "me", .dc = "dc1",
+				    .server = true };
+	struct swim_said	 a = { .meta = span_of(p, n) };
+	struct strmap		 t = { 0 };
 
 	tags_decode(a.meta, &t);
 	strmap_clear(&t);
 	(void)consul_valid_server(a.meta);
-	(void)consul_find_clash(&us, &a, 1);
+	(void)consul_admit(&us, &a, 1);
+	if (n > 0 && n <= META_MAX)
+		swim_set_meta(serf_swim(w->serf), w->now, a.meta);
 }
 
 static void
-feed_snapshot(const uint8_t *p, size_t n)
+take(struct world *w, uint8_t op, const uint8_t *p, size_t n)
 {
-	struct snapshot	*s = snapshot_new(), *again = snapshot_new();
-	struct wbuf	 w;
-
-	snapshot_replay(s, (const char *)p, n, false);
-	wb_init(&w, 0);
-	snapshot_write(s, &w);
-	snapshot_replay(again, (const char *)w.p, w.len, false);
-	if (snapshot_count(s) != snapshot_count(again))
-		abort();
-	wb_free(&w);
-	snapshot_free(s);
-	snapshot_free(again);
+	switch ((enum op)(op % OP_MAX)) {
+	case OP_USER:
+		take_prefixed(w, ML_USER, p, n);
+		break;
+	case OP_MESSAGE:
+		if (n > 0)
+			world_message(p, n, w);
+		break;
+	case OP_STATE:
+		take_state(w, p, n, (op & 128) != 0);
+		break;
+	case OP_ACK:
+		take_ack(w, p, n);
+		break;
+	case OP_ASK:
+		take_ask(w, p, n);
+		break;
+	case OP_KEYS:
+		take_keys(w, p, n);
+		break;
+	case OP_ANSWER:
+		take_answer(w, p, n);
+		break;
+	case OP_TIME:
+		take_time(w, p, n);
+		break;
+	case OP_LOCAL:
+		take_local(w, p, n);
+		break;
+	case OP_META:
+		take_meta(w, p, n);
+		break;
+	case OP_MAX:
+		break;
+	}
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (size < 2)
-		return 0;
-	switch (data[0] % 4) {
-	case 0:
-		feed_core(data + 1, size - 1, true);
-		break;
-	case 1:
-		feed_core(data + 1, size - 1, false);
-		break;
-	case 2:
-		feed_tags(data + 1, size - 1);
-		break;
-	default:
-		feed_snapshot(data + 1, size - 1);
+	static const uint8_t	 key[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+				    11, 12, 13, 14, 15 };
+	struct keyring		*ring = keyring_new();
+	struct world		 w;
+	size_t			 n;
+	uint8_t			 op;
+
+	running = 0;
+	world_init(&w, ring, NULL);
+	if (size > 0 && (data[0] & 1) != 0)
+		(void)keyring_add(ring, key, sizeof(key));
+	for (data++, size = size > 0 ? size - 1 : 0; size >= 3;
+	    data += n, size -= n) {
+		op = data[0];
+		n = (size_t)data[1] << 8 | data[2];
+		data += 3;
+		size -= 3;
+		n = n < size ? n : size;
+		take(&w, op, data, n);
 	}
+	world_pass(&w, 5 * NS_PER_S);
+	world_check(&w);
+	/* Questions without an end would run for ever. */
+	if (running > 0)
+		world_pass(&w, 40 * NS_PER_S);
+	if (running > 0)
+		abort();
+	world_clear(&w);
+	keyring_free(ring);
 	return 0;
 }
