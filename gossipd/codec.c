@@ -76,14 +76,17 @@ mp_span(struct rbuf *r)
 	return span_of(from, (size_t)(r->p - from));
 }
 
+/* Peers write the keys in our order: the next is most often the right one. */
 static const struct body_field *
-field_find(const struct body *b, struct span key)
+field_find(const struct body *b, struct span key, size_t next)
 {
-	size_t	i;
+	size_t	i, at;
 
-	for (i = 0; i < b->n; i++)
-		if (span_is(key, b->field[i].name))
-			return &b->field[i];
+	for (i = 0; i < b->n; i++) {
+		at = next + i < b->n ? next + i : next + i - b->n;
+		if (span_is(key, b->field[at].name))
+			return &b->field[at];
+	}
 	return NULL;
 }
 
@@ -146,7 +149,7 @@ body_decode(const struct body *b, struct rbuf *r, void *obj)
 {
 	const struct body_field	*f;
 	struct span		 key;
-	size_t			 i, n;
+	size_t			 i, n, next = 0;
 
 	memset(obj, 0, b->size);
 	n = mp_get_map(r);
@@ -154,10 +157,12 @@ body_decode(const struct body *b, struct rbuf *r, void *obj)
 		key.p = mp_get_raw(r, &key.n);
 		if (!rb_ok(r))
 			break;
-		if ((f = field_find(b, key)) == NULL)
+		if ((f = field_find(b, key, next)) == NULL)
 			mp_skip(r);
-		else
+		else {
 			field_decode(f, r, (uint8_t *)obj + f->off);
+			next = (size_t)(f - b->field) + 1;
+		}
 	}
 	if (!rb_ok(r))
 		memset(obj, 0, b->size);
