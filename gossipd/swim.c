@@ -14,6 +14,7 @@
 /* Draws for one choice: where hardly anybody is alive, not all of the table
  * many times over. */
 #define DRAWS_MAX	3000
+#define LEFT_MAX	8192	/* that are remembered for long */
 
 const struct swim_conf swim_conf_lan = {
 	.probe_interval_ns = 1000 * NS_PER_MS,
@@ -21,6 +22,8 @@ const struct swim_conf swim_conf_lan = {
 	.gossip_interval_ns = 200 * NS_PER_MS,
 	.pushpull_interval_ns = 30 * NS_PER_S,
 	.gossip_dead_ns = 30 * NS_PER_S,
+	/* As long as Serf does. */
+	.left_ns = 24 * 3600 * NS_PER_S,
 	.reclaim_ns = 30 * NS_PER_S,
 	.indirect = 3,
 	.gossip_nodes = 3,
@@ -184,6 +187,27 @@ long_gone(const struct swim *s, const struct sview *v, uint64_t now)
 	return swim_age_ms(v, now) > s->conf.gossip_dead_ns / NS_PER_MS;
 }
 
+/*
+ * Who left is remembered for longer than who is dead.  There may be members
+ * that missed it, cut off or unlucky, and still take it for alive: the word of
+ * one of them would bring it back everywhere, to fail then.
+ */
+static bool
+may_forget(const struct swim *s, const struct sview *v, uint64_t now)
+{
+	if (v->id == s->self || !long_gone(s, v, now))
+		return false;
+	return v->state == SWIM_DEAD || (v->state == SWIM_LEFT &&
+	    (s->nleft > LEFT_MAX ||
+	    swim_age_ms(v, now) > s->conf.left_ns / NS_PER_MS));
+}
+
+size_t
+swim_size(const struct swim *s)
+{
+	return s->n - s->nleft;
+}
+
 /* Takes the reference.  A new one is dead until its alive is applied. */
 struct sview *
 swim_view_add(struct swim *s, uint64_t now, struct ident *id)
@@ -220,6 +244,7 @@ view_remove(struct swim *s, uint32_t at)
 	struct sview	*v = &s->view[s->list[at]];
 
 	bcast_forget(s->bcast, v->id->num);
+	s->nleft -= v->state == SWIM_LEFT;
 	s->list[at] = s->list[--s->n];
 	ident_unref(s->idents, v->id);
 	memset(v, 0, sizeof(*v));
@@ -228,15 +253,11 @@ view_remove(struct swim *s, uint32_t at)
 void
 swim_reap(struct swim *s, uint64_t now)
 {
-	struct sview	*v;
-	uint32_t	 i;
+	uint32_t	i;
 
-	for (i = s->n; i-- > 0;) {
-		v = &s->view[s->list[i]];
-		if ((v->state == SWIM_DEAD || v->state == SWIM_LEFT) &&
-		    v->id != s->self && long_gone(s, v, now))
+	for (i = s->n; i-- > 0;)
+		if (may_forget(s, &s->view[s->list[i]], now))
 			view_remove(s, i);
-	}
 	for (i = s->n; i > 1; i--)
 		list_swap(s, i - 1, rng_below(&s->rng, i));
 }
@@ -252,6 +273,8 @@ swim_set_state(struct swim *s, uint64_t now, struct sview *v,
 		s->nalive -= v->state == SWIM_ALIVE;
 		s->nsuspect += st == SWIM_SUSPECT;
 		s->nsuspect -= v->state == SWIM_SUSPECT;
+		s->nleft += st == SWIM_LEFT;
+		s->nleft -= v->state == SWIM_LEFT;
 	}
 	v->state = st & 3;
 	v->since = tick_of(now);
@@ -275,7 +298,7 @@ take_broadcasts(struct swim *s, size_t used)
 	used += COMPOUND_HEAD + s->conf.overhead;
 	if (used < room && !bcast_empty(s->bcast))
 		bcast_take(s->bcast, swim_retransmit_limit(
-		    s->conf.retransmit_mult, s->n), room - used, &s->parts);
+		    s->conf.retransmit_mult, swim_size(s)), room - used, &s->parts);
 }
 
 static void
@@ -321,8 +344,8 @@ swim_queue_claim(struct swim *s, enum ml_type type, uint32_t num,
 	bcast_add(s->bcast, BC_MEMBER, num, watched, w->p, w->len);
 }
 
-void
-swim_queue_alive(struct swim *s, const struct sview *v)
+struct wbuf *
+swim_alive_msg(struct swim *s, const struct sview *v)
 {
 	struct wbuf	*w = swim_msg(s, ML_ALIVE);
 	struct ml_alive	 a = {
@@ -332,6 +355,14 @@ swim_queue_alive(struct swim *s, const struct sview *v)
 	};
 
 	body_encode(&ml_alive_body, &a, w);
+	return w;
+}
+
+void
+swim_queue_alive(struct swim *s, const struct sview *v)
+{
+	struct wbuf	*w = swim_alive_msg(s, v);
+
 	bcast_add(s->bcast, BC_MEMBER, v->id->num, false, w->p, w->len);
 }
 
@@ -521,7 +552,7 @@ swim_tick(struct swim *s, uint64_t now)
 	}
 	if (now >= s->pushpull_at) {
 		s->pushpull_at = now + swim_pushpull_scale(
-		    s->conf.pushpull_interval_ns, s->n);
+		    s->conf.pushpull_interval_ns, swim_size(s));
 		if (swim_random(s, 1, &v, swim_want_alive, now) == 1)
 			s->ops.pushpull(s->arg, v->id);
 	}
@@ -540,7 +571,7 @@ swim_next(struct swim *s, uint64_t now)
 	uint64_t	at = SWIM_NEVER;
 
 	/* Alone, there is nobody to probe and nobody to tell. */
-	if (s->n > 1) {
+	if (swim_size(s) > 1) {
 		earlier(&at, swim_probe_next(s));
 		earlier(&at, s->pushpull_at);
 		if (!bcast_empty(s->bcast))

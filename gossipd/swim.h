@@ -35,6 +35,7 @@ struct swim_conf {
 	uint64_t	probe_interval_ns, probe_timeout_ns;
 	uint64_t	gossip_interval_ns, pushpull_interval_ns;
 	uint64_t	gossip_dead_ns;		/* gossip to the dead, then reap */
+	uint64_t	left_ns;		/* remember who left */
 	uint64_t	reclaim_ns;		/* name of the dead; 0: never */
 	unsigned	indirect;		/* members asked to ping */
 	unsigned	gossip_nodes;

@@ -76,7 +76,7 @@ struct swim {
 	uint32_t		 nview;
 	uint32_t		*list;		/* numbers, in probing order */
 	uint32_t		 n, cap, next;
-	size_t			 nalive, nsuspect; /* without self */
+	size_t			 nalive, nsuspect, nleft; /* without self */
 
 	struct bcast		*bcast;
 	struct suspect_tree	 suspects;
@@ -90,6 +90,8 @@ struct swim {
 	unsigned		 told, untold;	/* lines about members */
 	uint64_t		 strangers_at;	/* second that strangers counts */
 	unsigned		 strangers;	/* answers to no member */
+	uint64_t		 corrected_at;	/* second that corrected counts */
+	unsigned		 corrected;	/* old news set right */
 	const struct gaddr	*from;		/* of the datagram in hand */
 	bool			 quiet;		/* what we learn is no news */
 	uint64_t		 due;		/* as swim_next() last said */
@@ -110,9 +112,13 @@ void swim_tell(struct swim *, uint64_t now, enum swim_note, const char *, ...)
 struct sview *swim_view_add(struct swim *, uint64_t now, struct ident *);
 void swim_set_state(struct swim *, uint64_t now, struct sview *,
     enum swim_state);
+/* s->msg with what we have of it. */
+struct wbuf *swim_alive_msg(struct swim *, const struct sview *);
 void swim_queue_alive(struct swim *, const struct sview *);
 void swim_queue_claim(struct swim *, enum ml_type, uint32_t num,
     const struct ml_claim *, bool watched);
+/* Of the cluster: the table without those who left. */
+size_t swim_size(const struct swim *);
 /* At the end of the probe list: the long dead go, the rest is shuffled. */
 void swim_reap(struct swim *, uint64_t now);
 /* s->msg with a type byte in it. */

@@ -8,6 +8,7 @@
 #include "gossipd/swim_int.h"
 
 #define ACCUSED_NOTE_NS	(1 * NS_PER_S)	/* between lines about it */
+#define CORRECTIONS_PER_S 32
 /* The last incarnation is no member's: it could not be refuted. */
 #define INC_MAX		(UINT32_MAX - 1)
 
@@ -101,6 +102,56 @@ tell_alive(struct swim *s, uint64_t now, const struct sview *v)
 		    swim_state_name(old), v->inc, teller(s, buf));
 }
 
+/*
+ * Somebody told us first hand what is older than what we know, for it missed
+ * the news between: it is told so, or would believe the old until its next
+ * exchange of state.  A message for a message, and not as many as it likes.
+ */
+static bool
+may_correct(struct swim *s, uint64_t now, const struct gaddr *at)
+{
+	if (s->from == NULL || !gaddr_same(s->from, at))
+		return false;
+	if (now / NS_PER_S != s->corrected_at) {
+		s->corrected_at = now / NS_PER_S;
+		s->corrected = 0;
+	}
+	return ++s->corrected <= CORRECTIONS_PER_S;
+}
+
+/* An accusation of a life that was refuted. */
+static void
+correct_accuser(struct swim *s, uint64_t now, const struct sview *self,
+    const struct ml_claim *c)
+{
+	const struct sview	*v = swim_view(s, c->from);
+	struct wbuf		*w;
+
+	if (s->leaving || v == NULL || v == self ||
+	    !may_correct(s, now, &v->id->addr))
+		return;
+	w = swim_alive_msg(s, self);
+	swim_send(s, &v->id->addr, w->p, w->len);
+}
+
+/* It says that it is alive, and does not know how it stands with us. */
+static void
+correct_gone(struct swim *s, uint64_t now, const struct sview *v)
+{
+	struct ml_claim	 c = {
+		.from = ident_name_span(s->self), .inc = v->inc,
+		.node = ident_name_span(v->id)
+	};
+	struct wbuf	*w;
+
+	if ((v->state != SWIM_DEAD && v->state != SWIM_LEFT) ||
+	    !may_correct(s, now, &v->id->addr))
+		return;
+	w = swim_msg(s, ML_DEAD);
+	body_encode(&ml_claim_body, &c, w);
+	swim_send(s, &v->id->addr, w->p, w->len);
+}
+
 /* Applies an alive that was accepted. */
 static void
 alive_apply(struct swim *s, uint64_t now, struct sview *v,
@@ -172,8 +223,10 @@ swim_alive(struct swim *s, uint64_t now, const struct swim_said *a,
 
 	/* Most of what an exchange of state brings is known. */
 	if (v != NULL && !self && a->inc <= v->inc &&
-	    gaddr_same(&v->id->addr, &a->addr))
+	    gaddr_same(&v->id->addr, &a->addr)) {
+		correct_gone(s, now, v);
 		return;
+	}
 	if ((s->leaving && self) || (!bootstrap && alive_bad(a)))
 		return;
 	if (!bootstrap && (why = s->ops.admit(s->arg, a, 1, false)) != NULL) {
@@ -228,8 +281,13 @@ swim_suspect(struct swim *s, uint64_t now, const struct ml_claim *c,
 	struct sview	*v = swim_view(s, c->node);
 	char		 by[320];
 
-	if (v == NULL || c->inc < v->inc || c->inc > INC_MAX)
+	if (v == NULL || c->inc > INC_MAX)
 		return;
+	if (c->inc < v->inc) {
+		if (v->id == s->self)
+			correct_accuser(s, now, v, c);
+		return;
+	}
 	if (v->state == SWIM_SUSPECT)
 		confirm(s, now, v, c);
 	if (v->state != SWIM_ALIVE || (v->id == s->self && s->leaving))
@@ -259,9 +317,14 @@ swim_dead(struct swim *s, uint64_t now, const struct ml_claim *c,
 	bool		 self, left = span_same(c->node, c->from);
 	char		 by[320];
 
-	if (v == NULL || c->inc < v->inc || c->inc > INC_MAX)
+	if (v == NULL || c->inc > INC_MAX)
 		return;
 	self = v->id == s->self;
+	if (c->inc < v->inc) {
+		if (self)
+			correct_accuser(s, now, v, c);
+		return;
+	}
 	if (self && !s->leaving) {
 		refute(s, v, c->inc);
 		swim_note(s, accused_level(s, now, SWIM_WARN),

@@ -126,17 +126,18 @@ void
 suspicion_start(struct swim *s, uint64_t now, uint32_t num, struct span from)
 {
 	unsigned		 mult = s->conf.suspicion_mult, k;
+	size_t			 n = swim_size(s);
 	struct suspicion	*x;
 
 	k = mult < 2 ? 0 : mult - 2;
-	if (s->n < 2 || s->n - 2 < k)
+	if (n < 2 || n - 2 < k)
 		k = 0;
 	if (k > SUSPICION_K_MAX)
 		k = SUSPICION_K_MAX;
 	x = xcalloc(1, sizeof(*x) + (k + 1) * sizeof(x->from[0]));
 	x->num = num;
 	x->k = k;
-	x->min_ns = swim_suspicion_min(mult, s->n, s->conf.probe_interval_ns);
+	x->min_ns = swim_suspicion_min(mult, n, s->conf.probe_interval_ns);
 	x->max_ns = x->min_ns * s->conf.suspicion_max_mult;
 	x->start = now;
 	x->fire = now + (k < 1 ? x->min_ns : x->max_ns);

@@ -141,9 +141,11 @@ versions_agree(struct swim *s, const struct swim_said *a, size_t n)
 	for (i = 0; i < n; i++)
 		if (!range_holds(r, a[i].vsn))
 			return false;
-	for (i = 0; i < s->n; i++)
-		if (!range_holds(r, s->view[s->list[i]].id->vsn))
+	for (i = 0; i < s->n; i++) {
+		v = &s->view[s->list[i]];
+		if (v->state != SWIM_LEFT && !range_holds(r, v->id->vsn))
 			return false;
+	}
 	return true;
 }
 
@@ -191,7 +193,7 @@ swim_merge(struct swim *s, uint64_t now, const uint8_t *p, size_t len)
 		 * One that knows nobody yet learns what all others know: were
 		 * it to tell them, its own news would wait behind it.
 		 */
-		s->quiet = s->n == 1;
+		s->quiet = swim_size(s) == 1;
 		for (i = 0; i < n; i++)
 			merge_one(s, now, &a[i]);
 		s->quiet = false;

@@ -250,6 +250,88 @@ START_TEST(a_graceful_leave_shows_left_and_not_failed)
 }
 END_TEST
 
+START_TEST(who_missed_a_leave_does_not_bring_it_back)
+{
+	struct ml_alive	a = { .inc = 1, .node = span_str("n2") };
+
+	mesh_cluster(&m, 4);
+	serf_leave(m.node[2].serf, m.now);
+	mesh_run(&m, 12000);
+	m.node[2].up = false;
+	mesh_run(&m, 120000);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), SWIM_LEFT);
+	a.addr = gaddr_ip(&m.node[2].addr);
+	a.port = m.node[2].addr.port;
+	a.vsn = span_of(consul_vsn, VSN_LEN);
+	inject(&m.node[0], &m.node[3], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), SWIM_LEFT);
+	/* It is none of the cluster's size. */
+	ck_assert_uint_eq(swim_size(serf_swim(m.node[0].serf)), 3);
+	mesh_run(&m, 25 * 3600 * 1000ull);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), -1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(one_that_left_is_back_at_once)
+{
+	mesh_cluster(&m, 4);
+	serf_leave(m.node[2].serf, m.now);
+	mesh_run(&m, 12000);
+	mesh_stop(&m.node[2]);
+	/* n3 is new, too, and knows nothing of the earlier life. */
+	mesh_stop(&m.node[3]);
+	(void)mesh_start(&m, &m.node[3]);
+	ck_assert_ptr_null(mesh_exchange(&m.node[3], &m.node[0], true));
+	mesh_run(&m, 1000);
+	ck_assert_int_eq(mesh_state(&m.node[3], &m.node[2]), -1);
+	(void)mesh_start(&m, &m.node[2]);
+	ck_assert_ptr_null(mesh_exchange(&m.node[2], &m.node[3], true));
+	mesh_run(&m, 1000);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), SWIM_ALIVE);
+	ck_assert_int_eq(mesh_state(&m.node[1], &m.node[2]), SWIM_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(an_accuser_that_missed_the_refutation_is_told)
+{
+	mesh_cluster(&m, 4);
+	accuse(&m.node[1], "n2", "n1", 1);
+	accuse(&m.node[2], "n2", "n1", 1);
+	bcast_prune(swim_bcast(serf_swim(m.node[1].serf)), BC_MEMBER, 0);
+	/* n2 refuted, and nobody heard it. */
+	bcast_prune(swim_bcast(serf_swim(m.node[2].serf)), BC_MEMBER, 0);
+	ck_assert_int_eq(mesh_state(&m.node[1], &m.node[2]), SWIM_SUSPECT);
+	/* Its next ping of n2 comes with the accusation. */
+	mesh_run(&m, 4500);
+	ck_assert_int_eq(mesh_state(&m.node[1], &m.node[2]), SWIM_ALIVE);
+	ck_assert_uint_eq(m.node[1].events[SERF_FAILED], 0);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(corrections_go_to_the_teller_and_are_counted)
+{
+	struct ml_claim	c = {
+		.from = span_str("n1"), .inc = 1, .node = span_str("n2")
+	};
+	unsigned	before;
+	int		i;
+
+	mesh_cluster(&m, 3);
+	accuse(&m.node[2], "n2", "n1", 5);
+	before = m.node[2].sent;
+	/* By another's word: n1 may know better by now. */
+	inject(&m.node[2], &m.node[0], ML_SUSPECT, &ml_claim_body, &c);
+	ck_assert_uint_eq(m.node[2].sent, before);
+	for (i = 0; i < 1000; i++)
+		inject(&m.node[2], &m.node[1], ML_SUSPECT, &ml_claim_body, &c);
+	ck_assert_uint_eq(m.node[2].sent, before + 32);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(a_lone_node_leaves_at_once)
 {
 	mesh_init(&m);
@@ -932,6 +1014,10 @@ main(void)
 	tcase_add_test(t, missing_nacks_lower_our_own_health);
 	tcase_add_test(t, a_suspect_is_told_with_the_ping);
 	tcase_add_test(t, a_graceful_leave_shows_left_and_not_failed);
+	tcase_add_test(t, who_missed_a_leave_does_not_bring_it_back);
+	tcase_add_test(t, one_that_left_is_back_at_once);
+	tcase_add_test(t, an_accuser_that_missed_the_refutation_is_told);
+	tcase_add_test(t, corrections_go_to_the_teller_and_are_counted);
 	tcase_add_test(t, a_lone_node_leaves_at_once);
 	tcase_add_test(t, a_restarted_node_outruns_its_older_life);
 	tcase_add_test(t, new_tags_reach_everybody);
