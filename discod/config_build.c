@@ -731,6 +731,7 @@ build_http(const struct build *b)
 	h->default_query_time = v_num(v, KEY_DEF_QUERY_TIME);
 	h->max_query_time = v_num(v, KEY_MAX_QUERY_TIME);
 	h->kv_max_value_size = limit(v, KEY_LIM_KV);
+	h->txn_max_req_len = limit(v, KEY_LIM_TXN);
 }
 
 static bool
@@ -752,6 +753,9 @@ build_calls(const struct build *b)
 	c->catalog.script_checks_files = scripts_in_files(v);
 	c->catalog.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);
 	c->catalog.raft_multiplier = limit(v, KEY_RAFT_MULT);
+	c->catalog.session_ttl_min = v_num(v, KEY_SESSION_TTL_MIN);
+	c->catalog.default_query_time = v_num(v, KEY_DEF_QUERY_TIME);
+	c->catalog.max_query_time = v_num(v, KEY_MAX_QUERY_TIME);
 	c->catalog.token_agent = xstrdup(v_str(v, KEY_TOKEN_AGENT));
 	c->catalog.token_default = xstrdup(v_str(v, KEY_TOKEN_DEFAULT));
 	c->rpc.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);

@@ -185,7 +185,7 @@ enum key_type {
 	K(LIM_RPC_BURST, "limits.rpc_max_burst", INT, "1000", KF_IDLE)	\
 	K(LIM_RPC_CONNS, "limits.rpc_max_conns_per_client", INT, "100", 0) \
 	K(LIM_KV, "limits.kv_max_value_size", UINT, "524288", 0)	\
-	K(LIM_TXN, "limits.txn_max_req_len", UINT, "524288", KF_IDLE)	\
+	K(LIM_TXN, "limits.txn_max_req_len", UINT, "524288", 0)		\
 	K(DEF_QUERY_TIME, "default_query_time", DUR, "300s", 0)		\
 	K(MAX_QUERY_TIME, "max_query_time", DUR, "600s", 0)		\
 	K(NO_UNPRINTABLE, "disable_http_unprintable_char_filter", BOOL,	\
@@ -230,7 +230,7 @@ enum key_type {
 	    KF_WARN)							\
 	K(NO_REMOTE_EXEC, "disable_remote_exec", BOOL, "true", KF_IDLE)	\
 	K(NO_COORDINATES, "disable_coordinates", BOOL, "false", KF_FIXED) \
-	K(SESSION_TTL_MIN, "session_ttl_min", DUR, "0s", KF_IDLE)	\
+	K(SESSION_TTL_MIN, "session_ttl_min", DUR, "0s", 0)		\
 									\
 	K(DRAIN_TIME, "performance.leave_drain_time", DUR, "5s", 0)	\
 	K(RAFT_MULT, "performance.raft_multiplier", INT, "5", KF_FIXED)	\

@@ -114,6 +114,9 @@ SCHEMA_DECLARE(conf_rpc, CONF_RPC_)
 	F(T, BOOL, , script_checks_files, "script_checks_files", 0, NULL) \
 	F(T, DUR, , rpc_hold_timeout, "rpc_hold_timeout", 0, NULL)	\
 	F(T, UINT, , raft_multiplier, "raft_multiplier", 0, NULL)	\
+	F(T, DUR, , session_ttl_min, "session_ttl_min", 0, NULL) /* 0: 10 s */ \
+	F(T, DUR, , default_query_time, "default_query_time", 0, NULL)	\
+	F(T, DUR, , max_query_time, "max_query_time", 0, NULL)		\
 	F(T, STR, , token_agent, "token_agent", S_SECRET, NULL)		\
 	F(T, STR, , token_default, "token_default", S_SECRET, NULL)
 SCHEMA_DECLARE(conf_catalog, CONF_CATALOG_)
@@ -151,6 +154,7 @@ SCHEMA_DECLARE(conf_dns, CONF_DNS_)
 	F(T, DUR, , default_query_time, "default_query_time", 0, NULL)	\
 	F(T, DUR, , max_query_time, "max_query_time", 0, NULL)		\
 	F(T, UINT, , kv_max_value_size, "kv_max_value_size", 0, NULL)	\
+	F(T, UINT, , txn_max_req_len, "txn_max_req_len", 0, NULL)	\
 	F(T, STR, , debug_config, "debug_config", 0, NULL) /* JSON text for
 					agent/self, secrets hidden */
 SCHEMA_DECLARE(conf_http, CONF_HTTP_)
