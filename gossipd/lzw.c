@@ -38,7 +38,7 @@ lzw_free(struct lzw *z)
 }
 
 struct bit_out {
-	struct wbuf	*w;
+	uint8_t		*p;		/* there is room */
 	uint32_t	 acc;
 	unsigned	 nbits, width, hi, limit;
 };
@@ -49,7 +49,7 @@ put(struct bit_out *o, unsigned code)
 	o->acc |= (uint32_t)code << o->nbits;
 	o->nbits += o->width;
 	while (o->nbits >= 8) {
-		wb_u8(o->w, (uint8_t)o->acc);
+		*o->p++ = (uint8_t)o->acc;
 		o->acc >>= 8;
 		o->nbits -= 8;
 	}
@@ -96,11 +96,14 @@ void
 lzw_compress(struct lzw *z, const void *buf, size_t n, struct wbuf *w)
 {
 	const uint8_t	*p = buf;
-	struct bit_out	 o = { .w = w };
+	struct bit_out	 o = { 0 };
 	uint32_t	*slot, key;
 	unsigned	 code, fresh;
-	size_t		 i;
+	size_t		 i, room = n + n / 2 + n / 1024 + 16;
 
+	/* A code of 12 bits a byte at most, and the clears between them. */
+	if ((o.p = wb_reserve(w, room)) == NULL)
+		return;
 	/* A code a byte at most: emptying the whole table would be most of the
 	 * work for a small packet. */
 	for (z->bits = 6; z->bits < SLOTS_BITS && n > 1u << (z->bits - 1);)
@@ -126,7 +129,8 @@ lzw_compress(struct lzw *z, const void *buf, size_t n, struct wbuf *w)
 	}
 	put(&o, CODE_END);
 	if (o.nbits > 0)
-		wb_u8(w, (uint8_t)o.acc);
+		*o.p++ = (uint8_t)o.acc;
+	w->len = (size_t)(o.p - w->p);
 }
 
 struct bit_in {
@@ -191,7 +195,9 @@ lzw_expand(struct lzw *z, const void *buf, size_t n, struct wbuf *out)
 		if (c == CODE_END)
 			return out->err ? -1 : 0;
 		at = out->len;
-		if (c < CODE_CLEAR)
+		if (c < CODE_CLEAR && out->len < out->cap)
+			out->p[out->len++] = (uint8_t)c;
+		else if (c < CODE_CLEAR)
 			wb_u8(out, (uint8_t)c);
 		else if ((unsigned)c < hi || ((unsigned)c == hi && !last)) {
 			/* Codes up to hi are defined, hi itself only once the

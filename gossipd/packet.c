@@ -8,6 +8,7 @@
 #include "common/util.h"
 #include "gossipd/packet.h"
 
+#define COMPRESS_MIN	256	/* below it a datagram hardly shrinks */
 #define FRAME_HEADER	5	/* type byte, be32 length: the AAD of streams */
 #define KEEP_MAX	(256u << 10)	/* scratch above it is given back */
 
@@ -37,6 +38,7 @@ layers_init(struct layers *l, struct keyring *ring)
 	memset(l, 0, sizeof(*l));
 	l->ring = ring;
 	l->compress = l->verify_in = l->verify_out = true;
+	l->compress_min = COMPRESS_MIN;
 	l->lzw = lzw_new();
 	wb_init(&l->plain, FRAME_MAX + 1);
 	wb_init(&l->packed, 0);
@@ -263,7 +265,7 @@ packet_seal(struct layers *l, const uint8_t nonce[CRYPT_NONCE], bool crc,
 	uint8_t		 be[5];
 
 	scratch_reset(w, 0);
-	if (l->compress) {
+	if (l->compress && n >= l->compress_min) {
 		compress(l, msg, n, w);
 		if (w->len >= n)
 			wb_reset(w);

@@ -27,6 +27,7 @@
 struct layers {
 	struct keyring	*ring;		/* empty: no encryption; not owned */
 	bool		 compress;
+	size_t		 compress_min;	/* datagrams below it are not */
 	bool		 verify_in, verify_out;
 	struct span	 label;		/* nil: none */
 	struct lzw	*lzw;

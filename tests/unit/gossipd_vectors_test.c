@@ -405,6 +405,7 @@ check_udp(const char *name, const struct json *j, const uint8_t *p, size_t n)
 	t.next = parts != NULL ? parts->child : &one;
 	compound_init(&t.parts);
 	layers_init(&l, ring);
+	l.compress_min = 0;
 	l.label = span_str(s.label);
 	why = packet_open(&l, p, n, take, &t);
 	ck_assert_msg(why == NULL, "%s: %s", name, why);
