@@ -163,7 +163,7 @@ take_local(struct world *w, const uint8_t *p, size_t n)
 static void
 take_meta(struct world *w, const uint8_t *p, size_t n)
 {
-	struct consul_rules	 us = { .name = "me", .dc = "dc1",
+	struct consul_rules	 us = { .name = "me", .id = "x", .dc = "dc1",
 				    .server = true };
 	struct swim_said	 a = { .meta = span_of(p, n) };
 	struct strmap		 t = { 0 };
