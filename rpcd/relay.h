@@ -5,21 +5,13 @@
 #ifndef RPCD_RELAY_H
 #define RPCD_RELAY_H
 
-#include <stddef.h>
+#include "common/relay.h"
 
-#include "common/ev.h"
-#include "common/stream.h"
-
-struct relays;
-
-struct relays *relays_new(struct ev *);
-void relays_free(struct relays *);	/* closes all */
 /*
  * Takes the stream, of which nothing has been read ahead and nothing is left
  * to be sent; its owner hears no more of it.  A descriptor, non-blocking, that
  * the caller passes on; or -1 when there is none to be had (logged).
  */
 int relay_fd(struct relays *, struct stream *);
-size_t relays_count(const struct relays *);
 
 #endif
