@@ -89,8 +89,14 @@ on_conflict(void *arg, const struct ident *have, const struct gaddr *claimed)
 		(void)addr_text(&ss, a, sizeof(a));
 	if (gaddr_to_sockaddr(claimed, &ss) == 0)
 		(void)addr_text(&ss, b, sizeof(b));
-	serf_note(s, SWIM_WARN, "member %s: two nodes have this name, at %s "
-	    "and %s; the first keeps it", ident_name(have), a, b);
+	if (have->num == swim_self(s->swim)->num)
+		serf_note(s, SWIM_WARN, "another node has the name of this "
+		    "one, %s, at %s: give one of them another",
+		    ident_name(have), b);
+	else
+		serf_note(s, SWIM_WARN, "member %s: two nodes have this name, "
+		    "at %s and %s; the first keeps it", ident_name(have), a,
+		    b);
 }
 
 static void

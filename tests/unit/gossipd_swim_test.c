@@ -397,6 +397,10 @@ START_TEST(a_second_node_of_a_name_is_kept_out_until_the_first_is_gone)
 	mesh_run(&m, 3000);
 	ck_assert(gaddr_equal(&serf_member_find(m.node[0].serf,
 	    span_str("n1"))->id->addr, &m.node[1].addr));
+	ck_assert_ptr_nonnull(strstr(m.node[0].notes, "member n1: two nodes "
+	    "have this name, at 10.0.0.2:8301 and 10.0.0.4:8301"));
+	ck_assert_ptr_nonnull(strstr(thief->notes, "another node has the "
+	    "name of this one, n1, at 10.0.0.2:8301"));
 	mesh_stop(thief);
 
 	/* Dead for longer than the reclaim time, the name is free. */
