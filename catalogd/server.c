@@ -282,11 +282,12 @@ run_read(struct server_call *c, struct reply *r)
 	}
 	if (m->depends != NULL && d.n > 0 && c->head.min_query_index > 0 &&
 	    d.index <= c->head.min_query_index && !c->expired) {
-		if (!c->watching) {
-			watch_add(c, &d);
+		if (!c->watching)
 			call_set_timer(c, block_ms(srv,
 			    c->head.max_query_time));
-		}
+		/* What it was woken by may have changed what to wait for. */
+		watch_drop(c);
+		watch_add(c, &d);
 		call_move(c, CALL_BLOCKED);
 		return;
 	}
@@ -388,6 +389,7 @@ on_apply(uint64_t index, const uint8_t *entry, size_t len, void *tag,
 	store_apply(srv->store, index, entry, len, &a, &ch);
 	for (i = 0; i < ch.n; i++)
 		watch_wake(srv, &ch.item[i], call_wake);
+	session_applied(srv, index, &ch);
 	for (i = 0; srv->started && i < ch.nnames; i++)
 		srv->env.name(ch.name[i].kind, ch.name[i].name,
 		    ch.name[i].exists, srv->env.arg);
@@ -396,13 +398,12 @@ on_apply(uint64_t index, const uint8_t *entry, size_t len, void *tag,
 		if (a.error != NULL)
 			log_warnx("log entry %llu: %s",
 			    (unsigned long long)index, a.error);
-		free(a.error);
+		store_answer_clear(&a);
 		return;
 	}
-	memset(&r, 0, sizeof(r));
-	wb_init(&r.body, 0);
+	r.body = a.body;
 	r.error = a.error;
-	if (r.error == NULL)
+	if (r.error == NULL && r.body.len == 0)
 		reply_empty(&r);
 	call_end(tag, &r);
 }
@@ -423,6 +424,7 @@ on_office(bool in, void *arg)
 	if (in)
 		srv->leader_ns = ev_wall_ns();
 	leader_office(srv, in);
+	session_office(srv, in);
 	while (in && (c = TAILQ_FIRST(&srv->list[CALL_HELD])) != NULL)
 		call_move(c, CALL_QUEUED);
 }
@@ -441,7 +443,17 @@ on_restore(uint64_t index, const uint8_t *p, size_t len, const char **why,
 {
 	struct server *srv = arg;
 
-	return store_restore(srv->store, index, p, len, why);
+	struct store *s;
+
+	s = store_new();
+	if (store_restore(s, index, p, len, why) == -1) {
+		store_free(srv->unusable);
+		srv->unusable = s;
+		return -1;
+	}
+	store_free(srv->store);
+	srv->store = s;
+	return 0;
 }
 
 void
@@ -473,6 +485,7 @@ server_new(struct ev *ev, const struct conf_agent *agent,
 	RB_INIT(&srv->watches);
 	RB_INIT(&srv->members);
 	RB_INIT(&srv->coords);
+	session_init(srv);
 	srv->store = store_new();
 	srv->turn = ev_timer_new(ev, on_turn, srv);
 	srv->start_ns = ev_wall_ns();
@@ -538,10 +551,12 @@ server_free(struct server *srv)
 		while ((c = TAILQ_FIRST(&srv->list[i])) != NULL)
 			call_free(c);
 	leader_free(srv);
+	session_free(srv);
 	coordinate_free(srv);
 	ev_timer_free(srv->turn);
 	ev_timer_free(srv->left_timer);
 	store_free(srv->store);
+	store_free(srv->unusable);
 	schema_clear(&conf_agent_schema, &srv->agent);
 	schema_clear(&conf_catalog_schema, &srv->conf);
 	free(srv->dir);

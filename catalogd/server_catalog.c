@@ -32,7 +32,16 @@ is_any_address(const char *a)
 	    strcmp(a, "[::]") == 0;
 }
 
-static void
+void
+check_node_id(const char *id, struct reply *r)
+{
+	const char *bad;
+
+	if (!str_empty(id) && (bad = uuid_error(id)) != NULL)
+		reply_error(r, "Bad node ID: %s", bad);
+}
+
+void
 check_service(struct node_service *s, struct reply *r)
 {
 	if (str_empty(s->service)) {
@@ -91,7 +100,6 @@ catalog_register_write(struct server *srv, void *arg, struct wbuf *entry,
     struct reply *r)
 {
 	struct register_request *req = arg;
-	const char *bad;
 
 	(void)srv;
 	if (str_empty(req->node))
@@ -99,9 +107,9 @@ catalog_register_write(struct server *srv, void *arg, struct wbuf *entry,
 	else if (str_empty(req->address) && !req->skip_node_update)
 		reply_error(r,
 		    "Must provide address if SkipNodeUpdate is not set");
-	else if (!str_empty(req->id) && (bad = uuid_error(req->id)) != NULL)
-		reply_error(r, "Bad node ID: %s", bad);
-	else if (req->service != NULL)
+	else
+		check_node_id(req->id, r);
+	if (r->error == NULL && req->service != NULL)
 		check_service(req->service, r);
 	if (r->error != NULL)
 		return;

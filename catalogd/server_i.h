@@ -7,6 +7,10 @@
  *	server_health.c		Health.*, Internal dumps
  *	server_status.c		Status.*, Operator.*, what is answered emptily
  *	server_coordinate.c	Coordinate.*
+ *	server_kv.c		KVS.*
+ *	server_session.c	Session.*, their timers, delays of locks
+ *	server_txn.c		Txn.*
+ *	server_query.c		PreparedQuery.*
  *	server_near.c		sorting by distance
  *	server_watch.c		who waits for what
  *	server_leader.c		members, and the leader's duties
@@ -48,6 +52,7 @@ struct depends {
 	struct {
 		enum watch_kind	 kind;
 		const char	*name;
+		size_t		 len;
 	} on[WATCH_MAX];
 	size_t		 n;
 };
@@ -112,6 +117,32 @@ struct member_row {
 };
 RB_HEAD(member_tree, member_row);
 
+/* A session's time to live, armed by whoever leads. */
+struct session_timer {
+	RB_ENTRY(session_timer)	 entry;
+	struct server		*srv;
+	struct ev_timer		*timer;
+	unsigned		 tries;
+	char			 id[];
+};
+RB_HEAD(session_timers, session_timer);
+
+/* A key that nobody may lock yet. */
+struct lock_hold {
+	RB_ENTRY(lock_hold)	 entry;
+	struct server		*srv;
+	struct ev_timer		*timer;		/* until then */
+	char			 key[];
+};
+RB_HEAD(lock_delays, lock_hold);
+
+/* Tombstones up to that index go at that time. */
+struct tomb_bin {
+	TAILQ_ENTRY(tomb_bin)	 entry;
+	uint64_t		 at_ms, index;
+};
+TAILQ_HEAD(tomb_bins, tomb_bin);
+
 struct coord_pending {
 	RB_ENTRY(coord_pending)	 entry;
 	struct coordinate_update u;
@@ -127,6 +158,7 @@ struct server {
 	struct rng		 rng;
 
 	struct store		*store;
+	struct store		*unusable;	/* holds the reason */
 	struct replica		*replica;
 	bool			 started, leaving;
 	int64_t			 start_ns, leader_ns;	/* wall clock */
@@ -142,6 +174,11 @@ struct server {
 	struct coord_tree	 coords;
 	size_t			 ncoords;
 	struct ev_timer		*coords_flush;
+
+	struct session_timers	 session_timers;	/* while in office */
+	struct lock_delays	 lock_delays;
+	struct tomb_bins	 tomb_bins;
+	struct ev_timer		*tomb_timer;
 
 	void			(*left)(void *);
 	void			*left_arg;
@@ -173,7 +210,17 @@ void watch_drop(struct server_call *);
 /* Calls fn for each call that waits for this. */
 void watch_wake(struct server *, const struct change *,
     void (*)(struct server_call *));
+/* The same for everybody who waits at all. */
+void watch_wake_all(struct server *, void (*)(struct server_call *));
 void depends_on(struct depends *, enum watch_kind, const char *name);
+/* The first n bytes of that name. */
+void depends_on_part(struct depends *, enum watch_kind, const char *name,
+    size_t n);
+
+/* server_catalog.c: what a registration has to be, as far as it is judged
+ * before the log; missing parts that follow from others are filled in. */
+void check_node_id(const char *id, struct reply *);
+void check_service(struct node_service *, struct reply *);
 
 /* Filters that several methods share. */
 bool node_meta_matches(const struct node *, const struct strmap *filters);
@@ -230,6 +277,22 @@ WRITE_METHOD(coordinate_update)
 READ_METHOD(coordinate_list_nodes)
 READ_METHOD(coordinate_node)
 void coordinate_free(struct server *);
+WRITE_METHOD(kvs_apply)
+READ_METHOD(kvs_get)
+READ_METHOD(kvs_list)
+READ_METHOD(kvs_list_keys)
+WRITE_METHOD(session_apply)
+READ_METHOD(session_get)
+READ_METHOD(session_list)
+READ_METHOD(session_node_sessions)
+LOCAL_METHOD(session_renew)
+WRITE_METHOD(txn_apply)
+LOCAL_METHOD(txn_read)
+WRITE_METHOD(query_apply)
+READ_METHOD(query_get)
+READ_METHOD(query_list)
+LOCAL_METHOD(query_execute)
+LOCAL_METHOD(query_explain)
 
 /* Requests that common/schema has no list for. */
 #define KIND_REQUEST(F, T)						\
@@ -243,6 +306,18 @@ SCHEMA_DECLARE(kind_request, KIND_REQUEST)
 	F(T, BOOL, , use_service_kind, "UseServiceKind", 0, NULL)	\
 	QUERY_OPTIONS(F, T)
 SCHEMA_DECLARE(service_dump_request, SERVICE_DUMP_REQUEST)
+
+/* server_kv.c: false: nobody may lock it yet, or the error is set. */
+bool kvs_allowed(const struct server *, const char *op,
+    const struct dir_entry *, struct reply *);
+
+/* server_session.c */
+void session_init(struct server *);
+void session_office(struct server *, bool);
+/* What an entry did to sessions, locks and tombstones. */
+void session_applied(struct server *, uint64_t index, const struct changes *);
+void session_free(struct server *);
+bool lock_delayed(const struct server *, const char *key);
 
 /* server_leader.c */
 void leader_office(struct server *, bool);

@@ -68,6 +68,39 @@ static const struct method methods[] = {
 	R_NOFILTER("Coordinate.ListNodes", dc_request, coordinate_list_nodes),
 	R_NOFILTER("Coordinate.Node", node_request, coordinate_node),
 
+	W("KVS.Apply", kvs_request, kvs_apply),
+	R_NOFILTER("KVS.Get", key_request, kvs_get),
+	R_NOFILTER("KVS.List", key_request, kvs_list),
+	R_NOFILTER("KVS.ListKeys", key_list_request, kvs_list_keys),
+
+	W("Session.Apply", session_request, session_apply),
+	R_NOFILTER("Session.Get", session_id_request, session_get),
+	R_NOFILTER("Session.List", session_id_request, session_list),
+	R_NOFILTER("Session.NodeSessions", node_request,
+	    session_node_sessions),
+	RL("Session.Renew", session_id_request, session_renew),
+
+	W("Txn.Apply", txn_request, txn_apply),
+	RL("Txn.Read", txn_read_request, txn_read),
+
+	W("PreparedQuery.Apply", query_request, query_apply),
+	R_NOFILTER("PreparedQuery.Get", query_id_request, query_get),
+	R_NOFILTER("PreparedQuery.List", dc_request, query_list),
+	RL("PreparedQuery.Execute", query_execute_request, query_execute),
+	RL("PreparedQuery.Explain", query_execute_request, query_explain),
+
+	W("KVS.Apply", kvs_request, kvs_apply),
+	R_NOFILTER("KVS.Get", key_request, kvs_get),
+	R_NOFILTER("KVS.List", key_request, kvs_list),
+	R_NOFILTER("KVS.ListKeys", key_list_request, kvs_list_keys),
+
+	W("Session.Apply", session_request, session_apply),
+	R_NOFILTER("Session.Get", session_id_request, session_get),
+	R_NOFILTER("Session.List", session_id_request, session_list),
+	R_NOFILTER("Session.NodeSessions", node_request,
+	    session_node_sessions),
+	RL("Session.Renew", session_id_request, session_renew),
+
 	L("Status.Ping", NULL, status_ping),
 	L("Status.Leader", &dc_request_schema, status_leader),
 	L("Status.Peers", &dc_request_schema, status_peers),
