@@ -75,7 +75,7 @@ coord_distance(const struct coord *a, const struct coord *b)
 		dist = adjusted;
 	dist *= 1e9;
 	/* Peers go through a duration of whole nanoseconds. */
-	if (!(dist < 9e18))
+	if (!(fabs(dist) < 9e18))
 		return dist / 1e9;
 	ns = (int64_t)dist;
 	return (double)(ns / NS_PER_S) + (double)(ns % NS_PER_S) / 1e9;

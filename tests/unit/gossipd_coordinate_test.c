@@ -108,6 +108,12 @@ START_TEST(a_place_that_goes_wild_starts_anew)
 	ck_assert_int_eq(coord_self_update(self, &f, &other, 0.01), 0);
 	ck_assert(coord_valid(coord_self_at(self)));
 	ck_assert_uint_eq(coord_self_resets(self), 1);
+	/* Heights below the ground make distances below nothing. */
+	other = coord_new;
+	other.height = -1e179;
+	ck_assert_int_eq(coord_self_update(self, &f, &other, 0.01), 0);
+	ck_assert(coord_valid(coord_self_at(self)));
+	ck_assert_double_lt(coord_distance(&coord_new, &other), -1e170);
 	coord_self_free(self);
 }
 END_TEST
