@@ -198,10 +198,11 @@ self_stats(struct request *r, const uint8_t *body, size_t len)
 		write_tree(jw, debug);
 		json_free(debug);
 	}
-	if (self->coord.own.vec.n > 0) {	/* else they are off */
-		jw_key(jw, "Coord");
+	jw_key(jw, "Coord");
+	if (self->coord.own.vec.n > 0)
 		schema_json_encode(&coordinate_schema, &self->coord.own, jw);
-	}
+	else
+		jw_null(jw);		/* they are off */
 	for (i = 0; i < g->members.n; i++)
 		if (g->members.item[i].self) {
 			jw_key(jw, "Member");

@@ -315,6 +315,14 @@ ep_event_list(struct request *r)
 
 /* ---- coordinates ---- */
 
+static bool
+coordinates_off(struct request *r)
+{
+	if (r->apid->http.disable_coordinates)
+		reply_text(r, 401, "Coordinate support disabled");
+	return r->apid->http.disable_coordinates;
+}
+
 /* Those of ?segment, if it is given; their number. */
 static size_t
 write_coordinates(struct request *r, const struct indexed_coordinates *a,
@@ -365,7 +373,7 @@ ep_coordinate_nodes(struct request *r)
 	struct dc_request	q = { 0 };
 	struct read_options	o;
 
-	if (read_options(r, &o) == -1)
+	if (coordinates_off(r) || read_options(r, &o) == -1)
 		return;
 	FILL_OPTIONS(&q, &o);
 	ask_catalogd(r, "Coordinate.ListNodes", &dc_request_schema, &q, 0,
@@ -380,7 +388,7 @@ ep_coordinate_node(struct request *r)
 	struct node_request	q = { 0 };
 	struct read_options	o;
 
-	if (read_options(r, &o) == -1)
+	if (coordinates_off(r) || read_options(r, &o) == -1)
 		return;
 	FILL_OPTIONS(&q, &o);
 	str_set(&q.node, r->tail);
@@ -423,8 +431,9 @@ ep_coordinate_datacenters(struct request *r)
 {
 	struct empty	none = { 0 };
 
-	ask_catalogd(r, "Coordinate.ListDatacenters", &empty_schema, &none, 0,
-	    datacenters);
+	if (!coordinates_off(r))
+		ask_catalogd(r, "Coordinate.ListDatacenters", &empty_schema,
+		    &none, 0, datacenters);
 }
 
 void
@@ -433,8 +442,8 @@ ep_coordinate_update(struct request *r)
 	struct coordinate_update	 q;
 	const char			*dc = params_get(&r->params, "dc");
 
-	if (body_json(r, &coordinate_update_schema, SJ_FOLD | SJ_STRICT, &q)
-	    == -1)
+	if (coordinates_off(r) || body_json(r, &coordinate_update_schema,
+	    SJ_FOLD | SJ_STRICT, &q) == -1)
 		return;
 	str_set(&q.datacenter, str_empty(dc) ? r->apid->agent.datacenter : dc);
 	str_set(&q.token, token_of(r));

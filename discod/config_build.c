@@ -732,6 +732,7 @@ build_http(const struct build *b)
 	h->max_query_time = v_num(v, KEY_MAX_QUERY_TIME);
 	h->kv_max_value_size = limit(v, KEY_LIM_KV);
 	h->txn_max_req_len = limit(v, KEY_LIM_TXN);
+	h->disable_coordinates = v_bool(v, KEY_NO_COORDINATES);
 }
 
 static bool
