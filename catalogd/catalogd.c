@@ -357,6 +357,26 @@ refuse(const char *why, void *arg)
 	child_refuse(c->child, "%s", why);
 }
 
+static void *
+server_calls(const struct msg_call *m, const uint8_t *body, size_t len,
+    uint64_t timeout_ms, call_fn *fn, void *fn_arg, void *arg)
+{
+	struct catalogd	*c = arg;
+
+	return route_call_server(c->route, m, body, len, timeout_ms, fn,
+	    fn_arg);
+}
+
+static void
+server_cancels(void *handle, void *arg)
+{
+	struct catalogd	*c = arg;
+
+	/* Without it they are gone already. */
+	if (c->route != NULL)
+		route_cancel(handle);
+}
+
 /* 0, or -1: the suite is being stopped. */
 static int
 start_server(struct catalogd *c)
@@ -367,6 +387,11 @@ start_server(struct catalogd *c)
 	memset(&env, 0, sizeof(env));
 	env.fire = catalogd_fire;
 	env.name = catalogd_name;
+	env.names = catalogd_names;
+	env.call = server_calls;
+	env.call_cancel = server_cancels;
+	env.dial = catalogd_dial;
+	env.force_leave = catalogd_force_leave;
 	env.refuse = refuse;
 	env.arg = c;
 	c->server = server_new(c->ev, &c->conf, &c->cat,
@@ -490,6 +515,7 @@ on_stop(struct child *child, void *arg)
 	if (c->coord_ask != NULL)
 		call_cancel(c->coord_ask);
 	route_free(c->route);
+	c->route = NULL;
 	gossip_free(c->gossip);
 	coord_send_free(c->coord);
 	sync_free(c->sync);

@@ -68,6 +68,9 @@ void catalogd_msg(struct child *, enum proc, struct ipc *, const struct imsg *,
 void catalogd_links_start(struct catalogd *);
 void catalogd_peers_clear(struct catalogd *);
 extern const struct agent_ops catalogd_agent_ops;
+void catalogd_names(void *);
+void catalogd_dial(uint32_t id, const char *address, void *);
+void catalogd_force_leave(const char *node, void *);
 void catalogd_name(enum view_kind, const char *, bool, void *);
 void catalogd_fire(const char *, const void *, size_t, void *);
 void catalogd_view(const struct msg_view *, void *);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "catalogd/catalogd.h"
 #include "catalogd/user_event.h"
@@ -180,6 +181,59 @@ catalogd_fire(const char *name, const void *payload, size_t len, void *arg)
 	schema_clear(&msg_event_schema, &e);
 }
 
+void
+catalogd_force_leave(const char *node, void *arg)
+{
+	struct catalogd	*c = arg;
+
+	ipc_send(child_link(c->child, PROC_GOSSIPD), IMSG_MEMBER_GONE, 0,
+	    node, strlen(node), -1);
+}
+
+/* ---- connections of raft ---- */
+
+#define KIND_RAFT	1
+
+void
+catalogd_dial(uint32_t id, const char *address, void *arg)
+{
+	struct catalogd	*c = arg;
+	struct wbuf	 w;
+
+	wb_init(&w, 0);
+	wb_u8(&w, KIND_RAFT);
+	wb_str(&w, address);
+	ipc_send(child_link(c->child, PROC_RPCD), IMSG_DIAL, id, w.p, w.len,
+	    -1);
+	wb_free(&w);
+}
+
+static void
+on_peer(struct catalogd *c, const struct imsg *im)
+{
+	char	*from = xmemdup_str(im->body + 1, im->len - 1);
+
+	if (c->server != NULL && im->body[0] == KIND_RAFT)
+		server_raft_peer(c->server, im->fd, from);
+	else {
+		log_info("client %s: closed: snapshots are not served", from);
+		close(im->fd);
+	}
+	free(from);
+}
+
+static void
+on_dialed(struct catalogd *c, const struct imsg *im)
+{
+	char	*why = xmemdup_str(im->body, im->len);
+
+	if (c->server != NULL)
+		server_dialed(c->server, im->id, im->fd, why);
+	else if (im->fd != -1)
+		close(im->fd);
+	free(why);
+}
+
 /* ---- checks ---- */
 
 /* Before start they are part of the whole set. */
@@ -262,6 +316,15 @@ send_names(struct catalogd *c)
 	if (c->server != NULL)
 		server_names(c->server, each_name, l);
 	ipc_send(l, IMSG_NAMES_END, 0, NULL, 0, -1);
+}
+
+void
+catalogd_names(void *arg)
+{
+	struct catalogd	*c = arg;
+
+	if (c->started)
+		send_names(c);
 }
 
 void
@@ -356,8 +419,11 @@ catalogd_link(struct child *child, enum proc peer, struct ipc *l, void *arg)
 		return;
 	}
 	route_in_lost(c->route, peer);
-	if (peer == PROC_RPCD)
+	if (peer == PROC_RPCD) {
 		route_rpcd(c->route, NULL);
+		if (c->server != NULL)
+			server_dials_lost(c->server);
+	}
 	if (peer == PROC_GOSSIPD)
 		gossip_link(c->gossip, NULL);
 	if (peer == PROC_DNSD)
@@ -407,6 +473,13 @@ catalogd_msg(struct child *child, enum proc peer, struct ipc *l,
 		break;
 	case IMSG_EVENT:
 		on_event(c, m);
+		break;
+	case IMSG_PEER:
+		on_peer(c, m);
+		break;
+	case IMSG_DIALED:
+	case IMSG_DIAL_FAILED:
+		on_dialed(c, m);
 		break;
 	case IMSG_CHECK_RESULT:
 		on_result(c, m);

@@ -6,6 +6,7 @@
 #include "catalogd/raft_disk.h"
 
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 #include <bsd/sys/queue.h>
 
@@ -34,6 +35,7 @@ struct frame_job {
 	struct wbuf		 w;
 	uint64_t		 first;
 	uint32_t		 count;
+	uint64_t		 epoch;
 };
 TAILQ_HEAD(frame_jobs, frame_job);
 
@@ -47,6 +49,7 @@ struct snapshot_job {
 	struct wbuf	 head, data;
 	size_t		 done;		/* of data */
 	int		 fd;
+	bool		 install;	/* from elsewhere: the log goes */
 };
 
 struct disk {
@@ -67,6 +70,7 @@ struct disk {
 	struct frame_jobs jobs;
 	struct snapshot_job *snap;	/* under way */
 	uint64_t	 persisted;	/* highest durable index */
+	uint64_t	 epoch;		/* rises when entries are replaced */
 	uint64_t	 snapshotted;	/* finished, not yet reported */
 	uint64_t	 log_bytes;
 	bool		 stop;
@@ -77,6 +81,7 @@ struct disk {
 	struct ev_io	*io;
 	struct disk_ops	 ops;
 	uint64_t	 reported;
+	uint64_t	 queued;	/* index behind the last one queued */
 };
 
 static void
@@ -301,6 +306,22 @@ load_segment(struct loader *l, size_t i)
 	return 0;
 }
 
+/*
+ * A crash between a snapshot from elsewhere and the end of the log that it
+ * replaced: what follows the snapshot then is of an older term.
+ */
+static void
+drop_stale(struct loader *l)
+{
+	struct disk_found *f = l->found;
+
+	if (!f->has_snapshot || f->n == 0 ||
+	    f->entry[0].term >= f->snapshot.term)
+		return;
+	while (f->n > 0)
+		free((void *)(uintptr_t)f->entry[--f->n].p);
+}
+
 static int
 load(struct loader *l)
 {
@@ -315,8 +336,10 @@ load(struct loader *l)
 	for (i = 0; i < l->nfirst; i++)
 		if (load_segment(l, i) == -1)
 			return -1;
+	drop_stale(l);
 	l->d->next = l->next;
 	l->d->persisted = l->base - 1 + l->found->n;
+	l->d->queued = l->d->persisted + 1;
 	return 0;
 }
 
@@ -505,7 +528,9 @@ write_frame(struct disk *d, struct frame_job *j)
 	d->next = j->first + j->count;
 	pthread_mutex_lock(&d->lock);
 	d->log_bytes += j->w.len;
-	d->persisted = j->first + j->count - 1;
+	/* Not if it has been replaced meanwhile: what did that follows. */
+	if (j->epoch == d->epoch)
+		d->persisted = j->first + j->count - 1;
 	pthread_mutex_unlock(&d->lock);
 	return 0;
 }
@@ -543,6 +568,28 @@ prune(struct disk *d, uint64_t index, const char *keep)
 	return 0;
 }
 
+/* Behind a snapshot from elsewhere; nothing that was before it is left. */
+static int
+log_anew(struct disk *d, uint64_t index)
+{
+	size_t i;
+
+	for (i = d->nseg; i > 0; i--)
+		if (d->seg[i - 1].first == index + 1 &&
+		    segment_drop(d, i - 1) == -1)
+			return -1;
+	if (segment_new(d, index + 1) == -1)
+		return -1;
+	while (d->nseg > 1)
+		if (segment_drop(d, 0) == -1)
+			return -1;
+	d->next = index + 1;
+	pthread_mutex_lock(&d->lock);
+	d->persisted = index;
+	pthread_mutex_unlock(&d->lock);
+	return 0;
+}
+
 static int
 snapshot_finish(struct disk *d, struct snapshot_job *j)
 {
@@ -553,6 +600,8 @@ snapshot_finish(struct disk *d, struct snapshot_job *j)
 	    renameat(d->dirfd, "snap.tmp", d->dirfd, name) == -1 ||
 	    fsync(d->dirfd) == -1)
 		return thread_failed(d, "write %s/%s", d->shown, name);
+	if (j->install && log_anew(d, j->index) == -1)
+		return -1;
 	return prune(d, j->index, name);
 }
 
@@ -767,13 +816,25 @@ disk_append(struct disk *d, const struct log_entry *e, size_t n)
 	struct frame_job *j;
 	size_t i;
 
+	if (n == 0)
+		return;
 	pthread_mutex_lock(&d->lock);
+	if (e[0].index < d->queued) {
+		d->epoch++;
+		if (d->persisted >= e[0].index)
+			d->persisted = e[0].index - 1;
+		if (d->reported >= e[0].index)
+			d->reported = e[0].index - 1;
+	}
+	d->queued = e[n - 1].index + 1;
 	for (i = 0; i < n; i++) {
 		j = TAILQ_LAST(&d->jobs, frame_jobs);
 		if (j == NULL || j->w.len >= LOG_FRAME_FULL ||
+		    j->epoch != d->epoch ||
 		    e[i].index != j->first + j->count) {
 			j = xcalloc(1, sizeof(*j));
 			j->first = e[i].index;
+			j->epoch = d->epoch;
 			wb_init(&j->w, 0);
 			log_frame_begin(&j->w, j->first);
 			TAILQ_INSERT_TAIL(&d->jobs, j, entry);
@@ -816,6 +877,54 @@ disk_snapshot(struct disk *d, const struct log_snapshot *s, struct wbuf *data)
 	d->snap = j;
 	pthread_cond_signal(&d->cond);
 	pthread_mutex_unlock(&d->lock);
+}
+
+void
+disk_install(struct disk *d, const struct log_snapshot *s, struct wbuf *file)
+{
+	struct snapshot_job *j;
+	struct frame_job *f;
+
+	j = xcalloc(1, sizeof(*j));
+	j->index = s->index;
+	j->term = s->term;
+	j->fd = -1;
+	j->install = true;
+	wb_init(&j->head, 0);
+	j->data = *file;
+	memset(file, 0, sizeof(*file));
+	pthread_mutex_lock(&d->lock);
+	while ((f = TAILQ_FIRST(&d->jobs)) != NULL) {
+		TAILQ_REMOVE(&d->jobs, f, entry);
+		frame_job_free(f);
+	}
+	d->epoch++;
+	d->queued = s->index + 1;
+	d->reported = d->persisted = s->index;
+	d->snap = j;
+	pthread_cond_signal(&d->cond);
+	pthread_mutex_unlock(&d->lock);
+}
+
+int
+disk_snapshot_open(struct disk *d, uint64_t index, uint64_t term,
+    uint64_t *size)
+{
+	char name[64];
+	struct stat st;
+	int fd;
+
+	if (d->dirfd == -1)
+		return -1;
+	snapshot_name(name, sizeof(name), index, term);
+	fd = openat(d->dirfd, name, O_RDONLY | O_CLOEXEC);
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	*size = (uint64_t)st.st_size;
+	return fd;
 }
 
 bool

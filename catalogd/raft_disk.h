@@ -54,6 +54,15 @@ void disk_append(struct disk *, const struct log_entry *, size_t n);
 /* Takes the data's memory.  One at a time. */
 void disk_snapshot(struct disk *, const struct log_snapshot *,
     struct wbuf *data);
+/*
+ * The same for a snapshot that came from elsewhere, the whole file of it: once
+ * it is durable the log begins anew behind it.
+ */
+void disk_install(struct disk *, const struct log_snapshot *,
+    struct wbuf *file);
+/* The newest snapshot's file, to be read; -1 when there is none. */
+int disk_snapshot_open(struct disk *, uint64_t index, uint64_t term,
+    uint64_t *size);
 /* Bytes of log not covered by a snapshot, about. */
 uint64_t disk_log_bytes(struct disk *);
 /* Everything counts as durable at once; no append, no snapshot. */

@@ -11,7 +11,9 @@
  *	frame:    magic u32  body u32  first u64  count u32  crc u32 (of the body)
  *		  zero u32  crc u32 (of these)
  *	body:     count times { term u64, type u8, len u32, bytes }, then 0xa5
- *	metadata: "DISCOMD1" id u64  term u64  vote u64  flags u32  crc u32
+ *	metadata: "DISCOMD2" id u64  term u64  vote u64  cluster u64  flags u32
+ *		  crc u32 ("DISCOMD1", from before there were several servers,
+ *		  has no cluster)
  *	snapshot: "DISCOSN1" index u64  term u64  conf index u64  conf u32
  *		  data u64  crc u32 (conf and data)  crc u32 (of these)
  */
@@ -57,7 +59,7 @@ enum log_result log_scan(const uint8_t *, size_t, uint64_t first, bool last,
 
 enum { META_HAS_LOG = 1 };
 struct log_meta {
-	uint64_t	id, term, vote;
+	uint64_t	id, term, vote, cluster;
 	uint32_t	flags;
 };
 void log_meta_encode(struct wbuf *, const struct log_meta *);

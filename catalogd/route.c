@@ -186,8 +186,7 @@ on_deadline(void *arg)
 }
 
 static struct route_call *
-call_out(struct route *r, const struct msg_call *m, const uint8_t *body,
-    size_t len, uint64_t timeout_ms, call_fn *fn, void *arg)
+call_new(struct route *r, call_fn *fn, void *arg)
 {
 	struct route_call	*c = xcalloc(1, sizeof(*c));
 
@@ -195,6 +194,32 @@ call_out(struct route *r, const struct msg_call *m, const uint8_t *body,
 	c->fn = fn;
 	c->arg = arg;
 	TAILQ_INSERT_TAIL(&r->calls, c, entry);
+	return c;
+}
+
+static void
+call_rpcd(struct route_call *c, const struct msg_call *m,
+    const uint8_t *body, size_t len, uint64_t timeout_ms)
+{
+	struct route	*r = c->route;
+
+	if (r->rpcd_link != NULL) {
+		c->way = WAY_RPCD;
+		c->rpcd = call_start(r->rpcd, m, body, len, timeout_ms,
+		    on_answer, c);
+	} else {
+		c->way = WAY_ERROR;
+		c->timer = ev_timer_new(r->ev, on_no_servers, c);
+		ev_timer_set(c->timer, 0);
+	}
+}
+
+static struct route_call *
+call_out(struct route *r, const struct msg_call *m, const uint8_t *body,
+    size_t len, uint64_t timeout_ms, call_fn *fn, void *arg)
+{
+	struct route_call	*c = call_new(r, fn, arg);
+
 	if (r->server != NULL && gossip_has_method(str_or(m->method, ""))) {
 		c->way = WAY_GOSSIP;
 		c->gossip = gossip_call(r->gossip, m, body, len, on_answer, c);
@@ -205,15 +230,8 @@ call_out(struct route *r, const struct msg_call *m, const uint8_t *body,
 			c->timer = ev_timer_new(r->ev, on_deadline, c);
 			ev_timer_set(c->timer, timeout_ms);
 		}
-	} else if (r->rpcd_link != NULL) {
-		c->way = WAY_RPCD;
-		c->rpcd = call_start(r->rpcd, m, body, len, timeout_ms,
-		    on_answer, c);
-	} else {
-		c->way = WAY_ERROR;
-		c->timer = ev_timer_new(r->ev, on_no_servers, c);
-		ev_timer_set(c->timer, 0);
-	}
+	} else
+		call_rpcd(c, m, body, len, timeout_ms);
 	return c;
 }
 
@@ -233,6 +251,17 @@ route_call(struct route *r, const char *method, struct schema *s,
 	schema_encode(s, obj, &w);
 	c = call_out(r, &m, w.p, w.len, timeout_ms, fn, arg);
 	wb_free(&w);
+	return c;
+}
+
+struct route_call *
+route_call_server(struct route *r, const struct msg_call *m,
+    const uint8_t *body, size_t len, uint64_t timeout_ms, call_fn *fn,
+    void *arg)
+{
+	struct route_call	*c = call_new(r, fn, arg);
+
+	call_rpcd(c, m, body, len, timeout_ms);
 	return c;
 }
 

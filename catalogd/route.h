@@ -32,6 +32,11 @@ struct route_call *route_call(struct route *, const char *method,
     call_fn *, void *arg);
 void route_cancel(struct route_call *);
 
+/* The same as it is, to the server that it names. */
+struct route_call *route_call_server(struct route *, const struct msg_call *,
+    const uint8_t *body, size_t len, uint64_t timeout_ms, call_fn *,
+    void *arg);
+
 /* A CALL or CANCEL on a link, and the end of that link. */
 void route_in(struct route *, enum proc peer, struct ipc *,
     const struct imsg *);

@@ -1,14 +1,10 @@
 /*
- * The server half's frame: its life, and the life of a call.
- *
- *	queued -> [held: no leader yet] -> run -> answered
- *	                                      -> blocked -> woken: run again
- *	                                      -> proposed -> applied: answered
- *
- * All calls of one turn of the loop run together, and what they write becomes
- * one group in the log.
+ * The server half's frame: its life, the store behind the log, and what
+ * catalogd asks of it.
  */
 #include "catalogd/server_i.h"
+
+#include <bsd/string.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,12 +14,8 @@
 #include "common/log.h"
 #include "common/mp.h"
 
-#define HOLD_DEFAULT_NS (7 * NS_PER_S)
-#define BLOCK_DEFAULT_MS 300000u
-#define BLOCK_MAX_MS 600000u
-#define JITTER_FRACTION 16
-
-static const char no_leader[] = "No cluster leader";
+#define LEAVE_MS 3000	/* for another server to take over */
+#define LEAVE_LOOK_MS 20
 
 /* ---- replies ---- */
 
@@ -77,300 +69,6 @@ server_in_office(const struct server *srv)
 	return srv->replica != NULL && replica_leads(srv->replica);
 }
 
-/* ---- the life of a call ---- */
-
-static void
-call_move(struct server_call *c, enum call_state to)
-{
-	struct server *srv = c->srv;
-
-	TAILQ_REMOVE(&srv->list[c->state], c, entry);
-	c->state = to;
-	TAILQ_INSERT_TAIL(&srv->list[to], c, entry);
-	if (to == CALL_QUEUED)
-		ev_timer_set(srv->turn, 0);
-}
-
-static void
-call_free(struct server_call *c)
-{
-	watch_drop(c);
-	TAILQ_REMOVE(&c->srv->list[c->state], c, entry);
-	ev_timer_free(c->timer);
-	schema_clear(&query_head_schema, &c->head);
-	if (c->req != NULL) {
-		schema_clear(c->method->schema, c->req);
-		free(c->req);
-	}
-	free(c->body);
-	free(c->name);
-	free(c);
-}
-
-/* Ends the call; the reply is freed. */
-static void
-call_end(struct server_call *c, struct reply *r)
-{
-	call_fn *fn = c->fn;
-	void *arg = c->arg;
-
-	call_free(c);
-	if (fn != NULL && r->error != NULL)
-		fn(CALL_ERROR, r->error, NULL, 0, arg);
-	else if (fn != NULL)
-		fn(CALL_OK, NULL, r->body.p, r->body.len, arg);
-	free(r->error);
-	wb_free(&r->body);
-}
-
-static void
-call_fail(struct server_call *c, const char *text)
-{
-	struct reply r;
-
-	memset(&r, 0, sizeof(r));
-	r.error = xstrdup(text);
-	call_end(c, &r);
-}
-
-static void
-on_call_timer(void *arg)
-{
-	struct server_call *c = arg;
-
-	c->expired = true;
-	call_move(c, CALL_QUEUED);
-}
-
-static void
-call_set_timer(struct server_call *c, uint64_t ms)
-{
-	if (c->timer == NULL)
-		c->timer = ev_timer_new(c->srv->ev, on_call_timer, c);
-	ev_timer_set(c->timer, ms);
-}
-
-static void
-call_wake(struct server_call *c)
-{
-	if (c->state == CALL_BLOCKED)
-		call_move(c, CALL_QUEUED);
-}
-
-/* ---- running one ---- */
-
-static bool
-call_decode(struct server_call *c, struct reply *r)
-{
-	const struct method *m = c->method;
-	const char *err;
-	struct rbuf rb;
-
-	if (m->schema == NULL || c->req != NULL)
-		return true;
-	rb_init(&rb, c->body, c->len);
-	if (schema_decode(&query_head_schema, &rb, &c->head) == -1) {
-		reply_error(r, "codec.decoder: %s", str_or(rb.err, "bad body"));
-		return false;
-	}
-	c->req = xcalloc(1, m->schema->size);
-	if (schema_decode_all(m->schema, c->body, c->len, c->req,
-	    &err) == -1) {
-		free(c->req);
-		c->req = NULL;
-		reply_error(r, "codec.decoder: %s", str_or(err, "bad body"));
-		return false;
-	}
-	free(c->body);
-	c->body = NULL;
-	return true;
-}
-
-/* What is refused whatever the state of the cluster. */
-static bool
-call_refused(struct server_call *c, struct reply *r)
-{
-	const struct method *m = c->method;
-	const char *dc;
-
-	if (m == NULL) {
-		if (strrchr(c->name, '.') == NULL)
-			reply_error(r, "rpc: service/method request "
-			    "ill-formed: %s", c->name);
-		else
-			reply_error(r, "rpc: can't find %s %s",
-			    method_service_known(c->name) ? "method" :
-			    "service", c->name);
-		return true;
-	}
-	if (m->kind == METHOD_REFUSED) {
-		reply_error(r, "%s", m->error);
-		return true;
-	}
-	if (!call_decode(c, r))
-		return true;
-	dc = str_or(c->head.datacenter, "");
-	if (m->schema != NULL && !(m->any_dc && dc[0] == '\0') &&
-	    strcmp(dc, str_or(c->srv->agent.datacenter, "")) != 0) {
-		reply_error(r, "No path to datacenter");
-		return true;
-	}
-	return false;
-}
-
-/* False: it may run now.  True: it is held, or ended for want of a leader. */
-static bool
-call_hold(struct server_call *c)
-{
-	struct server *srv = c->srv;
-	int64_t ns;
-
-	if (server_in_office(srv) && !srv->leaving)
-		return false;
-	if (srv->leaving) {
-		call_fail(c, no_leader);
-		return true;
-	}
-	if (c->expired) {
-		call_fail(c, replica_leader_known(srv->replica) &&
-		    c->head.require_consistent ?
-		    "Not ready to serve consistent reads" : no_leader);
-		return true;
-	}
-	if (c->timer == NULL) {
-		ns = srv->conf.rpc_hold_timeout > 0 ?
-		    srv->conf.rpc_hold_timeout : HOLD_DEFAULT_NS;
-		call_set_timer(c, (uint64_t)(ns / NS_PER_MS));
-	}
-	call_move(c, CALL_HELD);
-	return true;
-}
-
-static uint64_t
-block_ms(struct server *srv, int64_t max_query_ns)
-{
-	uint64_t ms = BLOCK_DEFAULT_MS;
-
-	if (max_query_ns > 0)
-		ms = (uint64_t)(max_query_ns / NS_PER_MS);
-	if (ms > BLOCK_MAX_MS)
-		ms = BLOCK_MAX_MS;
-	return ms + rng_below(&srv->rng,
-	    (uint32_t)(ms / JITTER_FRACTION) + 1);
-}
-
-static void
-run_read(struct server_call *c, struct reply *r)
-{
-	const struct method *m = c->method;
-	struct server *srv = c->srv;
-	struct query_meta meta;
-	struct depends d;
-
-	if (m->filters && !str_empty(c->head.filter)) {
-		reply_error(r, "Failed to create boolean expression evaluator: "
-		    "filters are not supported yet");
-		call_end(c, r);
-		return;
-	}
-	memset(&d, 0, sizeof(d));
-	memset(&meta, 0, sizeof(meta));
-	if (m->depends != NULL) {
-		m->depends(srv, c->req, &d);
-		if (d.index == 0)
-			d.index = 1;
-	}
-	if (m->depends != NULL && d.n > 0 && c->head.min_query_index > 0 &&
-	    d.index <= c->head.min_query_index && !c->expired) {
-		if (!c->watching)
-			call_set_timer(c, block_ms(srv,
-			    c->head.max_query_time));
-		/* What it was woken by may have changed what to wait for. */
-		watch_drop(c);
-		watch_add(c, &d);
-		call_move(c, CALL_BLOCKED);
-		return;
-	}
-	meta.index = d.index;
-	meta.known_leader = server_in_office(srv) ||
-	    (srv->replica != NULL && replica_leader_known(srv->replica));
-	m->read(srv, c->req, &meta, r);
-	call_end(c, r);
-}
-
-static void
-run_write(struct server_call *c, struct reply *r)
-{
-	struct server *srv = c->srv;
-	struct wbuf entry;
-
-	wb_init(&entry, 0);
-	c->method->write(srv, c->req, &entry, r);
-	if (r->error == NULL && entry.len > REPLICA_ENTRY_MAX)
-		reply_error(r, "request too large");
-	if (r->error != NULL || entry.len == 0) {
-		call_end(c, r);
-	} else {
-		call_move(c, CALL_PROPOSED);
-		if (replica_propose(srv->replica, entry.p, entry.len, c) == -1)
-			call_fail(c, no_leader);
-	}
-	wb_free(&entry);
-}
-
-static void
-call_run(struct server_call *c)
-{
-	struct reply r;
-
-	memset(&r, 0, sizeof(r));
-	wb_init(&r.body, 0);
-	if (call_refused(c, &r)) {
-		call_end(c, &r);
-		return;
-	}
-	if (c->method->kind != METHOD_LOCAL && !c->watching && call_hold(c))
-		return;
-	/* The hold is over; the timer is free for blocking. */
-	if (!c->watching && c->timer != NULL) {
-		ev_timer_free(c->timer);
-		c->timer = NULL;
-		c->expired = false;
-	}
-	switch (c->method->kind) {
-	case METHOD_READ:
-	case METHOD_LOCAL:
-		run_read(c, &r);
-		break;
-	case METHOD_WRITE:
-		run_write(c, &r);
-		break;
-	case METHOD_REFUSED:
-		break;
-	}
-}
-
-static void
-on_turn(void *arg)
-{
-	struct server *srv = arg;
-	struct server_call *c;
-	size_t n = 0;
-
-	/* Those that come in meanwhile have the next turn. */
-	TAILQ_FOREACH(c, &srv->list[CALL_QUEUED], entry)
-		n++;
-	for (; n > 0; n--) {
-		if ((c = TAILQ_FIRST(&srv->list[CALL_QUEUED])) == NULL)
-			break;
-		call_run(c);
-	}
-	if (!TAILQ_EMPTY(&srv->list[CALL_QUEUED]))
-		ev_timer_set(srv->turn, 0);
-	if (srv->replica != NULL)
-		replica_flush(srv->replica);
-}
-
 /* ---- the log's side ---- */
 
 static void
@@ -383,8 +81,9 @@ on_apply(uint64_t index, const uint8_t *entry, size_t len, void *tag,
 	struct reply r;
 	size_t i;
 
-	if (len == 0)
+	if (len == 0 || snapshot_apply(srv, index, entry, len))
 		return;
+	index = snapshot_index(srv, index);
 	memset(&ch, 0, sizeof(ch));
 	store_apply(srv->store, index, entry, len, &a, &ch);
 	for (i = 0; i < ch.n; i++)
@@ -419,14 +118,43 @@ static void
 on_office(bool in, void *arg)
 {
 	struct server *srv = arg;
-	struct server_call *c;
 
 	if (in)
 		srv->leader_ns = ev_wall_ns();
+	snapshot_office(srv, in);
 	leader_office(srv, in);
 	session_office(srv, in);
-	while (in && (c = TAILQ_FIRST(&srv->list[CALL_HELD])) != NULL)
-		call_move(c, CALL_QUEUED);
+	calls_office(srv);
+	raft_members_changed(srv);
+}
+
+static void
+on_changed(void *arg)
+{
+	struct server *srv = arg;
+
+	calls_requeue(srv, CALL_HELD);
+	raft_members_changed(srv);
+}
+
+static void
+on_confirmed(uint64_t number, void *arg)
+{
+	calls_confirmed(arg, number);
+}
+
+static void
+on_dial(uint32_t id, const char *address, void *arg)
+{
+	struct server *srv = arg;
+
+	srv->env.dial(id, address, srv->env.arg);
+}
+
+static bool
+on_where(const char *node_id, char *buf, size_t len, void *arg)
+{
+	return raft_where(arg, node_id, buf, len);
 }
 
 static void
@@ -434,26 +162,14 @@ on_dump(struct wbuf *w, void *arg)
 {
 	struct server *srv = arg;
 
-	store_dump(srv->store, w);
+	snapshot_dump(srv, w);
 }
 
 static int
 on_restore(uint64_t index, const uint8_t *p, size_t len, const char **why,
     void *arg)
 {
-	struct server *srv = arg;
-
-	struct store *s;
-
-	s = store_new();
-	if (store_restore(s, index, p, len, why) == -1) {
-		store_free(srv->unusable);
-		srv->unusable = s;
-		return -1;
-	}
-	store_free(srv->store);
-	srv->store = s;
-	return 0;
+	return snapshot_restore(arg, index, p, len, why);
 }
 
 void
@@ -487,20 +203,26 @@ server_new(struct ev *ev, const struct conf_agent *agent,
 	RB_INIT(&srv->coords);
 	session_init(srv);
 	srv->store = store_new();
-	srv->turn = ev_timer_new(ev, on_turn, srv);
+	srv->turn = ev_timer_new(ev, calls_turn, srv);
 	srv->start_ns = ev_wall_ns();
+	raft_members_init(srv);
+	snapshot_init(srv);
 	return srv;
 }
 
 int
 server_start(struct server *srv, char *err, size_t errlen)
 {
+	static const struct replica_ops base = { on_apply, on_lost, on_office,
+	    on_changed, on_confirmed, on_dump, on_restore, on_dial, on_where,
+	    NULL };
+	struct replica_ops ops = base;
 	struct replica_conf rc;
 	struct replica_stats st;
-	struct replica_ops ops;
-	char *dir = NULL, *shown = NULL;
+	char *dir = NULL, *shown = NULL, addr[ADDR_TEXT_MAX];
 
 	memset(&rc, 0, sizeof(rc));
+	server_rpc_addr(srv, addr, sizeof(addr));
 	/* The agent half has its files beside: what is moved away is ours. */
 	if (!str_empty(srv->dir))
 		xasprintf(&dir, "%s/raft", srv->dir);
@@ -512,11 +234,8 @@ server_start(struct server *srv, char *err, size_t errlen)
 	rc.bootstrap = srv->agent.bootstrap || srv->agent.dev ||
 	    srv->agent.bootstrap_expect == 1;
 	rc.multiplier = (unsigned)srv->conf.raft_multiplier;
-	ops.apply = on_apply;
-	ops.lost = on_lost;
-	ops.office = on_office;
-	ops.dump = on_dump;
-	ops.restore = on_restore;
+	rc.address = addr;
+	rc.datacenter = srv->agent.datacenter;
 	ops.arg = srv;
 	srv->replica = replica_start(srv->ev, &rc, &ops, err, errlen);
 	free(dir);
@@ -525,10 +244,13 @@ server_start(struct server *srv, char *err, size_t errlen)
 		return -1;
 	srv->started = true;
 	replica_stats(srv->replica, &st);
-	if (st.servers == 0)
-		log_warnx("raft: no log and not told to bootstrap: there will "
-		    "be no leader: this version runs one server, which needs "
-		    "bootstrap or bootstrap_expect 1");
+	if (st.servers == 0 && srv->agent.bootstrap_expect > 1)
+		log_info("raft: no log: bootstrapping when %llu servers are "
+		    "there", (unsigned long long)srv->agent.bootstrap_expect);
+	else if (st.servers == 0)
+		log_info("raft: no log and not told to bootstrap: waiting for "
+		    "a leader to add this server");
+	raft_members_changed(srv);
 	return 0;
 }
 
@@ -552,6 +274,7 @@ server_free(struct server *srv)
 			call_free(c);
 	leader_free(srv);
 	session_free(srv);
+	snapshot_free(srv);
 	coordinate_free(srv);
 	ev_timer_free(srv->turn);
 	ev_timer_free(srv->left_timer);
@@ -569,38 +292,6 @@ bool
 server_has_method(const char *method)
 {
 	return method_find(method) != NULL;
-}
-
-struct server_call *
-server_call(struct server *srv, const struct msg_call *mc,
-    const uint8_t *body, size_t len, call_fn *fn, void *arg)
-{
-	struct server_call *c;
-
-	c = xcalloc(1, sizeof(*c));
-	c->srv = srv;
-	c->name = xstrdup(str_or(mc->method, ""));
-	c->method = method_find(c->name);
-	c->body = xmalloc(len + 1);
-	if (len > 0)
-		memcpy(c->body, body, len);
-	c->len = len;
-	c->fn = fn;
-	c->arg = arg;
-	c->state = CALL_QUEUED;
-	TAILQ_INSERT_TAIL(&srv->list[CALL_QUEUED], c, entry);
-	ev_timer_set(srv->turn, 0);
-	return c;
-}
-
-void
-server_call_cancel(struct server_call *c)
-{
-	/* An entry under way comes to its end without us. */
-	if (c->state == CALL_PROPOSED)
-		c->fn = NULL;
-	else
-		call_free(c);
 }
 
 struct names_arg {
@@ -642,23 +333,57 @@ server_is_leader(const struct server *srv)
 	return server_in_office(srv);
 }
 
+void
+server_raft_peer(struct server *srv, int fd, const char *from)
+{
+	replica_accept(srv->replica, fd, from);
+}
+
+void
+server_dialed(struct server *srv, uint32_t id, int fd, const char *why)
+{
+	replica_dialed(srv->replica, id, fd, why);
+}
+
+void
+server_dials_lost(struct server *srv)
+{
+	if (srv->replica != NULL)
+		replica_dials_lost(srv->replica);
+}
+
+/*
+ * Hands over and looks until somebody else leads, for a while.  That this
+ * server goes is then the next leader's to see in gossip, and to remove it.
+ */
 static void
 on_left(void *arg)
 {
 	struct server *srv = arg;
+	struct replica_server leader;
 
+	if (srv->replica != NULL && ev_now(srv->ev) < srv->left_ms &&
+	    (!replica_leader(srv->replica, &leader) || leader.self)) {
+		ev_timer_set(srv->left_timer, LEAVE_LOOK_MS);
+		return;
+	}
 	srv->left(srv->left_arg);
 }
 
-/* A single server has nobody to hand over to: it only stops answering. */
 void
 server_leave(struct server *srv, void (*done)(void *), void *arg)
 {
 	srv->leaving = true;
 	srv->left = done;
 	srv->left_arg = arg;
-	if (srv->replica != NULL)
+	if (srv->replica != NULL) {
 		replica_flush(srv->replica);
+		if (server_in_office(srv) &&
+		    replica_transfer(srv->replica) == 0) {
+			log_info("leaving: leadership is being handed over");
+			srv->left_ms = ev_now(srv->ev) + LEAVE_MS;
+		}
+	}
 	if (srv->left_timer == NULL)
 		srv->left_timer = ev_timer_new(srv->ev, on_left, srv);
 	ev_timer_set(srv->left_timer, 0);
@@ -673,11 +398,36 @@ put_stat(struct strmap *m, const char *key, uint64_t v)
 	strmap_put(m, key, buf);
 }
 
+static void
+put_servers(const struct server *srv, struct strmap *m)
+{
+	struct replica_server s[REPLICA_SERVERS_MAX];
+	char addr[80], *text;
+	size_t i, n;
+	struct wbuf w;
+
+	n = replica_servers(srv->replica, s, NELEM(s));
+	wb_init(&w, 0);
+	wb_str(&w, "[");
+	for (i = 0; i < n; i++) {
+		raft_address(srv, &s[i], addr, sizeof(addr));
+		wb_printf(&w, "%s{Suffrage:%s ID:%s Address:%s}",
+		    i > 0 ? " " : "", s[i].voter ? "Voter" : "Nonvoter",
+		    s[i].node_id, addr);
+	}
+	wb_str(&w, "]");
+	text = wb_detach_str(&w);
+	strmap_put(m, "raft.latest_configuration", text);
+	free(text);
+}
+
 void
 server_stats(const struct server *srv, struct strmap *m)
 {
+	struct replica_server leader;
 	struct replica_stats st;
-	char addr[80], *voters;
+	char addr[80] = "", text[32];
+	uint64_t ms;
 
 	strmap_put(m, "consul.server", "true");
 	strmap_put(m, "consul.bootstrap", srv->agent.bootstrap ||
@@ -685,8 +435,9 @@ server_stats(const struct server *srv, struct strmap *m)
 	strmap_put(m, "consul.known_datacenters", "1");
 	strmap_put(m, "consul.leader", server_in_office(srv) ? "true" :
 	    "false");
-	server_rpc_addr(srv, addr, sizeof(addr));
-	strmap_put(m, "consul.leader_addr", server_in_office(srv) ? addr : "");
+	if (srv->replica != NULL && replica_leader(srv->replica, &leader))
+		raft_address(srv, &leader, addr, sizeof(addr));
+	strmap_put(m, "consul.leader_addr", addr);
 	if (srv->replica == NULL)
 		return;
 	replica_stats(srv->replica, &st);
@@ -699,15 +450,16 @@ server_stats(const struct server *srv, struct strmap *m)
 	put_stat(m, "raft.fsm_pending", st.pending);
 	put_stat(m, "raft.last_snapshot_index", st.snapshot_index);
 	put_stat(m, "raft.last_snapshot_term", st.snapshot_term);
-	/* One voter: this server. */
-	xasprintf(&voters, "[{Suffrage:Voter ID:%s Address:%s}]",
-	    str_or(srv->agent.node_id, ""), addr);
-	strmap_put(m, "raft.latest_configuration", voters);
-	free(voters);
+	put_servers(srv, m);
 	put_stat(m, "raft.latest_configuration_index", st.conf_index);
 	put_stat(m, "raft.num_peers", st.servers > 0 ? st.servers - 1 : 0);
-	strmap_put(m, "raft.last_contact", server_in_office(srv) ? "0" :
-	    "never");
+	if (!replica_last_contact(srv->replica, &ms))
+		(void)strlcpy(text, "never", sizeof(text));
+	else if (server_in_office(srv))
+		(void)strlcpy(text, "0", sizeof(text));
+	else
+		dur_format((int64_t)ms * NS_PER_MS, text, sizeof(text));
+	strmap_put(m, "raft.last_contact", text);
 	strmap_put(m, "raft.protocol_version", "3");
 	/* Of the library that Consul uses, for who compares versions. */
 	strmap_put(m, "raft.protocol_version_min", "0");

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/archive.h"
 #include "common/call.h"
 #include "common/ev.h"
 #include "common/schema/conf.h"
@@ -26,6 +27,17 @@ struct server_env {
 	/* A service or node name came to be or ceased to be. */
 	void	(*name)(enum view_kind, const char *name, bool exists,
 		    void *arg);
+	/* The names are others altogether: the list has to be told anew. */
+	void	(*names)(void *arg);
+	/* A call to another server; as route_call() and route_cancel(). */
+	void	*(*call)(const struct msg_call *, const uint8_t *body,
+		    size_t len, uint64_t timeout_ms, call_fn *, void *fn_arg,
+		    void *arg);
+	void	(*call_cancel)(void *handle, void *arg);
+	/* A connection to a server's raft; answered by server_dialed(). */
+	void	(*dial)(uint32_t id, const char *address, void *arg);
+	/* gossipd is to forget a failed member. */
+	void	(*force_leave)(const char *node, void *arg);
 	/* The suite must not go on; the reason. */
 	void	(*refuse)(const char *why, void *arg);
 	void	*arg;
@@ -64,6 +76,29 @@ void server_call_cancel(struct server_call *);
 void server_names(struct server *, void (*)(enum view_kind, const char *name,
     void *arg), void *arg);
 bool server_is_leader(const struct server *);
+/* Connections of raft, from and by rpcd: descriptors are taken. */
+void server_raft_peer(struct server *, int fd, const char *from);
+void server_dialed(struct server *, uint32_t id, int fd, const char *why);
+void server_dials_lost(struct server *);
+
+/*
+ * The state, for an archive: the description, which the caller clears, and
+ * Consul's records.
+ */
+void server_snapshot(struct server *, struct archive_meta *,
+    struct wbuf *state);
+/*
+ * Puts a state in the place of what all servers have, which only the leader
+ * can.  The bytes are looked at, and copied.  error NULL: it is done.
+ */
+typedef void server_restored_fn(const char *error, void *arg);
+void server_restore(struct server *, uint64_t meta_index,
+    const uint8_t *state, size_t, server_restored_fn *, void *arg);
+/* Nobody is to be told any more. */
+void server_restore_forget(struct server *, void *arg);
+/* 1: we lead; 0: where the leader is; -1: there is none. */
+int server_leader(const struct server *, char *addr, size_t len);
+
 /* Sections "consul", "raft" of `discoctl info`. */
 void server_stats(const struct server *, struct strmap *);
 /* Hand over before a graceful leave; done() when finished. */

@@ -1,7 +1,10 @@
 /*
  * Inside the server half: what server*.c share.
  *
- *	server.c		life, the turn of the loop, calls and their ends
+ *	server.c		life, the log's side, what catalogd asks
+ *	server_call.c		the turn of the loop, calls and their ends
+ *	server_forward.c	calls that the leader has to answer
+ *	server_raft.c		servers: from gossip into the membership
  *	server_methods.c	which method is carried out how
  *	server_catalog.c	Catalog.*
  *	server_health.c		Health.*, Internal dumps
@@ -12,6 +15,7 @@
  *	server_txn.c		Txn.*
  *	server_query.c		PreparedQuery.*
  *	server_near.c		sorting by distance
+ *	server_snapshot.c	the state as a whole
  *	server_watch.c		who waits for what
  *	server_leader.c		members, and the leader's duties
  */
@@ -87,7 +91,14 @@ struct method {
 const struct method *method_find(const char *name);
 bool method_service_known(const char *name);
 
-enum call_state { CALL_QUEUED, CALL_HELD, CALL_BLOCKED, CALL_PROPOSED };
+enum call_state {
+	CALL_QUEUED,
+	CALL_HELD,		/* until there is a leader */
+	CALL_FORWARDED,		/* to the leader */
+	CALL_CONFIRMING,	/* that we lead, for a consistent read */
+	CALL_BLOCKED,
+	CALL_PROPOSED
+};
 
 struct server_call {
 	TAILQ_ENTRY(server_call) entry;		/* in the list of its state */
@@ -95,14 +106,21 @@ struct server_call {
 	enum call_state		 state;
 	const struct method	*method;	/* NULL: unknown */
 	char			*name;
-	uint8_t			*body;		/* until decoded */
+	uint8_t			*body;
 	size_t			 len;
+	bool			 relayed;	/* came from another server */
 	struct query_head	 head;
 	void			*req;
 	bool			 watching;
 	struct watch_link	 link[WATCH_MAX];
-	struct ev_timer		*timer;		/* hold or block */
+	struct ev_timer		*timer;		/* hold, retry or block */
+	uint64_t		 start_ms;
+	bool			 retry;		/* it is for another try */
 	bool			 expired;
+	bool			 confirmed;	/* we lead, or did just now */
+	uint64_t		 confirm;	/* number of that question */
+	void			*forward;	/* CALL_FORWARDED */
+	char			*last_error;	/* of the last try */
 	call_fn			*fn;		/* NULL: cancelled */
 	void			*arg;
 };
@@ -116,6 +134,8 @@ struct member_row {
 						   know it; 0: it does */
 };
 RB_HEAD(member_tree, member_row);
+int member_cmp(struct member_row *, struct member_row *);
+RB_PROTOTYPE(member_tree, member_row, entry, member_cmp)
 
 /* A session's time to live, armed by whoever leads. */
 struct session_timer {
@@ -175,6 +195,10 @@ struct server {
 	size_t			 ncoords;
 	struct ev_timer		*coords_flush;
 
+	struct server_raft	*raft;		/* server_raft.c */
+	struct server_snapshot	*snapshot;	/* server_snapshot.c */
+#define ENTRY_RESTORE 126	/* beside the store's, which never sees it */
+
 	struct session_timers	 session_timers;	/* while in office */
 	struct lock_delays	 lock_delays;
 	struct tomb_bins	 tomb_bins;
@@ -183,7 +207,57 @@ struct server {
 	void			(*left)(void *);
 	void			*left_arg;
 	struct ev_timer		*left_timer;
+	uint64_t		 left_ms;	/* it waits until then */
 };
+
+/* server_call.c */
+void calls_turn(void *srv);
+void call_move(struct server_call *, enum call_state);
+void call_free(struct server_call *);
+void call_end(struct server_call *, struct reply *);	/* frees the reply */
+void call_fail(struct server_call *, const char *text);
+void call_wake(struct server_call *);
+void call_set_timer(struct server_call *, uint64_t ms);
+void calls_requeue(struct server *, enum call_state);
+/* Another leader, or none: what is held, blocked or asked looks again. */
+void calls_office(struct server *);
+void calls_confirmed(struct server *, uint64_t number);
+uint64_t call_hold_ms(const struct server *);
+
+/* server_forward.c */
+/* True: the leader has been asked, or is to be asked again. */
+bool forward_call(struct server_call *);
+void forward_cancel(struct server_call *);
+
+/* server_raft.c */
+void raft_members_init(struct server *);
+void raft_members_free(struct server *);
+/* Members, membership or leader changed. */
+void raft_members_changed(struct server *);
+/* Of a server of the membership, as gossip has it or as it was added. */
+void raft_address(const struct server *, const struct replica_server *,
+    char *, size_t);
+bool raft_where(const struct server *, const char *node_id, char *, size_t);
+/* The member that is this server of the membership, or NULL. */
+const struct member *raft_member(const struct server *,
+    const struct replica_server *);
+const struct autopilot_config *raft_autopilot(const struct server *);
+/* As the autopilot judges it, and since when (wall clock). */
+bool raft_healthy(const struct server *, const struct replica_server *,
+    int64_t *since_ns);
+
+/* server_snapshot.c */
+void snapshot_init(struct server *);
+void snapshot_free(struct server *);
+/* An index of the log as one of the store. */
+uint64_t snapshot_index(const struct server *, uint64_t);
+/* True: the entry is of a restore. */
+bool snapshot_apply(struct server *, uint64_t index, const uint8_t *, size_t);
+void snapshot_office(struct server *, bool);
+/* The whole state for the log's snapshots, and back. */
+void snapshot_dump(struct server *, struct wbuf *);
+int snapshot_restore(struct server *, uint64_t index, const uint8_t *, size_t,
+    const char **why);
 
 /* server.c */
 void server_propose(struct server *, const struct wbuf *entry);
@@ -207,6 +281,8 @@ void reply_schema(struct reply *, struct schema *, const void *);
 /* server_watch.c */
 void watch_add(struct server_call *, const struct depends *);
 void watch_drop(struct server_call *);
+/* All that wait for anything. */
+void watch_wake_all(struct server *, void (*)(struct server_call *));
 /* Calls fn for each call that waits for this. */
 void watch_wake(struct server *, const struct change *,
     void (*)(struct server_call *));
@@ -264,6 +340,8 @@ LOCAL_METHOD(status_ping)
 LOCAL_METHOD(status_leader)
 LOCAL_METHOD(status_peers)
 LOCAL_METHOD(status_raft_stats)
+LOCAL_METHOD(status_disco_server)
+LOCAL_METHOD(operator_raft_remove)
 LOCAL_METHOD(operator_raft_configuration)
 LOCAL_METHOD(operator_autopilot_configuration)
 LOCAL_METHOD(operator_server_health)
@@ -306,6 +384,24 @@ SCHEMA_DECLARE(kind_request, KIND_REQUEST)
 	F(T, BOOL, , use_service_kind, "UseServiceKind", 0, NULL)	\
 	QUERY_OPTIONS(F, T)
 SCHEMA_DECLARE(service_dump_request, SERVICE_DUMP_REQUEST)
+
+/* server_kv.c: false: nobody may lock it yet, or the error is set. */
+bool kvs_allowed(const struct server *, const char *op,
+    const struct dir_entry *, struct reply *);
+
+/* server_session.c */
+void session_office(struct server *, bool);
+/* What an entry did to sessions, locks and tombstones. */
+void session_applied(struct server *, uint64_t index, const struct changes *);
+void session_free(struct server *);
+bool lock_delayed(const struct server *, const char *key);
+
+#define RAFT_REMOVE_REQUEST(F, T)					\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , address, "Address", 0, NULL)			\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	WRITE_REQUEST(F, T)
+SCHEMA_DECLARE(raft_remove_request, RAFT_REMOVE_REQUEST)
 
 /* server_kv.c: false: nobody may lock it yet, or the error is set. */
 bool kvs_allowed(const struct server *, const char *op,

@@ -18,13 +18,13 @@
 #define RECONCILE_MS 60000
 #define SERF_HEALTH "serfHealth"
 
-static int
+int
 member_cmp(struct member_row *a, struct member_row *b)
 {
 	return strcasecmp(str_or(a->m.name, ""), str_or(b->m.name, ""));
 }
 
-RB_GENERATE_INTERNAL(member_tree, member_row, entry, member_cmp, TREE_STATIC)
+RB_GENERATE(member_tree, member_row, entry, member_cmp)
 
 static struct member_row *
 member_find(const struct server *srv, const char *name)
@@ -390,8 +390,10 @@ server_member(struct server *srv, const struct member *m)
 	}
 	row->seen = true;
 	row->lost_ms = 0;
-	if (!srv->members_telling)
-		reconcile(srv, &row->m);
+	if (srv->members_telling)
+		return;
+	reconcile(srv, &row->m);
+	raft_members_changed(srv);
 }
 
 void
@@ -412,6 +414,7 @@ server_members_end(struct server *srv)
 	}
 	srv->members_known = true;
 	reconcile_all(srv);
+	raft_members_changed(srv);
 }
 
 /* ---- office ---- */

@@ -9,10 +9,6 @@
 #include "catalogd/server_i.h"
 #include "common/mp.h"
 
-/* Consul's own defaults, which nobody can change here yet. */
-#define AUTOPILOT_CONTACT_NS (200 * NS_PER_MS)
-#define AUTOPILOT_TRAILING 250
-#define AUTOPILOT_STABLE_NS (10 * NS_PER_S)
 /* Serf's, of name and payload; more would not fit a message to gossipd. */
 #define EVENT_MAX 512 /* also what gossipd sends at most */
 /* Seconds from year 1 to 1970, for Go's times. */
@@ -24,18 +20,6 @@
 	F(T, UINT, , last_term, "LastTerm", 0, NULL)
 SCHEMA_DECLARE(raft_stats, RAFT_STATS)
 SCHEMA_DEFINE(raft_stats, RAFT_STATS)
-#define AUTOPILOT(F, T)							\
-	F(T, BOOL, , cleanup, "CleanupDeadServers", 0, NULL)		\
-	F(T, DUR, , contact, "LastContactThreshold", 0, NULL)		\
-	F(T, UINT, , trailing, "MaxTrailingLogs", 0, NULL)		\
-	F(T, UINT, , min_quorum, "MinQuorum", 0, NULL)			\
-	F(T, DUR, , stable, "ServerStabilizationTime", 0, NULL)		\
-	F(T, STR, , zone_tag, "RedundancyZoneTag", 0, NULL)		\
-	F(T, BOOL, , no_migration, "DisableUpgradeMigration", 0, NULL)	\
-	F(T, STR, , version_tag, "UpgradeVersionTag", 0, NULL)		\
-	RAFT_INDEX(F, T)
-SCHEMA_DECLARE(autopilot, AUTOPILOT)
-SCHEMA_DEFINE(autopilot, AUTOPILOT)
 #define HEALTHY_SERVER(F, T)						\
 	F(T, STR, , id, "ID", 0, NULL)					\
 	F(T, STR, , name, "Name", 0, NULL)				\
@@ -106,12 +90,13 @@ void
 status_leader_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
+	struct replica_server leader;
 	char addr[80] = "";
 
 	(void)req;
 	(void)meta;
-	if (server_in_office(srv))
-		server_rpc_addr(srv, addr, sizeof(addr));
+	if (replica_leader(srv->replica, &leader))
+		raft_address(srv, &leader, addr, sizeof(addr));
 	mp_str(&r->body, addr);
 }
 
@@ -119,19 +104,18 @@ void
 status_peers_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
-	struct replica_stats st;
+	struct replica_server s[REPLICA_SERVERS_MAX];
 	char addr[80];
+	size_t i, n;
 
 	(void)req;
 	(void)meta;
-	replica_stats(srv->replica, &st);
-	if (st.servers == 0) {
-		mp_array(&r->body, 0);
-		return;
+	n = replica_servers(srv->replica, s, NELEM(s));
+	mp_array(&r->body, (uint32_t)n);
+	for (i = 0; i < n; i++) {
+		raft_address(srv, &s[i], addr, sizeof(addr));
+		mp_str(&r->body, addr);
 	}
-	server_rpc_addr(srv, addr, sizeof(addr));
-	mp_array(&r->body, 1);
-	mp_str(&r->body, addr);
 }
 
 void
@@ -140,12 +124,20 @@ status_raft_stats_read(struct server *srv, const void *req,
 {
 	struct replica_stats st;
 	struct raft_stats a;
+	char contact[32];
+	uint64_t ms;
 
 	(void)req;
 	(void)meta;
 	replica_stats(srv->replica, &st);
 	memset(&a, 0, sizeof(a));
-	a.last_contact = text(server_in_office(srv) ? "0" : "never");
+	if (!replica_last_contact(srv->replica, &ms))
+		snprintf(contact, sizeof(contact), "never");
+	else if (ms == 0)
+		snprintf(contact, sizeof(contact), "0");
+	else
+		dur_format((int64_t)ms * NS_PER_MS, contact, sizeof(contact));
+	a.last_contact = contact;
 	a.last_index = st.last_index;
 	a.last_term = st.term;
 	reply_schema(r, &raft_stats_schema, &a);
@@ -157,23 +149,29 @@ void
 operator_raft_configuration_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
+	struct replica_server s[REPLICA_SERVERS_MAX];
+	char addr[REPLICA_SERVERS_MAX][80];
 	struct raft_configuration a;
-	struct raft_server *s;
-	struct replica_stats st;
-	char addr[80];
+	const struct member *m;
+	struct raft_server *rs;
+	size_t i, n;
 
 	(void)req;
 	(void)meta;
-	replica_stats(srv->replica, &st);
-	server_rpc_addr(srv, addr, sizeof(addr));
+	n = replica_servers(srv->replica, s, NELEM(s));
 	memset(&a, 0, sizeof(a));	/* Index is 0 in Consul's, too */
-	s = VEC_ADD(&a.servers);
-	s->id = srv->agent.node_id;
-	s->node = srv->agent.node_name;
-	s->address = addr;
-	s->leader = server_in_office(srv);
-	s->protocol_version = text("3");
-	s->voter = st.voters > 0;
+	for (i = 0; i < n; i++) {
+		raft_address(srv, &s[i], addr[i], sizeof(addr[i]));
+		m = raft_member(srv, &s[i]);
+		rs = VEC_ADD(&a.servers);
+		rs->id = s[i].node_id;
+		rs->node = s[i].self ? srv->agent.node_name :
+		    m != NULL ? m->name : text("(unknown)");
+		rs->address = addr[i];
+		rs->leader = s[i].leader;
+		rs->protocol_version = text("3");
+		rs->voter = s[i].voter;
+	}
 	reply_schema(r, &raft_configuration_schema, &a);
 	free(a.servers.item);
 }
@@ -182,53 +180,77 @@ void
 operator_autopilot_configuration_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
-	struct autopilot a;
+	struct autopilot_config a = *raft_autopilot(srv);
 
-	(void)srv;
 	(void)req;
 	(void)meta;
-	memset(&a, 0, sizeof(a));
-	a.cleanup = true;
-	a.contact = AUTOPILOT_CONTACT_NS;
-	a.trailing = AUTOPILOT_TRAILING;
-	a.stable = AUTOPILOT_STABLE_NS;
-	a.create_index = a.modify_index = 1;
-	reply_schema(r, &autopilot_schema, &a);
+	if (a.modify_index == 0)
+		a.create_index = a.modify_index = 1;
+	reply_schema(r, &autopilot_config_schema, &a);
+}
+
+static void
+healthy_server(struct server *srv, const struct replica_server *s,
+    struct healthy_server *h, char *addr, size_t len)
+{
+	const struct member *m = raft_member(srv, s);
+	struct replica_stats st;
+	int64_t since;
+
+	replica_stats(srv->replica, &st);
+	raft_address(srv, s, addr, len);
+	h->id = text(s->node_id);
+	h->name = s->self ? srv->agent.node_name : m != NULL ? m->name :
+	    text("");
+	h->address = addr;
+	h->serf_status = m != NULL ? m->status :
+	    s->self ? MEMBER_ALIVE : MEMBER_NONE;
+	h->version = xstrndup(DISCO_BUILD, strcspn(DISCO_BUILD, ":"));
+	h->leader = s->leader;
+	h->voter = s->voter;
+	h->last_term = st.term;
+	h->last_index = s->self ? st.last_index : s->match;
+	if (!s->self && s->heard_ms != 0)
+		h->last_contact = (int64_t)(ev_now(srv->ev) - s->heard_ms) *
+		    NS_PER_MS;
+	h->healthy = raft_healthy(srv, s, &since);
+	if (s->self) {
+		h->healthy = server_in_office(srv);
+		since = srv->leader_ns;
+	}
+	h->stable_since.sec = since / NS_PER_S + GO_EPOCH;
+	h->stable_since.nsec = (int32_t)(since % NS_PER_S);
+	h->stable_since.zone_min = -1;	/* UTC */
 }
 
 void
 operator_server_health_read(struct server *srv, const void *req,
     const struct query_meta *meta, struct reply *r)
 {
-	const struct member *m;
+	struct replica_server s[REPLICA_SERVERS_MAX];
+	char addr[REPLICA_SERVERS_MAX][80];
+	int64_t voters = 0, well = 0;
 	struct server_health a;
-	struct healthy_server *s;
-	struct replica_stats st;
-	char addr[80];
+	size_t i, n;
 
 	(void)req;
 	(void)meta;
-	replica_stats(srv->replica, &st);
-	server_rpc_addr(srv, addr, sizeof(addr));
-	m = leader_member(srv, srv->agent.node_name);
+	n = replica_servers(srv->replica, s, NELEM(s));
 	memset(&a, 0, sizeof(a));
-	a.healthy = server_in_office(srv);
-	s = VEC_ADD(&a.servers);
-	s->id = srv->agent.node_id;
-	s->name = srv->agent.node_name;
-	s->address = addr;
-	s->serf_status = m != NULL ? m->status : MEMBER_ALIVE;
-	s->version = xstrndup(DISCO_BUILD, strcspn(DISCO_BUILD, ":"));
-	s->leader = a.healthy;
-	s->healthy = a.healthy;
-	s->voter = st.voters > 0;
-	s->last_term = st.term;
-	s->last_index = st.last_index;
-	s->stable_since.sec = srv->leader_ns / NS_PER_S + GO_EPOCH;
-	s->stable_since.nsec = (int32_t)(srv->leader_ns % NS_PER_S);
-	s->stable_since.zone_min = -1;	/* UTC */
+	a.healthy = n > 0;
+	for (i = 0; i < n; i++) {
+		healthy_server(srv, &s[i], VEC_ADD(&a.servers), addr[i],
+		    sizeof(addr[i]));
+		voters += s[i].voter;
+		well += s[i].voter && a.servers.item[i].healthy;
+		a.healthy = a.healthy && a.servers.item[i].healthy;
+	}
+	/* How many more may fail before there is no majority. */
+	if (well > voters / 2 + 1)
+		a.tolerance = well - (voters / 2 + 1);
 	reply_schema(r, &server_health_schema, &a);
-	free(s->version);
+	for (i = 0; i < n; i++)
+		free(a.servers.item[i].version);
 	free(a.servers.item);
 }
 

@@ -295,6 +295,14 @@ stream_write(struct stream *s, const void *p, size_t n)
 }
 
 void
+stream_user_timeout(struct stream *s, unsigned ms)
+{
+	if (setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+	    sizeof(ms)) == -1)
+		log_debug("stream: no user timeout: %s", strerror(errno));
+}
+
+void
 stream_shutdown(struct stream *s)
 {
 	if (!alive(s) || s->shut)

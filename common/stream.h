@@ -65,6 +65,8 @@ struct stream *stream_connect(struct ev *, const struct sockaddr *, socklen_t,
     const struct stream_ops *, void *arg);
 void stream_free(struct stream *);	/* closes; safe inside callbacks */
 void stream_write(struct stream *, const void *, size_t);
+/* closed() when the peer has acknowledged nothing for that long (TCP). */
+void stream_user_timeout(struct stream *, unsigned ms);
 size_t stream_queued(const struct stream *);
 void stream_pause(struct stream *);	/* reads no more */
 void stream_resume(struct stream *);

@@ -157,10 +157,6 @@ consul_server_clash(const struct consul_rules *c, const struct swim_said *a)
 	if (consul_foreign_server(a->meta, c->dc))
 		return "it is a Consul server: all servers of a datacenter "
 		    "must be disco's, or all Consul's";
-	if (consul_valid_server(a->meta) && tag_is(a->meta, "dc", c->dc) &&
-	    !span_is(a->name, c->name))
-		return "it is another server: this version takes one a "
-		    "datacenter, the others are clients";
 	return NULL;
 }
 

@@ -114,6 +114,12 @@ local_addr(const struct rpcd *r, struct sockaddr_storage *a)
 }
 
 static void
+on_hand(struct stream *s, uint8_t type, const char *from, void *arg)
+{
+	hand_in(arg, s, type, from);
+}
+
+static void
 on_start(struct child *c, void *arg)
 {
 	struct rpcd		*r = arg;
@@ -131,9 +137,13 @@ on_start(struct child *c, void *arg)
 		r->rebalance = rebalance_new(ev, r->pool, r->servers);
 	r->calls = calls_new(ev);
 	r->serve = serve_new(ev, r->calls, &r->tls);
+	r->hand = hand_new(ev, pool_dialler(r->pool), r->servers);
+	if (r->agent.server)
+		serve_set_hand(r->serve, on_hand, r->hand);
 	set_limits(r);
 	ipc = child_link(c, PROC_CATALOGD);
 	calls_link(r->calls, ipc);
+	hand_link(r->hand, ipc);
 	serve_catalog_up(r->serve, ipc != NULL);
 	for (i = 0; i < r->nlisten; i++)
 		serve_listen(r->serve, r->listen[i]);
@@ -146,6 +156,7 @@ on_stop(struct child *c, void *arg)
 
 	(void)c;
 	serve_free(r->serve);
+	hand_free(r->hand);
 	rebalance_free(r->rebalance);
 	forward_free(r->forward);
 	pool_free(r->pool);

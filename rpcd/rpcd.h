@@ -7,6 +7,7 @@
 #include "common/call.h"
 #include "common/child.h"
 #include "rpcd/forward.h"
+#include "rpcd/hand.h"
 #include "rpcd/pool.h"
 #include "rpcd/rebalance.h"
 #include "rpcd/serve.h"
@@ -29,6 +30,7 @@ struct rpcd {
 	struct rebalance	*rebalance;	/* agents */
 	struct calls		*calls;		/* to catalogd */
 	struct serve		*serve;
+	struct hand		*hand;
 };
 
 /* Messages of gossipd and catalogd. */

@@ -2,7 +2,10 @@
  * What rpcd hears and says inside the suite: members of gossipd, calls of and
  * to catalogd.
  */
+#include <stdlib.h>
+
 #include "common/log.h"
+#include "common/util.h"
 #include "rpcd/rpcd.h"
 
 static void
@@ -29,6 +32,15 @@ on_call(struct rpcd *r, const struct imsg *m)
 		fatalx("malformed CALL from catalogd");
 	forward_call(r->forward, m->id, &call, body, len);
 	schema_clear(&msg_call_schema, &call);
+}
+
+static void
+on_dial(struct rpcd *r, const struct imsg *m)
+{
+	char	*address = xmemdup_str(m->body + 1, m->len - 1);
+
+	hand_dial(r->hand, m->id, m->body[0], address);
+	free(address);
 }
 
 void
@@ -68,6 +80,9 @@ rpcd_msg(struct child *c, enum proc peer, struct ipc *ipc,
 	case IMSG_ANSWER:
 		(void)calls_answer(r->calls, m);
 		break;
+	case IMSG_DIAL:
+		on_dial(r, m);
+		break;
 	case IMSG_CANCEL:
 		forward_cancel(r->forward, m->id);
 		break;
@@ -90,5 +105,6 @@ rpcd_link(struct child *c, enum proc peer, struct ipc *ipc, void *arg)
 		forward_cancel_all(r->forward);
 	/* First those it took with it, then those that wait for it. */
 	calls_link(r->calls, ipc);
+	hand_link(r->hand, ipc);
 	serve_catalog_up(r->serve, ipc != NULL);
 }

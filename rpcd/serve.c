@@ -96,6 +96,8 @@ struct serve {
 	struct ev_timer		*hold_timer;
 	uint64_t		 full_warn_ms;	/* when to say it again */
 	bool			 up;
+	serve_hand_fn		*hand;		/* NULL: nobody */
+	void			*hand_arg;
 };
 
 static void	 on_request(struct source *);
@@ -611,6 +613,19 @@ static const struct stream_ops stream_ops = {
 	NULL, on_stream_data, on_drained, on_closed
 };
 
+/* It is no client of ours. */
+static void
+hand_over(struct client *c, struct stream *s, uint8_t type)
+{
+	struct serve	*serve = c->serve;
+	char		 from[ADDR_TEXT_MAX];
+
+	memcpy(from, c->text, sizeof(from));
+	c->stream = NULL;
+	client_drop(c);
+	serve->hand(s, type, from, serve->hand_arg);
+}
+
 static void
 on_entered(struct stream *s, uint8_t type, const char *why, void *arg)
 {
@@ -634,6 +649,13 @@ on_entered(struct stream *s, uint8_t type, const char *why, void *arg)
 	case RPC_TYPE_MULTIPLEX:
 		c->mux = mux_new(c->serve->ev, s, false, &mux_ops, c);
 		break;
+	case RPC_TYPE_RAFT:
+	case RPC_TYPE_SNAPSHOT:
+		if (c->serve->hand != NULL) {
+			hand_over(c, s, type);
+			break;
+		}
+		/* FALLTHROUGH */
 	default:
 		log_info("client %s: closed: type %u is not served", c->text,
 		    type);
@@ -720,6 +742,13 @@ serve_listen(struct serve *s, int fd)
 	l->fd = fd;
 	l->acceptor = acceptor_new(s->ev, fd, on_accept, s);
 	TAILQ_INSERT_TAIL(&s->listeners, l, entry);
+}
+
+void
+serve_set_hand(struct serve *s, serve_hand_fn *fn, void *arg)
+{
+	s->hand = fn;
+	s->hand_arg = arg;
 }
 
 void

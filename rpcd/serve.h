@@ -29,6 +29,10 @@ void serve_set_limits(struct serve *, const struct serve_limits *);
 void serve_listen(struct serve *, int fd);
 /* Is catalogd there?  While it is not, requests wait a little. */
 void serve_catalog_up(struct serve *, bool up);
+/* Types that are not RPC, on servers: takes the stream. */
+typedef void serve_hand_fn(struct stream *, uint8_t type, const char *from,
+    void *arg);
+void serve_set_hand(struct serve *, serve_hand_fn *, void *arg);
 /* Takes no new connections. */
 void serve_stop_listening(struct serve *);
 size_t serve_nconns(const struct serve *);

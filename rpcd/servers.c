@@ -237,7 +237,9 @@ servers_member(struct servers *s, const struct member *m)
 		s->n++;
 	}
 	e->id.addr = addr;
-	e->id.use_tls = strmap_get(&m->tags, "use_tls") != NULL;
+	/* Consul's say so with a CA alone, and then cannot serve it. */
+	e->id.use_tls = strmap_get(&m->tags, "use_tls") != NULL &&
+	    strmap_get(&m->tags, "disco") != NULL;
 	e->seen = true;
 }
 
@@ -269,6 +271,18 @@ servers_find(const struct servers *s, const char *name)
 	struct entry	*e = entry_find(s, name);
 
 	return e == NULL ? NULL : &e->id;
+}
+
+const struct server_id *
+servers_at(const struct servers *s, const struct sockaddr_storage *addr)
+{
+	struct entry	*e;
+
+	TAILQ_FOREACH(e, &s->list, entry)
+		if (addr_equal_ip(&e->id.addr, addr) &&
+		    addr_port(&e->id.addr) == addr_port(addr))
+			return &e->id;
+	return NULL;
 }
 
 void

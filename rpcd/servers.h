@@ -41,6 +41,8 @@ size_t servers_nodes(const struct servers *);	/* alive LAN members */
 /* Pointers hold until the next change. */
 const struct server_id *servers_first(const struct servers *);
 const struct server_id *servers_find(const struct servers *, const char *name);
+const struct server_id *servers_at(const struct servers *,
+    const struct sockaddr_storage *);
 /* A call to it failed: if it is still the first it becomes the last. */
 void servers_failed(struct servers *, const char *name);
 /* The names in a random order; strs_clear() it. */

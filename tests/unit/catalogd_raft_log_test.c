@@ -180,7 +180,7 @@ END_TEST
 
 START_TEST(metadata_and_snapshots_check_out_or_are_refused)
 {
-	struct log_meta m = { 7, 8, 9, META_HAS_LOG }, m2;
+	struct log_meta m = { 7, 8, 9, 10, META_HAS_LOG }, m2;
 	struct log_snapshot s, s2;
 	struct wbuf w;
 	size_t i;
@@ -291,6 +291,12 @@ on_restore(uint64_t index, const uint8_t *p, size_t len, const char **why,
 }
 
 static void
+on_changed(void *arg)
+{
+	(void)arg;
+}
+
+static void
 on_limit(void *arg)
 {
 	struct world *w = arg;
@@ -309,9 +315,11 @@ run_for(struct world *w, uint64_t ms)
 static bool
 try_start(struct world *w, char *err, size_t len)
 {
-	struct replica_ops ops = { on_apply, on_lost, on_office, on_dump,
-	    on_restore, w };
-	struct replica_conf c = { w->dir, w->dir, "me", true, 1 };
+	struct replica_ops ops = { .apply = on_apply, .lost = on_lost,
+	    .office = on_office, .changed = on_changed, .dump = on_dump,
+	    .restore = on_restore, .arg = w };
+	struct replica_conf c = { .dir = w->dir, .shown = w->dir,
+	    .node_id = "me", .bootstrap = true, .multiplier = 1 };
 
 	w->sum = w->n = w->acked = w->want = 0;
 	w->office = false;
@@ -478,7 +486,7 @@ END_TEST
 
 START_TEST(interrupted_bootstrap_starts_over)
 {
-	struct log_meta m = { 1234, 1, 0, 0 };
+	struct log_meta m = { .id = 1234, .term = 1 };
 	char path[128];
 	struct world w;
 	struct wbuf b;
@@ -648,9 +656,11 @@ END_TEST
 
 START_TEST(without_bootstrap_nobody_leads)
 {
-	struct replica_conf c = { "", "", "me", false, 1 };
-	struct replica_ops ops = { on_apply, on_lost, on_office, on_dump,
-	    on_restore, NULL };
+	struct replica_conf c = { .dir = "", .shown = "", .node_id = "me" };
+	struct replica_ops ops = { .apply = on_apply, .lost = on_lost,
+	    .office = on_office, .changed = on_changed, .dump = on_dump,
+	    .restore = on_restore };
+	struct replica_server s;
 	struct world w;
 	char err[512];
 
@@ -659,7 +669,7 @@ START_TEST(without_bootstrap_nobody_leads)
 	w.r = replica_start(w.ev, &c, &ops, err, sizeof(err));
 	run_for(&w, 50);
 	ck_assert(!replica_leads(w.r));
-	ck_assert(!replica_leader_known(w.r));
+	ck_assert(!replica_leader(w.r, &s));
 	ck_assert_int_eq(replica_propose(w.r, (const uint8_t *)"x", 1, NULL),
 	    -1);
 	teardown(&w);

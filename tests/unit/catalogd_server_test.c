@@ -84,7 +84,8 @@ on_limit(void *arg)
 static void
 start(struct world *w)
 {
-	struct server_env env = { on_fire, on_name, on_refuse, w };
+	struct server_env env = { .fire = on_fire, .name = on_name,
+	    .refuse = on_refuse, .arg = w };
 	char err[512] = "";
 
 	w->srv = server_new(w->ev, &w->agent, &w->conf, w->dir, &env);
@@ -1441,7 +1442,8 @@ END_TEST
 
 START_TEST(damaged_log_refuses_to_start_with_a_remedy)
 {
-	struct server_env env = { on_fire, on_name, on_refuse, NULL };
+	struct server_env env = { .fire = on_fire, .name = on_name,
+	    .refuse = on_refuse };
 	char dir[64], path[128], err[512] = "";
 	struct world w;
 	uint8_t b;

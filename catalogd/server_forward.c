@@ -1,0 +1,112 @@
+/*
+ * Calls that this server cannot answer go to the leader, as they came, by the
+ * same RPC that an agent uses (rpc.md 6).
+ *
+ * Happy path: the leader is known and a member, its answer is ours.  Failures:
+ * nobody leads, or the leader is ourselves and not yet in office: held.  The
+ * leader cannot be reached, or says that it is none, or a read's connection
+ * ended: asked again a little later, as long as a call may be held.  A write
+ * that was on its way when the connection ended is not repeated.
+ */
+#include "catalogd/server_i.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+#define RETRY_FRACTION 16	/* of the hold */
+#define NOT_SENT "rpc error getting client: "
+
+/* Would trying again do no harm, and perhaps some good? */
+static bool
+retryable(const struct server_call *c, enum call_status status,
+    const char *error)
+{
+	if (status == CALL_ERROR && (strstr(error, "No cluster leader") ||
+	    strncmp(error, NOT_SENT, strlen(NOT_SENT)) == 0 ||
+	    strcmp(error, "No known Consul servers") == 0))
+		return true;
+	if (c->method->kind == METHOD_WRITE)
+		return false;
+	return status == CALL_LOST || (status == CALL_ERROR &&
+	    (strstr(error, "EOF") != NULL ||
+	    strstr(error, "stream closed") != NULL ||
+	    strstr(error, "session shutdown") != NULL));
+}
+
+/* True: it will be tried again. */
+static bool
+try_again(struct server_call *c, enum call_status status, const char *error)
+{
+	struct server *srv = c->srv;
+	uint64_t hold = call_hold_ms(srv);
+
+	/* A blocked read was asked long ago; its failure is news. */
+	if (c->head.min_query_index > 0 && c->last_error == NULL &&
+	    retryable(c, status, error))
+		c->start_ms = ev_now(srv->ev);
+	if (c->fn == NULL || !retryable(c, status, error) ||
+	    ev_now(srv->ev) - c->start_ms >= hold)
+		return false;
+	str_set(&c->last_error, error);
+	ev_timer_free(c->timer);
+	c->timer = NULL;
+	c->retry = true;
+	call_set_timer(c, rng_below(&srv->rng,
+	    (uint32_t)(hold / RETRY_FRACTION) + 1));
+	call_move(c, CALL_HELD);
+	return true;
+}
+
+static void
+on_answer(enum call_status status, const char *error, const uint8_t *body,
+    size_t len, void *arg)
+{
+	struct server_call *c = arg;
+	struct reply r;
+
+	c->forward = NULL;
+	if (status != CALL_OK) {
+		if (!try_again(c, status, str_or(error, "")))
+			call_fail(c, str_or(error, "EOF"));
+		return;
+	}
+	memset(&r, 0, sizeof(r));
+	wb_init(&r.body, 0);
+	wb_bytes(&r.body, body, len);
+	call_end(c, &r);
+}
+
+bool
+forward_call(struct server_call *c)
+{
+	struct server *srv = c->srv;
+	struct replica_server leader;
+	const struct member *m;
+	struct msg_call mc;
+
+	if (c->relayed || srv->replica == NULL ||
+	    !replica_leader(srv->replica, &leader) || leader.self ||
+	    (m = raft_member(srv, &leader)) == NULL)
+		return false;
+	ev_timer_free(c->timer);
+	c->timer = NULL;
+	memset(&mc, 0, sizeof(mc));
+	mc.method = c->name;
+	mc.target = CALL_SERVER;
+	mc.server = m->name;
+	mc.flags = c->method->kind == METHOD_WRITE ? CALL_WRITE : 0;
+	call_move(c, CALL_FORWARDED);
+	c->forward = srv->env.call(&mc, c->body, c->len, 0, on_answer, c,
+	    srv->env.arg);
+	return true;
+}
+
+void
+forward_cancel(struct server_call *c)
+{
+	if (c->forward != NULL)
+		c->srv->env.call_cancel(c->forward, c->srv->env.arg);
+	c->forward = NULL;
+}
