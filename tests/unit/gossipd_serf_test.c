@@ -614,8 +614,7 @@ START_TEST(admission_is_consuls_and_servers_do_not_mix)
 		{ TAGS("role", "web"), true, true },
 		{ TAGS(SERVER, "dc", "dc2"), false, false },
 		{ TAGS(SERVER, "dc", "dc1"), true, false },
-		/* One server of ours is all this version takes. */
-		{ TAGS(SERVER, "dc", "dc1", "disco", "0.1.0"), true, false },
+		{ TAGS(SERVER, "dc", "dc1", "disco", "0.1.0"), true, true },
 	};
 	struct swim_said	a;
 	struct wbuf		w;
