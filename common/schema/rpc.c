@@ -49,6 +49,8 @@ SCHEMA_DEFINE(keyring_request, KEYRING_REQUEST)
 SCHEMA_DEFINE(keyring_response, KEYRING_RESPONSE)
 SCHEMA_DEFINE(keyring_responses, KEYRING_RESPONSES)
 SCHEMA_DEFINE(raft_server, RAFT_SERVER)
+SCHEMA_DEFINE(snapshot_request, SNAPSHOT_REQUEST)
+SCHEMA_DEFINE(snapshot_response, SNAPSHOT_RESPONSE)
 SCHEMA_DEFINE(raft_configuration, RAFT_CONFIGURATION)
 
 struct schema empty_schema = { "empty", sizeof(struct empty), NULL, 0, NULL };

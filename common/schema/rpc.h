@@ -394,6 +394,19 @@ SCHEMA_DECLARE(raft_server, RAFT_SERVER)
 	F(T, UINT, , index, "Index", 0, NULL)
 SCHEMA_DECLARE(raft_configuration, RAFT_CONFIGURATION)
 
+/* The exchange of snapshots (rpc.md 9): in front of the archive. */
+enum { SNAPSHOT_SAVE = 0, SNAPSHOT_RESTORE = 1 };
+#define SNAPSHOT_REQUEST(F, T)						\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , token, "Token", S_SECRET, NULL)			\
+	F(T, BOOL, , allow_stale, "AllowStale", 0, NULL)		\
+	F(T, INT, , op, "Op", 0, NULL)
+SCHEMA_DECLARE(snapshot_request, SNAPSHOT_REQUEST)
+#define SNAPSHOT_RESPONSE(F, T)						\
+	F(T, STR, , error, "Error", 0, NULL)				\
+	QUERY_META(F, T)
+SCHEMA_DECLARE(snapshot_response, SNAPSHOT_RESPONSE)
+
 /* A method without arguments, or without results: an empty map. */
 #define EMPTY_STRUCT(F, T)
 struct empty { char none; };
