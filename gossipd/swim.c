@@ -32,6 +32,7 @@ const struct swim_conf swim_conf_lan = {
 	.suspicion_max_mult = 6,
 	.awareness_max = 8,
 	.buddy = true,
+	.second_look = true,
 	/* Later than this after it was due, the process was stopped or starved:
 	 * its timers say nothing about others. */
 	.stall_ns = 1000 * NS_PER_MS,
@@ -110,7 +111,7 @@ swim_new(const struct swim_conf *conf, struct idents *idents,
 	rng_seed(&s->rng, seed);
 	s->bcast = bcast_new();
 	RB_INIT(&s->suspects);
-	RB_INIT(&s->fires);
+	RB_INIT(&s->dues);
 	TAILQ_INIT(&s->relays);
 	wb_init(&s->msg, 0);
 	wb_init(&s->packet, 0);

@@ -42,6 +42,8 @@ struct swim_conf {
 	unsigned	retransmit_mult, suspicion_mult, suspicion_max_mult;
 	unsigned	awareness_max;		/* 1: no local health */
 	bool		buddy;			/* a suspect's ping tells it so */
+	bool		second_look;		/* not memberlist's: old news are
+						   set right, suspects asked */
 	uint64_t	stall_ns;		/* of our own that is forgiven;
 						   0: none is */
 	size_t		packet_max;		/* before CRC */

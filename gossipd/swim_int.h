@@ -29,15 +29,17 @@ struct sview {
 #define TICK_NS		(10 * NS_PER_MS)
 
 struct suspicion {
-	RB_ENTRY(suspicion)	 by_num, by_fire;
+	RB_ENTRY(suspicion)	 by_num, by_due;
 	uint32_t		 num;
 	unsigned		 n, k;
 	uint64_t		 min_ns, max_ns, start, fire;
+	uint64_t		 due;		/* fire, or to ask it before */
+	unsigned		 asked;
 	char			*who;		/* accused it */
 	uint64_t		 from[];	/* k + 1 hashes of them */
 };
 RB_HEAD(suspect_tree, suspicion);
-RB_HEAD(fire_tree, suspicion);
+RB_HEAD(due_tree, suspicion);
 
 /* An indirect ping that we carry out for somebody. */
 struct relay {
@@ -80,7 +82,7 @@ struct swim {
 
 	struct bcast		*bcast;
 	struct suspect_tree	 suspects;
-	struct fire_tree	 fires;
+	struct due_tree	 dues;
 	TAILQ_HEAD(, relay)	 relays;
 	unsigned		 nrelays;
 	struct probe		 probe;
@@ -92,6 +94,8 @@ struct swim {
 	unsigned		 strangers;	/* answers to no member */
 	uint64_t		 corrected_at;	/* second that corrected counts */
 	unsigned		 corrected;	/* old news set right */
+	uint64_t		 asked_at;	/* second that asked counts */
+	unsigned		 asked;		/* suspects, by us */
 	const struct gaddr	*from;		/* of the datagram in hand */
 	bool			 quiet;		/* what we learn is no news */
 	uint64_t		 due;		/* as swim_next() last said */
@@ -140,6 +144,9 @@ void swim_alive(struct swim *, uint64_t now, const struct swim_said *,
     bool bootstrap);
 void swim_on_alive(struct swim *, uint64_t now, struct rbuf *);
 void swim_on_claim(struct swim *, uint64_t now, enum ml_type, struct rbuf *);
+
+/* Tells one that it is suspected; from us, not by gossip. */
+void swim_accuse(struct swim *, const struct sview *);
 
 /* swim_suspect.c */
 struct suspicion *suspicion_find(struct swim *, uint32_t num);

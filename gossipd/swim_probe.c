@@ -89,20 +89,36 @@ ping_of(const struct swim *s, uint32_t seq, struct span node)
 	return p;
 }
 
-/* Suspects hear of it first, so that they can refute. */
-static void
-ping_suspect(struct swim *s, const struct sview *v)
+static struct wbuf *
+accusation(struct swim *s, const struct sview *v)
 {
-	struct wbuf	*w;
+	struct wbuf	*w = swim_msg(s, ML_SUSPECT);
 	struct ml_claim	 c = {
 		.from = ident_name_span(s->self), .inc = v->inc,
 		.node = ident_name_span(v->id)
 	};
 
+	body_encode(&ml_claim_body, &c, w);
+	return w;
+}
+
+void
+swim_accuse(struct swim *s, const struct sview *v)
+{
+	struct wbuf	*w = accusation(s, v);
+
+	swim_send(s, &v->id->addr, w->p, w->len);
+}
+
+/* Suspects hear of it first, so that they can refute. */
+static void
+ping_suspect(struct swim *s, const struct sview *v)
+{
+	struct wbuf	*w;
+
 	compound_reset(&s->parts);
 	(void)compound_add(&s->parts, s->msg.p, s->msg.len);
-	w = swim_msg(s, ML_SUSPECT);
-	body_encode(&ml_claim_body, &c, w);
+	w = accusation(s, v);
 	(void)compound_add(&s->parts, w->p, w->len);
 	wb_reset(&s->packet);
 	compound_encode(&s->parts, &s->packet);

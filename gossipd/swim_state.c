@@ -110,7 +110,8 @@ tell_alive(struct swim *s, uint64_t now, const struct sview *v)
 static bool
 may_correct(struct swim *s, uint64_t now, const struct gaddr *at)
 {
-	if (s->from == NULL || !gaddr_same(s->from, at))
+	if (!s->conf.second_look || s->from == NULL ||
+	    !gaddr_same(s->from, at))
 		return false;
 	if (now / NS_PER_S != s->corrected_at) {
 		s->corrected_at = now / NS_PER_S;
@@ -119,7 +120,7 @@ may_correct(struct swim *s, uint64_t now, const struct gaddr *at)
 	return ++s->corrected <= CORRECTIONS_PER_S;
 }
 
-/* An accusation of a life that was refuted. */
+/* The accuser hears the refutation at once, of an old accusation again. */
 static void
 correct_accuser(struct swim *s, uint64_t now, const struct sview *self,
     const struct ml_claim *c)
@@ -274,6 +275,18 @@ confirm(struct swim *s, uint64_t now, struct sview *v,
 	    (x->fire - now) / NS_PER_MS : 0));
 }
 
+/* It has a later life than the suspect: the suspicion that we have was refuted,
+ * and we missed it. */
+static void
+suspect_anew(struct swim *s, uint64_t now, struct sview *v,
+    const struct ml_claim *c)
+{
+	suspicion_cancel(s, v);
+	swim_queue_claim(s, ML_SUSPECT, v->id->num, c, false);
+	v->inc = c->inc;
+	suspicion_start(s, now, v->id->num, c->from);
+}
+
 void
 swim_suspect(struct swim *s, uint64_t now, const struct ml_claim *c,
     const char *why)
@@ -288,7 +301,9 @@ swim_suspect(struct swim *s, uint64_t now, const struct ml_claim *c,
 			correct_accuser(s, now, v, c);
 		return;
 	}
-	if (v->state == SWIM_SUSPECT)
+	if (v->state == SWIM_SUSPECT && c->inc > v->inc && s->conf.second_look)
+		suspect_anew(s, now, v, c);
+	else if (v->state == SWIM_SUSPECT)
 		confirm(s, now, v, c);
 	if (v->state != SWIM_ALIVE || (v->id == s->self && s->leaving))
 		return;
@@ -296,6 +311,7 @@ swim_suspect(struct swim *s, uint64_t now, const struct ml_claim *c,
 		why = word_of(c, by, sizeof(by));
 	if (v->id == s->self) {
 		refute(s, v, c->inc);
+		correct_accuser(s, now, v, c);
 		swim_note(s, accused_level(s, now, SWIM_WARN), "this node is "
 		    "suspected %s: refuted with incarnation %u; local health "
 		    "%u", why, s->inc, s->health);
@@ -327,6 +343,7 @@ swim_dead(struct swim *s, uint64_t now, const struct ml_claim *c,
 	}
 	if (self && !s->leaving) {
 		refute(s, v, c->inc);
+		correct_accuser(s, now, v, c);
 		swim_note(s, accused_level(s, now, SWIM_WARN),
 		    "%.*s says that this node failed: refuted with "
 		    "incarnation %u", (int)c->from.n,

@@ -10,6 +10,10 @@
 #include "gossipd/swim_int.h"
 
 #define WHO_MAX		160	/* text of the accusers, for the log */
+/* How often a suspect is asked, and how long before the end each time. */
+#define ASKS_PER_S	16
+#define ASK_MAX		3u
+#define ASK_EVERY_NS(s)	(2 * (s)->conf.probe_timeout_ns)
 
 /* ---- arithmetic ---- */
 
@@ -62,16 +66,16 @@ num_cmp(const struct suspicion *a, const struct suspicion *b)
 }
 
 static int
-fire_cmp(const struct suspicion *a, const struct suspicion *b)
+due_cmp(const struct suspicion *a, const struct suspicion *b)
 {
-	if (a->fire != b->fire)
-		return a->fire < b->fire ? -1 : 1;
+	if (a->due != b->due)
+		return a->due < b->due ? -1 : 1;
 	return num_cmp(a, b);
 }
 
 #define TREE static __attribute__((unused))
 RB_GENERATE_INTERNAL(suspect_tree, suspicion, by_num, num_cmp, TREE)
-RB_GENERATE_INTERNAL(fire_tree, suspicion, by_fire, fire_cmp, TREE)
+RB_GENERATE_INTERNAL(due_tree, suspicion, by_due, due_cmp, TREE)
 
 struct suspicion *
 suspicion_find(struct swim *s, uint32_t num)
@@ -85,7 +89,7 @@ static void
 suspicion_drop(struct swim *s, struct suspicion *x)
 {
 	RB_REMOVE(suspect_tree, &s->suspects, x);
-	RB_REMOVE(fire_tree, &s->fires, x);
+	RB_REMOVE(due_tree, &s->dues, x);
 	free(x->who);
 	free(x);
 }
@@ -122,6 +126,39 @@ add_who(struct swim *s, struct suspicion *x, struct span from)
 	x->who = more;
 }
 
+/*
+ * Before it is called dead a suspect is asked: we may have missed its
+ * refutation, or it the accusation.
+ */
+static void
+set_due(const struct swim *s, struct suspicion *x)
+{
+	uint64_t	ns = ASK_EVERY_NS(s) * (ASK_MAX - x->asked);
+
+	x->due = s->conf.second_look && x->fire - x->start > ns ?
+	    x->fire - ns : x->fire;
+}
+
+static void
+ask(struct swim *s, uint64_t now, struct suspicion *x)
+{
+	struct sview	*v = swim_view_at(s, x->num);
+	uint64_t	 left = (x->fire - now) / ASK_EVERY_NS(s);
+
+	RB_REMOVE(due_tree, &s->dues, x);
+	x->asked = left + 1 < ASK_MAX - x->asked ? ASK_MAX - (unsigned)left :
+	    x->asked + 1;
+	set_due(s, x);
+	RB_INSERT(due_tree, &s->dues, x);
+	/* When half of the cluster is gone there is nobody to ask. */
+	if (now / NS_PER_S != s->asked_at) {
+		s->asked_at = now / NS_PER_S;
+		s->asked = 0;
+	}
+	if (v != NULL && ++s->asked <= ASKS_PER_S)
+		swim_accuse(s, v);
+}
+
 void
 suspicion_start(struct swim *s, uint64_t now, uint32_t num, struct span from)
 {
@@ -144,8 +181,9 @@ suspicion_start(struct swim *s, uint64_t now, uint32_t num, struct span from)
 	/* The first accuser never counts. */
 	x->from[0] = hash_bytes(from.p, from.n, 0);
 	add_who(s, x, from);
+	set_due(s, x);
 	RB_INSERT(suspect_tree, &s->suspects, x);
-	RB_INSERT(fire_tree, &s->fires, x);
+	RB_INSERT(due_tree, &s->dues, x);
 }
 
 bool
@@ -161,10 +199,11 @@ suspicion_confirm(struct swim *s, struct suspicion *x, struct span from)
 			return false;
 	x->from[++x->n] = hash;
 	add_who(s, x, from);
-	RB_REMOVE(fire_tree, &s->fires, x);
+	RB_REMOVE(due_tree, &s->dues, x);
 	x->fire = x->start +
 	    swim_suspicion_total(x->n, x->k, x->min_ns, x->max_ns);
-	RB_INSERT(fire_tree, &s->fires, x);
+	set_due(s, x);
+	RB_INSERT(due_tree, &s->dues, x);
 	return true;
 }
 
@@ -193,16 +232,19 @@ suspicion_tick(struct swim *s, uint64_t now)
 {
 	struct suspicion	*x;
 
-	while ((x = RB_MIN(fire_tree, &s->fires)) != NULL && now >= x->fire)
-		suspicion_fire(s, now, x);
+	while ((x = RB_MIN(due_tree, &s->dues)) != NULL && now >= x->due)
+		if (now < x->fire)
+			ask(s, now, x);
+		else
+			suspicion_fire(s, now, x);
 }
 
 uint64_t
 suspicion_next(struct swim *s)
 {
-	struct suspicion	*x = RB_MIN(fire_tree, &s->fires);
+	struct suspicion	*x = RB_MIN(due_tree, &s->dues);
 
-	return x == NULL ? SWIM_NEVER : x->fire;
+	return x == NULL ? SWIM_NEVER : x->due;
 }
 
 /* All by as much: their order stays. */
@@ -214,5 +256,6 @@ suspicion_shift(struct swim *s, uint64_t by)
 	RB_FOREACH(x, suspect_tree, &s->suspects) {
 		x->start += by;
 		x->fire += by;
+		x->due += by;
 	}
 }

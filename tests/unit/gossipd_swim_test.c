@@ -222,6 +222,7 @@ START_TEST(a_suspect_is_told_with_the_ping)
 	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[1]), SWIM_ALIVE);
 	/* A core without it leaves the suspect in the dark. */
 	serf_swim(m.node[0].serf)->conf.buddy = false;
+	serf_swim(m.node[0].serf)->conf.second_look = false;
 	accuse(&m.node[0], "n1", "nobody", 2);
 	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), BC_MEMBER, 0);
 	mesh_run(&m, 1500);
@@ -307,6 +308,71 @@ START_TEST(an_accuser_that_missed_the_refutation_is_told)
 	mesh_run(&m, 4500);
 	ck_assert_int_eq(mesh_state(&m.node[1], &m.node[2]), SWIM_ALIVE);
 	ck_assert_uint_eq(m.node[1].events[SERF_FAILED], 0);
+	mesh_free(&m);
+}
+END_TEST
+
+/* n0 suspects n4, which refuted, but the refutation was lost. */
+static void
+missed_refutation(void)
+{
+	struct swim	*s;
+
+	mesh_cluster(&m, 6);
+	s = serf_swim(m.node[0].serf);
+	/* The ping of a suspect would tell it, too. */
+	s->conf.buddy = false;
+	accuse(&m.node[4], "n4", "n0", 1);
+	accuse(&m.node[0], "n4", "n0", 1);
+	bcast_prune(swim_bcast(serf_swim(m.node[4].serf)), BC_MEMBER, 0);
+	bcast_prune(swim_bcast(s), BC_MEMBER, 0);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[4]), SWIM_SUSPECT);
+	s->pushpull_at = m.now + 100 * NS_PER_S;
+}
+
+START_TEST(a_suspect_is_asked_before_it_is_called_dead)
+{
+	int	i;
+
+	missed_refutation();
+	for (i = 0; i < 6; i++)
+		serf_swim(m.node[i].serf)->pushpull_at += 100 * NS_PER_S;
+	mesh_run(&m, 20500);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[4]), SWIM_SUSPECT);
+	mesh_run(&m, 600);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[4]), SWIM_ALIVE);
+	ck_assert_uint_eq(m.node[0].events[SERF_FAILED], 0);
+	mesh_free(&m);
+	/* Without the question it fails. */
+	missed_refutation();
+	for (i = 0; i < 6; i++) {
+		serf_swim(m.node[i].serf)->conf.second_look = false;
+		serf_swim(m.node[i].serf)->pushpull_at += 100 * NS_PER_S;
+	}
+	mesh_run(&m, 25000);
+	ck_assert_uint_eq(m.node[0].events[SERF_FAILED], 1);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_suspicion_of_a_later_life_starts_anew)
+{
+	struct swim	*s;
+	uint32_t	 num, seen;
+
+	mesh_cluster(&m, 6);
+	s = serf_swim(m.node[0].serf);
+	num = swim_self(serf_swim(m.node[4].serf))->num;
+	accuse(&m.node[0], "n4", "n1", 1);
+	m.now += 3 * NS_PER_S;
+	accuse(&m.node[0], "n4", "n2", 3);
+	ck_assert_uint_eq(suspicion_find(s, num)->start, m.now);
+	ck_assert_uint_eq(suspicion_find(s, num)->n, 0);
+	(void)swim_lookup(s, span_str("n4"), &seen);
+	ck_assert_uint_eq(seen, 3);
+	/* Of the same life it confirms. */
+	accuse(&m.node[0], "n4", "n3", 3);
+	ck_assert_uint_eq(suspicion_find(s, num)->n, 1);
 	mesh_free(&m);
 }
 END_TEST
@@ -1021,6 +1087,8 @@ main(void)
 	tcase_add_test(t, who_missed_a_leave_does_not_bring_it_back);
 	tcase_add_test(t, one_that_left_is_back_at_once);
 	tcase_add_test(t, an_accuser_that_missed_the_refutation_is_told);
+	tcase_add_test(t, a_suspect_is_asked_before_it_is_called_dead);
+	tcase_add_test(t, a_suspicion_of_a_later_life_starts_anew);
 	tcase_add_test(t, corrections_go_to_the_teller_and_are_counted);
 	tcase_add_test(t, a_lone_node_leaves_at_once);
 	tcase_add_test(t, a_restarted_node_outruns_its_older_life);
