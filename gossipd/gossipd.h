@@ -34,9 +34,9 @@ struct joins;
 
 /* What is said at most once a minute, for strangers can cause it. */
 enum say {
-	SAY_SEND, SAY_DROP, SAY_FULL, SAY_STREAM, SAY_REFUSED, SAY_CLASH,
-	SAY_MAX
+	SAY_SEND, SAY_DROP, SAY_FULL, SAY_STREAM, SAY_CLASH, SAY_MAX
 };
+struct said_of { uint64_t hash, until; };
 
 /* A list of addresses that is joined until somebody is reached. */
 struct retry {
@@ -88,6 +88,7 @@ struct pool {
 	char			 clash[NAME_MAX_LEN + 128]; /* a server that we
 						looked at and cannot be with */
 	uint64_t		 said_at[SAY_MAX];
+	struct said_of		 said_of[16];	/* members not let in */
 	uint64_t		 bad_packets, bad_streams, refused;
 };
 

@@ -46,6 +46,27 @@ pool_may_say(struct pool *p, enum say what)
 	return true;
 }
 
+/* The same of one subject, and not of too many in a minute. */
+static bool
+may_say_of(struct pool *p, struct span name)
+{
+	uint64_t	hash = hash_bytes(name.p, name.n, 0);
+	uint64_t	now = gossipd_now();
+	struct said_of	*free_slot = NULL;
+	size_t		i;
+
+	for (i = 0; i < NELEM(p->said_of); i++) {
+		if (now >= p->said_of[i].until)
+			free_slot = &p->said_of[i];
+		else if (p->said_of[i].hash == hash)
+			return false;
+	}
+	if (free_slot == NULL)
+		return false;
+	*free_slot = (struct said_of){ hash, now + SAY_NS };
+	return true;
+}
+
 bool
 pool_encrypted(const struct pool *p)
 {
@@ -127,9 +148,11 @@ say_refused(struct pool *p, const struct swim_said *a, size_t n,
 	char			addr[ADDR_TEXT_MAX] = "?";
 
 	p->refused++;
-	if (n == 0 || !pool_may_say(p, SAY_REFUSED))
+	if (n == 0)
 		return;
 	a = refused_one(p, a, n, why);
+	if (!may_say_of(p, a->name))
+		return;
 	if (gaddr_to_sockaddr(&a->addr, &ss) == 0)
 		(void)addr_text(&ss, addr, sizeof(addr));
 	log_warnx("%smember %.*s (%s): not let in: %s", p->prefix,
