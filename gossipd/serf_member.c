@@ -55,14 +55,15 @@ set_status(struct serf *s, struct serf_member *m, enum member_status status)
 	s->count[m->status]--;
 	s->count[status]++;
 	m->status = status;
-	m->prune = false;
+	m->prune = m->prune && status != MEMBER_ALIVE;
 }
 
 static void
 set_gone(struct serf *s, struct serf_member *m, enum member_status status)
 {
 	set_status(s, m, status);
-	m->at_ms = s->now / NS_PER_MS;
+	if (!m->prune)
+		m->at_ms = s->now / NS_PER_MS;
 	s->ops.member(s->arg, status == MEMBER_LEFT ? SERF_LEFT : SERF_FAILED,
 	    m);
 }

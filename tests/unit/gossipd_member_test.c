@@ -1,0 +1,186 @@
+/*
+ * How long members and words about them are remembered, and forms in which
+ * they come.
+ */
+#include "common/mp.h"
+#include "tests/unit/gossipd_mesh.h"
+
+static struct mesh m;
+
+static void
+say_leave(struct peer *to, const char *node, uint64_t ltime, bool prune)
+{
+	struct sf_leave	x = {
+		.ltime = ltime, .node = span_str(node), .prune = prune
+	};
+	struct gaddr	from = { .len = 4, .ip = { 10, 0, 0, 200 },
+			    .port = 8301 };
+	struct wbuf	w;
+
+	wb_init(&w, 0);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_LEAVE);
+	body_encode(&sf_leave_body, &x, &w);
+	serf_input(to->serf, m.now, &from, w.p, w.len);
+	wb_free(&w);
+}
+
+START_TEST(who_left_is_forgotten_after_the_tombstone_timeout)
+{
+	mesh_cluster(&m, 3);
+	m.node[0].serf->conf.tombstone_ns = 60 * NS_PER_S;
+	m.node[0].serf->conf.reconnect_timeout_ns = 1000 * NS_PER_S;
+	serf_leave(m.node[2].serf, m.now);
+	mesh_run(&m, 12000);
+	mesh_stop(&m.node[2]);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEFT);
+	mesh_run(&m, 40000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEFT);
+	mesh_run(&m, 40000);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_NONE);
+	ck_assert_uint_eq(m.node[0].events[SERF_REAPED], 1);
+	/* Its neighbour has the usual day. */
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_LEFT);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(who_leaves_for_good_and_is_silent_is_forgotten_soon)
+{
+	mesh_cluster(&m, 3);
+	m.node[2].up = false;
+	say_leave(&m.node[0], "n2", 900, true);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEAVING);
+	mesh_run(&m, 7000);
+	ck_assert_int_ne(mesh_status(&m.node[0], &m.node[2]), MEMBER_NONE);
+	/* That SWIM takes it for dead in the meantime changes nothing. */
+	mesh_run(&m, 17000);
+	ck_assert_uint_eq(m.node[0].events[SERF_LEFT], 1);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_NONE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(words_about_strangers_are_kept_for_five_minutes)
+{
+	mesh_cluster(&m, 2);
+	say_leave(&m.node[0], "n2", 900, false);
+	ck_assert_uint_eq(m.node[0].serf->nintents, 1);
+	mesh_run(&m, 290000);
+	ck_assert_uint_eq(m.node[0].serf->nintents, 1);
+	mesh_run(&m, 40000);
+	ck_assert_uint_eq(m.node[0].serf->nintents, 0);
+	(void)mesh_add(&m);
+	ck_assert_ptr_null(mesh_exchange(&m.node[2], &m.node[0], true));
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_packet_has_127_parts_at_most)
+{
+	struct swim	*s;
+	struct pkt	*k;
+	uint8_t		 tiny[3] = { ML_USER, 99, 0 };
+	int		 i, full = 0;
+
+	mesh_cluster(&m, 3);
+	m.node[0].layers.compress = false;
+	s = serf_swim(m.node[0].serf);
+	for (i = 0; i < 200; i++) {
+		tiny[2] = (uint8_t)i;
+		swim_broadcast(s, BC_EVENT, false, tiny, sizeof(tiny));
+	}
+	while (TAILQ_EMPTY(&m.pkts) || full == 0) {
+		mesh_run(&m, 1);
+		TAILQ_FOREACH(k, &m.pkts, link) {
+			if (!gaddr_equal(&k->from, &m.node[0].addr) ||
+			    k->n < 400)
+				continue;
+			i = k->p[0] == ML_CRC ? 5 : 0;
+			ck_assert_int_eq(k->p[i], ML_COMPOUND);
+			ck_assert_uint_le(k->p[i + 1], 127);
+			full += k->p[i + 1] == 127;
+		}
+	}
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(port_0_is_our_own)
+{
+	struct ml_alive	a = {
+		.addr = span_of("\x0a\0\0\x63", 4), .inc = 1, .port = 0,
+		.meta = span_of("\xff\x80", 2), .node = span_str("old"),
+		.vsn = span_of(consul_vsn, 6)
+	};
+	struct wbuf	w;
+
+	mesh_cluster(&m, 1);
+	wb_init(&w, 0);
+	wb_u8(&w, ML_ALIVE);
+	body_encode(&ml_alive_body, &a, &w);
+	serf_input(m.node[0].serf, m.now, &m.node[0].addr, w.p, w.len);
+	ck_assert_uint_eq(serf_member_find(m.node[0].serf,
+	    span_str("old"))->id->addr.port, 8301);
+	wb_free(&w);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(rings_of_events_cost_nothing_before_the_first)
+{
+	mesh_cluster(&m, 2);
+	ck_assert_ptr_null(m.node[0].serf->events);
+	ck_assert_ptr_null(m.node[0].serf->queries);
+	ck_assert_ptr_null(serf_fire(m.node[0].serf, m.now, span_str("x"),
+	    span_str("y"), false));
+	mesh_run(&m, 2000);
+	ck_assert_uint_eq(m.node[1].user_events, 1);
+	ck_assert_ptr_nonnull(m.node[1].serf->events);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(events_travel_with_the_exchange_of_state)
+{
+	mesh_cluster(&m, 3);
+	m.cut[0][1] = m.cut[1][0] = m.cut[2][1] = m.cut[1][2] = true;
+	ck_assert_ptr_null(serf_fire(m.node[0].serf, m.now, span_str("x"),
+	    span_str("y"), false));
+	mesh_run(&m, 3000);
+	ck_assert_uint_eq(m.node[1].user_events, 0);
+	m.cut[0][1] = m.cut[1][0] = false;
+	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), BC_EVENT, 0);
+	ck_assert_ptr_null(mesh_exchange(&m.node[1], &m.node[0], false));
+	ck_assert_uint_eq(m.node[1].user_events, 1);
+	ck_assert_ptr_null(mesh_exchange(&m.node[1], &m.node[0], false));
+	ck_assert_uint_eq(m.node[1].user_events, 1);
+	mesh_free(&m);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("gossipd_member");
+	TCase	*t = tcase_create("member");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, who_left_is_forgotten_after_the_tombstone_timeout);
+	tcase_add_test(t,
+	    who_leaves_for_good_and_is_silent_is_forgotten_soon);
+	tcase_add_test(t, words_about_strangers_are_kept_for_five_minutes);
+	tcase_add_test(t, a_packet_has_127_parts_at_most);
+	tcase_add_test(t, port_0_is_our_own);
+	tcase_add_test(t, rings_of_events_cost_nothing_before_the_first);
+	tcase_add_test(t, events_travel_with_the_exchange_of_state);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
