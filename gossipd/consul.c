@@ -137,21 +137,10 @@ consul_foreign_server(struct span meta, const char *dc)
 	    !tag_has(meta, TAG_DISCO);
 }
 
-/* "web1.dc1", as every server is called in the WAN pool. */
-static bool
-named_for_wan(const struct swim_said *a)
-{
-	struct span	dc, name = a->name;
-
-	return tag_get(a->meta, "dc", &dc) && name.n > dc.n + 1 &&
-	    name.p[name.n - dc.n - 1] == '.' &&
-	    memcmp(name.p + name.n - dc.n, dc.p, dc.n) == 0;
-}
-
 const char *
 consul_server_clash(const struct consul_rules *c, const struct swim_said *a)
 {
-	if (!c->server || (c->wan && !named_for_wan(a)) ||
+	if (!c->server ||
 	    (a->state != SWIM_ALIVE && a->state != SWIM_SUSPECT))
 		return NULL;
 	if (consul_foreign_server(a->meta, c->dc))
@@ -209,6 +198,17 @@ ids_repeat(struct span *id, size_t n)
 		if (span_same(id[i - 1], id[i]))
 			return true;
 	return false;
+}
+
+/* "web1.dc1", as every server is called in the WAN pool. */
+static bool
+named_for_wan(const struct swim_said *a)
+{
+	struct span	dc, name = a->name;
+
+	return tag_get(a->meta, "dc", &dc) && name.n > dc.n + 1 &&
+	    name.p[name.n - dc.n - 1] == '.' &&
+	    memcmp(name.p + name.n - dc.n, dc.p, dc.n) == 0;
 }
 
 /*

@@ -30,8 +30,7 @@ struct consul_rules {
 };
 /*
  * Why a server of ours cannot be in one pool with this member, as a clause
- * ("it is a Consul server: ..."), or NULL: servers do not mix, and this version
- * takes one of disco's a datacenter.
+ * ("it is a Consul server: ..."), or NULL: servers of a datacenter do not mix.
  */
 const char *consul_server_clash(const struct consul_rules *,
     const struct swim_said *);
