@@ -101,7 +101,7 @@ const char *serf_fire(struct serf *, uint64_t now, struct span name,
 
 /*
  * A question to the members: each that the filters leave may acknowledge it,
- * and answers at most once, by datagram to the asker and through `relay` others.
+ * and answers at most once, by datagram to the asker and through others.
  */
 struct serf_tag_filter { struct span tag, expr; };
 struct serf_question {
