@@ -64,7 +64,7 @@ LIBS_checkd   = -lcurl -lssl -lcrypto
 LIBS_dnsd     = -lunbound
 LIBS_apid     = -lmicrohttpd
 LIBS_execd    =
-LIBS_discoctl = -lcurl
+LIBS_discoctl = -lcurl -lcrypto -lz
 LIBS_check    = -lcheck -lsubunit -lrt -lm -lpthread
 
 # A folder's sources; NAME/NAME.c is main and stays out of the archive.

@@ -41,6 +41,7 @@ struct apid {
 };
 
 enum method { M_GET = 1, M_PUT = 2, M_DELETE = 4, M_POST = 8, M_OTHER = 0 };
+#define M_STREAMED 16	/* in a mask: it runs before the body has come */
 
 struct route;
 struct header {
@@ -69,6 +70,14 @@ struct request {
 	void			(*state_free)(void *);
 	struct ev_io		*watch;		/* notices a client that left */
 	bool			 suspended, answered, queued;
+	bool			 begun;		/* dispatched by its header */
+
+	/* Of those that stream: the body as it comes, its end, and what is
+	 * sent (0: wait, then request_more(); -1: that was it). */
+	void			(*take)(struct request *, const void *, size_t);
+	void			(*took)(struct request *);
+	ssize_t			(*give)(struct request *, void *, size_t);
+	bool			 held;		/* no more of it for now */
 
 	unsigned		 status;
 	const char		*type;
@@ -92,11 +101,16 @@ int listener_open(struct apid *, int fd, bool is_unix);
 void listeners_close(struct apid *);
 /* The answer is complete: sends it now, or when the library asks again. */
 void request_answered(struct request *);
+/* Who takes the body wants no more of it, or goes on. */
+void request_hold(struct request *);
+void request_more(struct request *);
 
 /* ---- routes.c ---- */
 
 /* Finds the route and runs its handler, or answers 404, 405, 301, OPTIONS. */
 void dispatch(struct request *);
+/* Is it one whose body the handler takes as it comes? */
+bool dispatch_streams(const struct request *);
 
 /* ---- answer.c: what handlers say ---- */
 
@@ -210,7 +224,7 @@ int tree_json(struct request *, struct json *, struct schema *,
 	H(coordinate_datacenters) H(coordinate_nodes)			\
 	H(coordinate_node) H(coordinate_update)				\
 	H(event_fire) H(event_list)					\
-	H(acl_disabled) H(connect_disabled)
+	H(snapshot) H(acl_disabled) H(connect_disabled)
 #define HANDLER_PROTO(name) void ep_##name(struct request *);
 HANDLERS(HANDLER_PROTO)
 #undef HANDLER_PROTO

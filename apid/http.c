@@ -24,6 +24,7 @@
 
 #define IDLE_TIMEOUT_S	120	/* of a connection between requests */
 #define CONNECTIONS_MAX	16000	/* below the limit of descriptors */
+#define GIVE_BYTES	32768	/* of a streamed answer at once */
 #define CONN_MEMORY	16384	/* bounds the header of a request */
 
 static void
@@ -125,6 +126,20 @@ request_free(struct request *r)
 	free(r);
 }
 
+/* Of an answer that streams. */
+static ssize_t
+on_give(void *arg, uint64_t at, char *buf, size_t max)
+{
+	struct request	*r = arg;
+	ssize_t		 n = r->give(r, buf, max);
+
+	(void)at;
+	if (n == 0)
+		request_hold(r);
+	return n == -1 ? MHD_CONTENT_READER_END_OF_STREAM :
+	    n == -2 ? MHD_CONTENT_READER_END_WITH_ERROR : n;
+}
+
 static enum MHD_Result
 queue_answer(struct request *r)
 {
@@ -134,7 +149,9 @@ queue_answer(struct request *r)
 	size_t			 i;
 	const struct strmap	*extra = &r->apid->http.response_headers;
 
-	resp = MHD_create_response_from_buffer(r->answer.len, r->answer.p,
+	resp = r->give != NULL ? MHD_create_response_from_callback(
+	    MHD_SIZE_UNKNOWN, GIVE_BYTES, on_give, r, NULL) :
+	    MHD_create_response_from_buffer(r->answer.len, r->answer.p,
 	    MHD_RESPMEM_MUST_COPY);
 	if (resp == NULL)
 		return MHD_NO;
@@ -195,6 +212,35 @@ request_answered(struct request *r)
 	r->listener->kick = true;
 }
 
+void
+request_hold(struct request *r)
+{
+	if (r->held)
+		return;
+	r->held = true;
+	MHD_suspend_connection(r->conn);
+}
+
+void
+request_more(struct request *r)
+{
+	if (!r->held)
+		return;
+	r->held = false;
+	MHD_resume_connection(r->conn);
+	r->listener->kick = true;
+}
+
+/* The body of one that streams, or of any other. */
+static void
+take_body(struct request *r, const char *data, size_t n)
+{
+	if (!r->begun)
+		wb_bytes(&r->body, data, n);
+	else if (r->take != NULL && !r->answered)
+		r->take(r, data, n);
+}
+
 static enum MHD_Result
 on_access(void *arg, struct MHD_Connection *conn, const char *url,
     const char *method, const char *version, const char *data, size_t *size,
@@ -205,11 +251,14 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 
 	(void)version;
 	if (r == NULL) {
-		*con_cls = request_new(l, conn, url, method);
+		*con_cls = r = request_new(l, conn, url, method);
+		r->begun = dispatch_streams(r);
+		if (r->begun)
+			dispatch(r);
 		return MHD_YES;
 	}
 	if (*size > 0) {
-		wb_bytes(&r->body, data, *size);
+		take_body(r, data, *size);
 		*size = 0;
 		return MHD_YES;
 	}
@@ -220,8 +269,10 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 	if (r->body.err)
 		reply_text(r, 413, "Request body too large, max size: %u bytes",
 		    BODY_MAX_BYTES);
-	else
+	else if (!r->begun)
 		dispatch(r);
+	else if (r->took != NULL)
+		r->took(r);
 	if (r->answered)
 		return queue_answer(r);
 	suspend(r);

@@ -63,6 +63,8 @@ static const struct route routes[] = {
 	    ep_operator_keyring, NULL },
 	{ "/v1/operator/raft/configuration", M_GET,
 	    ep_operator_raft_configuration, NULL },
+	{ "/v1/snapshot", M_GET | M_PUT | M_STREAMED,
+	    ep_snapshot, NULL },
 	{ "/v1/acl/", M_GET | M_PUT | M_DELETE, ep_acl_disabled, NULL },
 	{ "/v1/agent/token/", M_PUT, ep_acl_disabled, NULL },
 	{ "/v1/connect/ca/", M_GET | M_PUT | M_DELETE,
@@ -180,6 +182,17 @@ redirect(struct request *r, const char *path)
 	    path);
 	r->type = "text/html; charset=utf-8";
 	reply_empty(r, 301);
+}
+
+bool
+dispatch_streams(const struct request *r)
+{
+	size_t	i;
+
+	for (i = 0; i < NELEM(routes); i++)
+		if (route_fits(&routes[i], r->path))
+			return (routes[i].methods & M_STREAMED) != 0;
+	return false;
 }
 
 void

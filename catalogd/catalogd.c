@@ -412,9 +412,13 @@ start_agent(struct catalogd *c)
 	struct coord_send_ops	 cops = { coord_ask, coord_send, sync_log, c };
 	struct views_ops	 vops = { view_call, view_cancel,
 				    catalogd_view, view_now, view_changed, c };
+	struct exchange_env	 xenv = { catalogd_dial_snapshot, NULL };
 	struct alias_ops	 lops = { view_call, view_cancel, view_now,
 				    view_changed, c };
 
+	xenv.arg = c;
+	c->exchanges = exchanges_new(c->ev, c->server,
+	    str_or(c->conf.datacenter, ""), &xenv);
 	ops.arg = c;
 	c->agent = agent_new(&ops, seed());
 	c->api = agent_api_new(c->agent, &aops);
@@ -522,6 +526,7 @@ on_stop(struct child *child, void *arg)
 	c->sync = NULL;
 	agent_api_free(c->api);
 	agent_free(c->agent);
+	exchanges_free(c->exchanges);
 	if (c->server != NULL)
 		server_free(c->server);
 	agent_files_free(c->files);

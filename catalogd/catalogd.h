@@ -10,6 +10,7 @@
 #include "catalogd/agent_files.h"
 #include "catalogd/alias.h"
 #include "catalogd/coord_send.h"
+#include "catalogd/exchange.h"
 #include "catalogd/gossip.h"
 #include "catalogd/route.h"
 #include "catalogd/server.h"
@@ -41,6 +42,7 @@ struct catalogd {
 	struct sync		*sync;
 	struct route_call	*sync_call;
 	struct server		*server;	/* NULL on a client */
+	struct exchanges	*exchanges;	/* of snapshots */
 	struct route		*route;
 	struct gossip		*gossip;
 	struct coord_send	*coord;
@@ -70,6 +72,7 @@ void catalogd_peers_clear(struct catalogd *);
 extern const struct agent_ops catalogd_agent_ops;
 void catalogd_names(void *);
 void catalogd_dial(uint32_t id, const char *address, void *);
+void catalogd_dial_snapshot(uint32_t id, const char *address, void *);
 void catalogd_force_leave(const char *node, void *);
 void catalogd_name(enum view_kind, const char *, bool, void *);
 void catalogd_fire(const char *, const void *, size_t, void *);

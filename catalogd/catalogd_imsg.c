@@ -190,22 +190,33 @@ catalogd_force_leave(const char *node, void *arg)
 	    node, strlen(node), -1);
 }
 
-/* ---- connections of raft ---- */
+/* ---- connections of raft and of snapshots ---- */
 
-#define KIND_RAFT	1
+enum { KIND_RAFT = 1, KIND_SNAPSHOT = 5 };
 
-void
-catalogd_dial(uint32_t id, const char *address, void *arg)
+static void
+dial(struct catalogd *c, uint8_t kind, uint32_t id, const char *address)
 {
-	struct catalogd	*c = arg;
 	struct wbuf	 w;
 
 	wb_init(&w, 0);
-	wb_u8(&w, KIND_RAFT);
+	wb_u8(&w, kind);
 	wb_str(&w, address);
 	ipc_send(child_link(c->child, PROC_RPCD), IMSG_DIAL, id, w.p, w.len,
 	    -1);
 	wb_free(&w);
+}
+
+void
+catalogd_dial(uint32_t id, const char *address, void *arg)
+{
+	dial(arg, KIND_RAFT, id, address);
+}
+
+void
+catalogd_dial_snapshot(uint32_t id, const char *address, void *arg)
+{
+	dial(arg, KIND_SNAPSHOT, id, address);
 }
 
 static void
@@ -215,10 +226,10 @@ on_peer(struct catalogd *c, const struct imsg *im)
 
 	if (c->server != NULL && im->body[0] == KIND_RAFT)
 		server_raft_peer(c->server, im->fd, from);
-	else {
-		log_info("client %s: closed: snapshots are not served", from);
+	else if (c->server != NULL && im->body[0] == KIND_SNAPSHOT)
+		exchanges_serve(c->exchanges, im->fd, from);
+	else
 		close(im->fd);
-	}
 	free(from);
 }
 
@@ -227,7 +238,9 @@ on_dialed(struct catalogd *c, const struct imsg *im)
 {
 	char	*why = xmemdup_str(im->body, im->len);
 
-	if (c->server != NULL)
+	if (im->id & EXCHANGE_DIAL)
+		exchanges_dialed(c->exchanges, im->id, im->fd, why);
+	else if (c->server != NULL)
 		server_dialed(c->server, im->id, im->fd, why);
 	else if (im->fd != -1)
 		close(im->fd);
@@ -423,6 +436,7 @@ catalogd_link(struct child *child, enum proc peer, struct ipc *l, void *arg)
 		route_rpcd(c->route, NULL);
 		if (c->server != NULL)
 			server_dials_lost(c->server);
+		exchanges_dials_lost(c->exchanges);
 	}
 	if (peer == PROC_GOSSIPD)
 		gossip_link(c->gossip, NULL);
@@ -476,6 +490,9 @@ catalogd_msg(struct child *child, enum proc peer, struct ipc *l,
 		break;
 	case IMSG_PEER:
 		on_peer(c, m);
+		break;
+	case IMSG_SNAPSHOT:
+		exchanges_serve(c->exchanges, m->fd, "this node's API");
 		break;
 	case IMSG_DIALED:
 	case IMSG_DIAL_FAILED:

@@ -84,6 +84,10 @@ struct answer {
 int request(struct ctl *, const char *method, const char *path,
     const char *body, const char *what, struct answer *);
 void answer_free(struct answer *);
+/* The same with a file of that size as the body (NULL: none), and what a 200
+ * brings into another one (NULL: into the answer). */
+int request_files(struct ctl *, const char *method, const char *path,
+    FILE *from, long long size, FILE *to, const char *what, struct answer *);
 /* A value for a path or a query; the caller frees it. */
 char *escape(const char *);
 /* "?dc=..&stale" of the target as far as given; the caller frees it. */
@@ -127,6 +131,9 @@ int cmd_members(struct ctl *, int, char **);
 int cmd_list_peers(struct ctl *, int, char **);
 int cmd_reload(struct ctl *, int, char **);
 int cmd_rtt(struct ctl *, int, char **);
+int cmd_snapshot_inspect(struct ctl *, int, char **);
+int cmd_snapshot_restore(struct ctl *, int, char **);
+int cmd_snapshot_save(struct ctl *, int, char **);
 int cmd_services_deregister(struct ctl *, int, char **);
 int cmd_services_register(struct ctl *, int, char **);
 int cmd_status(struct ctl *, int, char **);

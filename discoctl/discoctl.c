@@ -75,6 +75,21 @@ static const struct command commands[] = {
 	  "Triggers the agent to reload configuration files",
 	  "Causes the agent to read its configuration again, as SIGHUP does.",
 	  cmd_reload },
+	{ "snapshot inspect", 0, "[options] FILE",
+	  "Displays information about a snapshot file",
+	  "Displays information about a snapshot file on disk.",
+	  cmd_snapshot_inspect },
+	{ "snapshot restore", CMD_HTTP | CMD_DC, "[options] FILE",
+	  "Restores a snapshot of the state of the servers",
+	  "Puts the state that is in a snapshot file in the place of what the "
+	  "servers have: catalog, keys, sessions, prepared queries.  Services "
+	  "and checks of agents that are running come back by themselves.",
+	  cmd_snapshot_restore },
+	{ "snapshot save", CMD_HTTP | CMD_DC, "[options] FILE",
+	  "Saves a snapshot of the state of the servers",
+	  "Writes the state of the servers, as of one moment, to a file that "
+	  "only its owner can read, and verifies it.",
+	  cmd_snapshot_save },
 	{ "rtt", CMD_HTTP, "[options] node1 [node2]",
 	  "Estimates network round trip time between nodes",
 	  "Estimates the round trip between two nodes, or a node and the "

@@ -16,13 +16,35 @@
 #define DEFAULT_SOCKET	"/run/disco/disco.sock"
 #define ANSWER_MAX	(256u << 20)
 
+/* What goes out as the body, and where what comes is put. */
+struct transfer {
+	CURL		*curl;
+	const char	*body;		/* NULL: none, or the file */
+	FILE		*from;
+	curl_off_t	 size;
+	FILE		*to;		/* of a 200; NULL: into out */
+	struct wbuf	 out;
+};
+
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct wbuf	*b = arg;
+	struct transfer	*t = arg;
+	long		 status = 0;
 
-	wb_bytes(b, p, size * n);
-	return b->err ? 0 : size * n;
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (t->to != NULL && status == 200)
+		return fwrite(p, 1, size * n, t->to);
+	wb_bytes(&t->out, p, size * n);
+	return t->out.err ? 0 : size * n;
+}
+
+static size_t
+on_upload(char *p, size_t size, size_t n, void *arg)
+{
+	struct transfer	*t = arg;
+
+	return fread(p, 1, size * n, t->from);
 }
 
 /* URL and, for a Unix socket, its path. */
@@ -69,9 +91,10 @@ token_header(const struct target *t)
 }
 
 static CURLcode
-send_to(CURL *curl, const char *addr, const char *method, const char *path,
-    const char *body, struct curl_slist *headers, struct wbuf *out, char *why)
+send_to(struct transfer *t, const char *addr, const char *method,
+    const char *path, struct curl_slist *headers, char *why)
 {
+	CURL		*curl = t->curl;
 	const char	*unix_path;
 	char		*url = url_of(addr, path, &unix_path);
 	CURLcode	 rc;
@@ -85,11 +108,17 @@ send_to(CURL *curl, const char *addr, const char *method, const char *path,
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
-	if (strcmp(method, "GET") != 0)
+	if (t->from != NULL) {
+		rewind(t->from);
+		curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
+		curl_easy_setopt(curl, CURLOPT_READDATA, t);
+		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, t->size);
+	} else if (strcmp(method, "GET") != 0)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
-		    body == NULL ? "" : body);
+		    str_or(t->body, ""));
 	why[0] = '\0';
 	rc = curl_easy_perform(curl);
 	free(url);
@@ -138,16 +167,14 @@ say_unreachable(CURLcode rc, long err, const char *what, const char *method,
 	free(url);
 }
 
-int
-request(struct ctl *c, const char *method, const char *path, const char *body,
-    const char *what, struct answer *ans)
+static int
+transfer(struct ctl *c, struct transfer *t, const char *method,
+    const char *path, const char *what, struct answer *ans)
 {
 	struct curl_slist	*headers = NULL;
-	struct wbuf		 out;
 	char			 why[CURL_ERROR_SIZE], err[256], *header;
 	const char		*addr = c->target.addr;
 	CURLcode		 rc;
-	CURL			*curl;
 	long			 os_err = 0;
 
 	memset(ans, 0, sizeof(*ans));
@@ -155,44 +182,46 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 	if ((header = token_header(&c->target)) == NULL &&
 	    str_empty(c->target.token) && !str_empty(c->target.token_file))
 		return -1;
-	if ((curl = curl_easy_init()) == NULL) {
+	if ((t->curl = curl_easy_init()) == NULL) {
 		say_what(what);
 		fprintf(stderr, "out of memory\n");
 		free(header);
 		return -1;
 	}
-	wb_init(&out, ANSWER_MAX);
+	wb_init(&t->out, ANSWER_MAX);
 	headers = curl_slist_append(headers, "Expect:");
-	headers = curl_slist_append(headers, "Content-Type: application/json");
+	headers = curl_slist_append(headers, t->from != NULL ?
+	    "Content-Type: application/octet-stream" :
+	    "Content-Type: application/json");
 	if (header != NULL)
 		headers = curl_slist_append(headers, header);
 	free(header);
 
-	rc = send_to(curl, addr == NULL ? DEFAULT_ADDR : addr, method, path,
-	    body, headers, &out, why);
-	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_err);
+	rc = send_to(t, addr == NULL ? DEFAULT_ADDR : addr, method, path,
+	    headers, why);
+	curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &os_err);
 	/* An agent without an HTTP port is reached by its socket. */
 	if (rc == CURLE_COULDNT_CONNECT && addr == NULL) {
 		char	 first[CURL_ERROR_SIZE];
 
 		strlcpy(first, why, sizeof(first));
-		rc = send_to(curl, "unix://" DEFAULT_SOCKET, method, path,
-		    body, headers, &out, why);
+		rc = send_to(t, "unix://" DEFAULT_SOCKET, method, path,
+		    headers, why);
 		if (rc == CURLE_COULDNT_CONNECT)
 			strlcpy(why, first, sizeof(why));
 	}
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ans->status);
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &ans->status);
 	curl_slist_free_all(headers);
 	if (rc != CURLE_OK)
 		say_unreachable(rc, os_err, what, method, addr == NULL ?
 		    DEFAULT_ADDR : addr, path, why);
-	curl_easy_cleanup(curl);
+	curl_easy_cleanup(t->curl);
 	if (rc != CURLE_OK) {
-		wb_free(&out);
+		wb_free(&t->out);
 		return -1;
 	}
-	ans->len = out.len;
-	ans->body = wb_detach_str(&out);
+	ans->len = t->out.len;
+	ans->body = wb_detach_str(&t->out);
 	if (ans->status != 200) {
 		say_what(what);
 		fprintf(stderr, "Unexpected response code: %ld (%s)\n",
@@ -210,6 +239,24 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
 		return -1;
 	}
 	return 0;
+}
+
+int
+request(struct ctl *c, const char *method, const char *path, const char *body,
+    const char *what, struct answer *ans)
+{
+	struct transfer	t = { .body = body };
+
+	return transfer(c, &t, method, path, what, ans);
+}
+
+int
+request_files(struct ctl *c, const char *method, const char *path, FILE *from,
+    long long size, FILE *to, const char *what, struct answer *ans)
+{
+	struct transfer	t = { .from = from, .size = size, .to = to };
+
+	return transfer(c, &t, method, path, what, ans);
 }
 
 void

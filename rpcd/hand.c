@@ -172,7 +172,14 @@ hand_dial(struct hand *h, uint32_t id, uint8_t type, const char *address)
 	struct dial		*d;
 
 	memset(&to, 0, sizeof(to));
-	if (addr_parse(address, 0, &to.addr) == -1 || addr_port(&to.addr) == 0) {
+	if (strcmp(address, "*") == 0) {
+		if ((known = servers_first(h->servers)) == NULL) {
+			ipc_send(h->ipc, IMSG_DIAL_FAILED, id,
+			    "No known Consul servers", 23, -1);
+			return;
+		}
+		to.addr = known->addr;
+	} else if (addr_parse(address, 0, &to.addr) == -1 || addr_port(&to.addr) == 0) {
 		ipc_send(h->ipc, IMSG_DIAL_FAILED, id, "no address", 10, -1);
 		return;
 	}
