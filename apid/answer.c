@@ -80,6 +80,7 @@ status_of(const char *error)
 		{ "ACL support disabled", 401 },
 		{ "Permission denied", 403 },
 		{ "ACL not found", 403 },
+		{ "Query not found", 404 },
 		{ "RPC rate limit exceeded", 429 },
 	};
 	size_t	i;

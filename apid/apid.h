@@ -151,6 +151,13 @@ void try_gossipd(struct request *, const char *method, struct schema *,
 
 /* An answer that says nothing: 200. */
 answered_fn done_empty;
+/* Into any request struct that has datacenter and token, for a write. */
+#define FILL_WRITE(b, r) do {						\
+	str_set(&(b)->datacenter,					\
+	    str_empty(params_get(&(r)->params, "dc")) ?			\
+	    (r)->apid->agent.datacenter : params_get(&(r)->params, "dc")); \
+	str_set(&(b)->token, token_of(r));				\
+} while (0)
 /* ?token or the header X-Consul-Token; NULL: neither. */
 const char *token_of(const struct request *);
 
@@ -224,6 +231,9 @@ int tree_json(struct request *, struct json *, struct schema *,
 	H(coordinate_datacenters) H(coordinate_nodes)			\
 	H(coordinate_node) H(coordinate_update)				\
 	H(event_fire) H(event_list)					\
+	H(kv) H(session_create) H(session_destroy) H(session_renew)	\
+	H(session_info) H(session_node) H(session_list) H(txn)		\
+	H(query) H(query_one)						\
 	H(snapshot) H(acl_disabled) H(connect_disabled)
 #define HANDLER_PROTO(name) void ep_##name(struct request *);
 HANDLERS(HANDLER_PROTO)

@@ -49,7 +49,9 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	else if (failures)
 		fn(r, NULL, 0);
 	else {
-		failed_read_headers(r);
+		/* Consul says them of everything but a query not found. */
+		if (strstr(str_or(error, ""), "Query not found") == NULL)
+			failed_read_headers(r);
 		reply_failure(r, status, error);
 	}
 }
@@ -245,6 +247,9 @@ meta_headers(struct request *r, const uint8_t *body, size_t len, bool effective)
 	rb_init(&rb, body, len);
 	if (schema_decode(&query_meta_schema, &rb, &m) == -1)
 		return;
+	/* 0 would make who waits for it run in circles. */
+	if (m.index == 0)
+		m.index = 1;
 	/* Inserted in front: last comes first. */
 	add_header(r, "X-Consul-Lastcontact", "%lld",
 	    (long long)(m.last_contact / NS_PER_MS));

@@ -79,6 +79,19 @@ on_query(void *arg, enum MHD_ValueKind kind, const char *key, const char *val)
 	return MHD_YES;
 }
 
+/* A value, or a transaction, may be configured to be longer. */
+static size_t
+body_max(const struct conf_http *h)
+{
+	uint64_t	max = BODY_MAX_BYTES;
+
+	if (h->kv_max_value_size > max)
+		max = h->kv_max_value_size;
+	if (h->txn_max_req_len > max)
+		max = h->txn_max_req_len;
+	return max;
+}
+
 static struct request *
 request_new(struct listener *l, struct MHD_Connection *conn, const char *url,
     const char *method)
@@ -94,7 +107,7 @@ request_new(struct listener *l, struct MHD_Connection *conn, const char *url,
 	    strcmp(method, "PUT") == 0 ? M_PUT :
 	    strcmp(method, "DELETE") == 0 ? M_DELETE :
 	    strcmp(method, "POST") == 0 ? M_POST : M_OTHER;
-	wb_init(&r->body, BODY_MAX_BYTES);
+	wb_init(&r->body, body_max(&l->apid->http));
 	wb_init(&r->answer, 0);
 	SLIST_INIT(&r->headers);
 	MHD_get_connection_values(conn, MHD_GET_ARGUMENT_KIND, on_query, r);
@@ -267,8 +280,8 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 	if (r->answered)
 		return queue_answer(r);
 	if (r->body.err)
-		reply_text(r, 413, "Request body too large, max size: %u bytes",
-		    BODY_MAX_BYTES);
+		reply_text(r, 413, "Request body too large, max size: %zu "
+		    "bytes", body_max(&l->apid->http));
 	else if (!r->begun)
 		dispatch(r);
 	else if (r->took != NULL)

@@ -57,6 +57,16 @@ static const struct route routes[] = {
 	{ "/v1/coordinate/nodes", M_GET, ep_coordinate_nodes, "read" },
 	{ "/v1/coordinate/node/", M_GET, ep_coordinate_node, "read" },
 	{ "/v1/coordinate/update", M_PUT, ep_coordinate_update, NULL },
+	{ "/v1/kv/", M_GET | M_PUT | M_DELETE, ep_kv, NULL },
+	{ "/v1/session/create", M_PUT, ep_session_create, NULL },
+	{ "/v1/session/destroy/", M_PUT, ep_session_destroy, NULL },
+	{ "/v1/session/renew/", M_PUT, ep_session_renew, NULL },
+	{ "/v1/session/info/", M_GET, ep_session_info, "read" },
+	{ "/v1/session/node/", M_GET, ep_session_node, "read" },
+	{ "/v1/session/list", M_GET, ep_session_list, "read" },
+	{ "/v1/txn", M_PUT, ep_txn, NULL },
+	{ "/v1/query", M_GET | M_POST, ep_query, "read" },
+	{ "/v1/query/", M_GET | M_PUT | M_DELETE, ep_query_one, "read" },
 	{ "/v1/event/fire/", M_PUT, ep_event_fire, NULL },
 	{ "/v1/event/list", M_GET, ep_event_list, NULL },
 	{ "/v1/operator/keyring", M_GET | M_POST | M_PUT | M_DELETE,
@@ -178,9 +188,11 @@ static void
 redirect(struct request *r, const char *path)
 {
 	add_header(r, "Location", "%s", path);
-	wb_printf(&r->answer, "<a href=\"%s\">Moved Permanently</a>.\n\n",
-	    path);
-	r->type = "text/html; charset=utf-8";
+	if (r->method == M_GET) {
+		wb_printf(&r->answer,
+		    "<a href=\"%s\">Moved Permanently</a>.\n\n", path);
+		r->type = "text/html; charset=utf-8";
+	}
 	reply_empty(r, 301);
 }
 

@@ -40,6 +40,10 @@ const char *json_type_name(enum json_type);	/* "string", "bool" ... */
 struct jw;
 struct jw *jw_new(bool pretty);		/* pretty: four spaces, as Consul */
 void jw_free(struct jw *);
+/* Lists that others show as empty are null when they are nil: transactions and
+ * prepared queries answer so. */
+void jw_keep_nil(struct jw *);
+bool jw_keeps_nil(const struct jw *);
 void jw_obj(struct jw *);
 void jw_end_obj(struct jw *);
 void jw_arr(struct jw *);

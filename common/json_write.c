@@ -21,7 +21,20 @@ struct jw {
 	yajl_gen	 gen;
 	struct wbuf	 out;
 	char		 pending;	/* '{' or '[' opened, nothing in it */
+	bool		 keep_nil;
 };
+
+void
+jw_keep_nil(struct jw *w)
+{
+	w->keep_nil = true;
+}
+
+bool
+jw_keeps_nil(const struct jw *w)
+{
+	return w->keep_nil;
+}
 
 /*
  * yajl escapes a control character in a call of its own: \b and \f, which Go

@@ -198,6 +198,29 @@ base64_value(char c)
 	return (int)(p - base64_digits);
 }
 
+size_t
+base64_bad_at(const char *s)
+{
+	static const char	 digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t			 n = strlen(s), i, in_group = 0;
+
+	for (i = 0; i < n; i++) {
+		if (strchr(digits, s[i]) != NULL) {
+			in_group = (in_group + 1) % 4;
+			continue;
+		}
+		if (s[i] != '=' || in_group < 2)
+			return i;
+		if (in_group == 3)
+			return i + 1;	/* what follows the last pad */
+		if (i + 1 >= n)
+			return n;
+		return s[i + 1] == '=' ? i + 2 : i;
+	}
+	return n - in_group;
+}
+
 int
 base64_decode(const char *s, uint8_t *out, size_t max)
 {

@@ -37,6 +37,8 @@ bool uuid_valid(const char *);
 
 /* Standard base64.  Length written, or -1. */
 int base64_decode(const char *, uint8_t *out, size_t max);
+/* Where Go's decoder stops: people know "illegal base64 data at input byte". */
+size_t base64_bad_at(const char *);
 char *base64_text(const void *, size_t);	/* the caller frees */
 void hex_encode(const void *, size_t, char *out);	/* 2n + 1 */
 int hex_decode(const char *, size_t n, uint8_t *out);	/* n even; -1 */

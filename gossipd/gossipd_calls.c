@@ -251,30 +251,6 @@ keyring_error(const struct asker *a, struct ipc *ipc, const char *why)
 	schema_clear(&keyring_response_schema, &out);
 }
 
-/* Where Go's decoder stops: people know "illegal base64 data at input byte". */
-static size_t
-base64_bad_at(const char *s)
-{
-	static const char	 digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t			 n = strlen(s), i, in_group = 0;
-
-	for (i = 0; i < n; i++) {
-		if (strchr(digits, s[i]) != NULL) {
-			in_group = (in_group + 1) % 4;
-			continue;
-		}
-		if (s[i] != '=' || in_group < 2)
-			return i;
-		if (in_group == 3)
-			return i + 1;	/* what follows the last pad */
-		if (i + 1 >= n)
-			return n;
-		return s[i + 1] == '=' ? i + 2 : i;
-	}
-	return n - in_group;
-}
-
 static int
 key_op(const char *text, enum serf_key_op *op)
 {

@@ -73,7 +73,8 @@ value_json(enum schema_kind kind, struct schema *sub, unsigned flags,
 	char	 buf[64];
 
 	if (kinds[kind].shape != SHAPE_VALUE) {
-		if (!(flags & S_EMPTY) && value_unset(kind, sub, p))
+		if ((!(flags & S_EMPTY) || jw_keeps_nil(w)) &&
+		    value_unset(kind, sub, p))
 			jw_null(w);
 		else if (kinds[kind].shape == SHAPE_LIST)
 			list_json(kind, sub, flags, p, w);
@@ -337,14 +338,18 @@ bytes_input(const struct input *in, const struct step *step,
     const struct json *j, struct bytes *b)
 {
 	size_t	 max;
+	char	 why[64];
 	int	 n;
 
 	if (j->type != JSON_STRING)
 		return refuse_type(in, step, j, K_BYTES);
 	max = j->len / 4 * 3 + 1;
 	b->p = xmalloc(max);
-	if ((n = base64_decode(j->str, b->p, max)) == -1)
-		return refuse(in, step, j, "illegal base64 data");
+	if ((n = base64_decode(j->str, b->p, max)) == -1) {
+		snprintf(why, sizeof(why), "illegal base64 data at input byte "
+		    "%zu", base64_bad_at(j->str));
+		return refuse(in, step, j, why);
+	}
 	b->n = (size_t)n;
 	b->set = true;
 	return 0;

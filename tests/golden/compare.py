@@ -34,6 +34,7 @@ def mask(value, key=""):
     if isinstance(value, list):
         return [mask(v) for v in value]
     if isinstance(value, str):
+        value = re.sub(r"modify index \d+", "modify index <n>", value)
         return "<hash>" if key == "ContentHash" and value else UUID.sub("<uuid>", value)
     if isinstance(value, bool) or value is None:
         return value

@@ -42,9 +42,11 @@ class Node:
         """Status, headers and text of the answer."""
         c = http.client.HTTPConnection(self.address, self.ports["http"], timeout=timeout_s)
         try:
-            c.request(method, path, body.encode() if body else None, headers or {})
+            c.request(method, path, body.encode() if isinstance(body, str) else body,
+                      headers or {})
             r = c.getresponse()
-            return r.status, dict(r.getheaders()), r.read().decode()
+            return (r.status, dict(r.getheaders()),
+                    r.read().decode("utf-8", "surrogateescape"))
         finally:
             c.close()
 
@@ -71,6 +73,11 @@ class Node:
             for name in self.get(f"/v1/agent/{what}s"):
                 name = name.replace(" ", "%20")
                 self.request("PUT", f"/v1/agent/{what}/deregister/{name}")
+        for s in self.get("/v1/session/list"):
+            self.request("PUT", "/v1/session/destroy/" + s["ID"])
+        for q in self.get("/v1/query"):
+            self.request("DELETE", "/v1/query/" + q["ID"])
+        self.request("DELETE", "/v1/kv/?recurse")
         for n in self.get("/v1/catalog/nodes"):
             if n["Node"] != "node1":
                 self.request("PUT", "/v1/catalog/deregister", json.dumps({"Node": n["Node"]}))

@@ -6,7 +6,11 @@ prepare    only sent, to have the catalog that the recording had
 within     repeated until it is the same, at most so many seconds
 elapsed    "at once", "change" or "wait": when a blocking query answered
 meanwhile  a request sent while this one waits
-{NAME}     in a path: the X-Consul-Index that record NAME got, +N added"""
+repeat     [BEFORE, TEXT, N, AFTER]: a body with TEXT N times
+body_base64, bytes    a body, an answer, that is no text
+{NAME}     in a path: the X-Consul-Index that record NAME got, +N added
+{NAME.KEY} in a path or body: KEY of what record NAME was answered"""
+import base64
 import json
 import re
 import threading
@@ -26,6 +30,14 @@ def headers_of(headers):
     return out
 
 
+def in_order(x):
+    """Lists by random ids, and shuffled ones, in an order of their own."""
+    if isinstance(x, list) and x and isinstance(x[0], dict) and "CreateIndex" in x[0]:
+        x.sort(key=lambda row: row["CreateIndex"])
+    if isinstance(x, dict) and x.get("Nodes"):
+        x["Nodes"].sort(key=lambda n: n["Node"]["Node"])
+
+
 def answer(record, text, node):
     """The recorded answer beside ours, both masked."""
     if "json" in record:
@@ -36,7 +48,12 @@ def answer(record, text, node):
             return record["json"], text
         if record["path"].startswith("/v1/catalog/services"):   # tags in any order
             recorded, ours = ({k: sorted(v) for k, v in x.items()} for x in (recorded, ours))
+        if re.match("/v1/(session|query)", record["path"]):
+            for x in recorded, ours:
+                in_order(x)
         return compare.mask(recorded), compare.mask(ours)
+    if "bytes" in record:
+        return record["bytes"], base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
     return compare.mask(compare.localise(record["text"], node)), compare.mask(text)
 
 
@@ -50,17 +67,40 @@ def when(record, seconds):
 
 class Replay:
     def __init__(self, node, table):
-        self.node, self.table, self.indexes = node, table, {}
+        self.node, self.table, self.indexes, self.answers = node, table, {}, {}
 
     def path(self, record):
         return re.sub(r"\{([\w-]+)(?:\+(\d+))?\}",
-                      lambda m: str(self.indexes[m[1]] + int(m[2] or 0)), record["path"])
+                      lambda m: str(self.indexes[m[1]] + int(m[2] or 0)),
+                      self.filled(record["path"]))
+
+    def filled(self, text):
+        """{NAME.KEY} with what NAME was answered."""
+        return re.sub(r"\{([\w-]+)\.(\w+)\}",
+                      lambda m: str(self.answers.get(m[1], {}).get(m[2], "")), text)
+
+    def body(self, record):
+        if "repeat" in record:
+            before, text, n, after = record["repeat"]
+            return before + text * n + after
+        if "body_base64" in record:
+            return base64.b64decode(record["body_base64"])
+        body = record.get("body")
+        return compare.localise(self.filled(body), self.node) if body else body
+
+    def remember(self, name, text):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, dict):
+            self.answers[name] = value
 
     def send(self, record):
-        body = record.get("body")
         return self.node.request(
             record["method"], compare.localise(self.path(record), self.node),
-            compare.localise(body, self.node) if body else body, record.get("headers"))
+            self.body(record), record.get("headers"))
 
     def once(self, record):
         timer = threading.Timer(MEANWHILE_S, self.send, [record.get("meanwhile")])
@@ -70,6 +110,7 @@ class Replay:
         status, headers, text = self.send(record)
         seconds = time.monotonic() - start
         self.indexes[record.get("name")] = int(headers.get("X-Consul-Index", 0))
+        self.remember(record.get("name"), text)
         if "meanwhile" in record:
             timer.join()
         if "prepare" in record:

@@ -371,7 +371,8 @@ START_TEST(definitions_in_files_are_refused_with_place_and_path)
 	ck_decode_refused(&service_def_schema, "[]", 0,
 	    "line 1, column 1: expected type 'object', got 'array'");
 	ck_decode_refused(&event_fire_request_schema, "{\"Payload\":\"%\"}", 0,
-	    "line 1, column 12: Payload: illegal base64 data");
+	    "line 1, column 12: Payload: illegal base64 data at input "
+	    "byte 0");
 }
 END_TEST
 
