@@ -61,6 +61,34 @@ slot_of(struct serf *s, uint64_t ltime)
 	return slot;
 }
 
+/*
+ * Forgets the oldest until there is room, and takes nothing as old any more,
+ * or what is forgotten would be news again.  False: this one is the oldest.
+ */
+static bool
+make_room(struct serf *s, uint64_t ltime, size_t len)
+{
+	struct event_slot	**slot, **oldest;
+	size_t			  i;
+
+	while (s->event_bytes + len > EVENT_BYTES_MAX) {
+		oldest = NULL;
+		for (i = 0; i < RING; i++) {
+			slot = &s->events[i];
+			if (*slot != NULL && (oldest == NULL ||
+			    (*slot)->ltime < (*oldest)->ltime))
+				oldest = slot;
+		}
+		if (oldest == NULL || (*oldest)->ltime >= ltime)
+			return false;
+		if (s->event_min <= (*oldest)->ltime)
+			s->event_min = (*oldest)->ltime + 1;
+		slot_free(s, *oldest);
+		*oldest = NULL;
+	}
+	return true;
+}
+
 /* True if it was not known; it is remembered then. */
 static bool
 remember_event(struct serf *s, const struct sf_event *e)
@@ -74,7 +102,7 @@ remember_event(struct serf *s, const struct sf_event *e)
 		if (same_event(&slot->item[i], e))
 			return false;
 	if (n == SLOT_EVENTS || len > EVENT_HARD_MAX ||
-	    s->event_bytes + len > EVENT_BYTES_MAX)
+	    !make_room(s, e->ltime, len))
 		return false;
 	slot = *at = xrealloc(slot, sizeof(*slot) + (n + 1) * sizeof(*p));
 	slot->ltime = e->ltime;

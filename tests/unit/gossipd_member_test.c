@@ -160,6 +160,48 @@ START_TEST(events_travel_with_the_exchange_of_state)
 }
 END_TEST
 
+static void
+say_event(struct peer *to, uint64_t ltime, unsigned n, size_t len)
+{
+	static char	big[9000];
+	struct sf_event	e = { .ltime = ltime, .name = span_str("flood") };
+	struct gaddr	from = { .len = 4, .ip = { 10, 0, 0, 200 },
+			    .port = 8301 };
+	struct wbuf	w;
+
+	(void)snprintf(big, sizeof(big), "%u", n);
+	e.payload = span_of(big, len);
+	wb_init(&w, 0);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_EVENT);
+	body_encode(&sf_event_body, &e, &w);
+	serf_input(to->serf, m.now, &from, w.p, w.len);
+	wb_free(&w);
+}
+
+START_TEST(a_flood_of_large_events_does_not_keep_out_the_next)
+{
+	struct peer	*x;
+	unsigned	 i, before;
+
+	mesh_cluster(&m, 1);
+	x = &m.node[0];
+	for (i = 0; i < 1000; i++)
+		say_event(x, 10 + i / 4, i, 9000 - 5);
+	ck_assert_uint_eq(x->user_events, 1000);
+	ck_assert_uint_le(x->serf->event_bytes, EVENT_BYTES_MAX);
+	/* What had to be forgotten is not news again. */
+	before = x->user_events;
+	say_event(x, 10, 0, 9000 - 5);
+	say_event(x, 10 + 249, 999, 9000 - 5);
+	ck_assert_uint_eq(x->user_events, before);
+	ck_assert_ptr_null(serf_fire(x->serf, m.now, span_str("ours"),
+	    span_str(""), false));
+	ck_assert_uint_eq(x->user_events, before + 1);
+	mesh_free(&m);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -177,6 +219,7 @@ main(void)
 	tcase_add_test(t, port_0_is_our_own);
 	tcase_add_test(t, rings_of_events_cost_nothing_before_the_first);
 	tcase_add_test(t, events_travel_with_the_exchange_of_state);
+	tcase_add_test(t, a_flood_of_large_events_does_not_keep_out_the_next);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
