@@ -167,18 +167,21 @@ on_event(struct catalogd *c, const struct imsg *im)
 	schema_clear(&msg_event_schema, &e);
 }
 
-void
+bool
 catalogd_fire(const char *name, const void *payload, size_t len, void *arg)
 {
 	struct catalogd		*c = arg;
+	struct ipc		*l = child_link(c->child, PROC_GOSSIPD);
 	struct msg_event	 e;
 
+	if (l == NULL)
+		return false;
 	memset(&e, 0, sizeof(e));
 	e.name = xstrdup(name);
 	bytes_set(&e.payload, payload, len);
-	ipc_send_schema(child_link(c->child, PROC_GOSSIPD), IMSG_FIRE, 0,
-	    &msg_event_schema, &e);
+	ipc_send_schema(l, IMSG_FIRE, 0, &msg_event_schema, &e);
 	schema_clear(&msg_event_schema, &e);
+	return true;
 }
 
 void

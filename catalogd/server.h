@@ -21,8 +21,9 @@ struct server_call;
 
 /* What it asks of its surroundings. */
 struct server_env {
-	/* Send a Serf user event ("consul:new-leader"). */
-	void	(*fire)(const char *name, const void *payload, size_t,
+	/* Send a Serf user event ("consul:new-leader").  False: gossipd is
+	 * away, and it is not sent. */
+	bool	(*fire)(const char *name, const void *payload, size_t,
 		    void *arg);
 	/* A service or node name came to be or ceased to be. */
 	void	(*name)(enum view_kind, const char *name, bool exists,

@@ -286,9 +286,10 @@ internal_event_fire_read(struct server *srv, const void *arg,
 	if ((why = event_refused(strlen(name), req->payload.n)) != NULL)
 		reply_error(r, "1 error occurred:\n\t* error broadcasting "
 		    "event to segment \"\": %s\n\n", why);
+	else if (!srv->env.fire(name, req->payload.p, req->payload.n,
+	    srv->env.arg))
+		reply_error(r, "event not sent: gossipd is restarting");
 	else {
-		srv->env.fire(name, req->payload.p, req->payload.n,
-		    srv->env.arg);
 		m.index = 0;
 		reply_schema(r, &query_meta_schema, &m);
 	}

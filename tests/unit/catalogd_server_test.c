@@ -39,13 +39,14 @@ struct world {
 	struct conf_catalog	 conf;
 	char			 dir[64];
 	char			 fired[64], payload[64], refused[512];
+	bool			 no_gossip;
 	char			 names[1024];	/* "+s:web -n:n1 ..." */
 	bool			 left;
 };
 
 /* ---- the world ---- */
 
-static void
+static bool
 on_fire(const char *name, const void *p, size_t n, void *arg)
 {
 	struct world *w = arg;
@@ -53,6 +54,7 @@ on_fire(const char *name, const void *p, size_t n, void *arg)
 	snprintf(w->fired, sizeof(w->fired), "%s", name);
 	snprintf(w->payload, sizeof(w->payload), "%.*s", (int)n,
 	    (const char *)p);
+	return !w->no_gossip;
 }
 
 static void
@@ -794,6 +796,10 @@ START_TEST(event_is_fired_under_its_name)
 	q.payload.n -= 35;
 	ck_assert_ptr_null(error_of(&w, "Internal.EventFire",
 	    &event_fire_request_schema, &q));
+	w.no_gossip = true;
+	ck_assert_str_eq(error_of(&w, "Internal.EventFire",
+	    &event_fire_request_schema, &q),
+	    "event not sent: gossipd is restarting");
 	teardown(&w);
 }
 END_TEST

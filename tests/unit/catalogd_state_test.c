@@ -36,13 +36,14 @@ struct answer {
 	struct wbuf	 body;
 };
 
-static void
+static bool
 on_fire(const char *name, const void *p, size_t n, void *arg)
 {
 	(void)name;
 	(void)p;
 	(void)n;
 	(void)arg;
+	return true;
 }
 
 static void
