@@ -86,11 +86,15 @@ void
 ask_catalogd(struct request *r, const char *method, struct schema *schema,
     const void *obj, unsigned flags, answered_fn *fn)
 {
+	int64_t	most = r->apid->http.max_query_time;
+
+	if (most <= 0)
+		most = WAIT_MAX_NS;
 	/* Blocking reads answer late by what ?wait allowed and a sixteenth. */
 	ask(r, r->apid->catalogd, method, schema, obj, flags, CALL_TIMEOUT_MS +
-	    (params_get(&r->params, "index") != NULL ||
+	    (uint64_t)(params_get(&r->params, "index") != NULL ||
 	    params_get(&r->params, "hash") != NULL ?
-	    (WAIT_MAX_NS + WAIT_MAX_NS / 16) / NS_PER_MS : 0), fn, false);
+	    (most + most / 16) / NS_PER_MS : 0), fn, false);
 }
 
 void

@@ -18,8 +18,8 @@
 #include "common/log.h"
 
 #define HOLD_DEFAULT_NS (7 * NS_PER_S)
-#define BLOCK_DEFAULT_MS 300000u
-#define BLOCK_MAX_MS 600000u
+#define BLOCK_DEFAULT_NS (300 * NS_PER_S)
+#define BLOCK_MAX_NS (600 * NS_PER_S)
 #define JITTER_FRACTION 16
 
 static const char no_leader[] = "No cluster leader";
@@ -250,12 +250,18 @@ call_here(struct server_call *c)
 static uint64_t
 block_ms(struct server *srv, int64_t max_query_ns)
 {
-	uint64_t ms = BLOCK_DEFAULT_MS;
+	int64_t usual = srv->conf.default_query_time;
+	int64_t most = srv->conf.max_query_time;
+	uint64_t ms;
 
-	if (max_query_ns > 0)
-		ms = (uint64_t)(max_query_ns / NS_PER_MS);
-	if (ms > BLOCK_MAX_MS)
-		ms = BLOCK_MAX_MS;
+	if (usual <= 0)
+		usual = BLOCK_DEFAULT_NS;
+	if (most <= 0)
+		most = BLOCK_MAX_NS;
+	if (max_query_ns <= 0)
+		max_query_ns = usual;
+	ms = (uint64_t)((max_query_ns < most ? max_query_ns : most) /
+	    NS_PER_MS);
 	return ms + rng_below(&srv->rng,
 	    (uint32_t)(ms / JITTER_FRACTION) + 1);
 }
@@ -297,11 +303,12 @@ run_read(struct server_call *c, struct reply *r)
 	}
 	if (m->depends != NULL && d.n > 0 && c->head.min_query_index > 0 &&
 	    d.index <= c->head.min_query_index && !c->expired) {
-		if (!c->watching) {
-			watch_add(c, &d);
+		if (!c->watching)
 			call_set_timer(c, block_ms(srv,
 			    c->head.max_query_time));
-		}
+		/* What it was woken by may have changed what to wait for. */
+		watch_drop(c);
+		watch_add(c, &d);
 		c->confirmed = false;
 		call_move(c, CALL_BLOCKED);
 		return;
