@@ -466,6 +466,16 @@ class Run:
             old = self.key = new
             self.rotations += 1
 
+    def same_key(self):
+        """Every member of every pool has what is the key now, first or not."""
+        ok, text = self.keyring("-list")
+        rings = text.count("(LAN)") + text.count("WAN:")
+        full = re.findall(re.escape(self.key) + r" \[(\d+)/\1\]", text)
+        if not ok or rings == 0 or len(full) < rings:
+            self.error("keyring -list, which should have %s everywhere: %s" % (self.key, text))
+        else:
+            say("keyring -list: %s" % text)
+
     def step(self, step, key):
         end = time.time() + 120
         text = "all are up"
@@ -553,6 +563,7 @@ class Run:
             rotator.join()
             if self.rotations == 0:
                 self.error("the key was not rotated once")
+            self.same_key()
         if not agreed:
             self.error("the views differ %d s after all were up" % AGREE_S)
             self.disagreement()
