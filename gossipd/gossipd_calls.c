@@ -92,7 +92,7 @@ stats_of(struct pool *p, struct strmap *st)
 	put(st, "dropped_members", p->refused);
 	put(st, "dropped_packets", p->bad_packets);
 	put(st, "dropped_streams", p->bad_streams);
-	put(st, "undecrypted", p->layers.count.undecrypted);
+	put(st, "undecrypted", p->layers.undecrypted);
 	strmap_put(st, "encrypted", pool_encrypted(p) ? "true" : "false");
 	put(st, "event_queue", bcast_count(b, BC_EVENT));
 	put(st, "event_time", c.event);

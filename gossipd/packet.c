@@ -91,17 +91,6 @@ static const char frame_undecrypted[] =
     "No installed keys could decrypt the message";
 static const char undecrypted[] = "no installed key opens it";
 
-static void
-count(struct layers *l, const char *why)
-{
-	if (why == NULL)
-		l->count.opened++;
-	else if (why == undecrypted || why == frame_undecrypted)
-		l->count.undecrypted++;
-	else
-		l->count.malformed++;
-}
-
 struct opening {
 	struct layers	*l;
 	packet_fn	*fn;
@@ -239,7 +228,7 @@ packet_open(struct layers *l, const uint8_t *p, size_t n, packet_fn *fn,
 {
 	const char	*why = open_layers(l, p, n, fn, arg);
 
-	count(l, why);
+	l->undecrypted += why == undecrypted;
 	return why;
 }
 
@@ -535,8 +524,7 @@ frame_read(struct frame *f, struct layers *l, const uint8_t *p, size_t n)
 {
 	enum frame_result	result = read_labelled(f, l, p, n);
 
-	if (result != FRAME_MORE)
-		count(l, result == FRAME_DONE ? NULL : f->why);
+	l->undecrypted += result == FRAME_BAD && f->why == frame_undecrypted;
 	return result;
 }
 

@@ -33,9 +33,7 @@ struct layers {
 	struct lzw	*lzw;
 	struct wbuf	 plain, expanded;	/* what came in */
 	struct wbuf	 work, packed;		/* what goes out */
-	struct {
-		uint64_t opened, undecrypted, malformed;
-	} count;				/* datagrams and streams in */
+	uint64_t	 undecrypted;		/* datagrams and streams */
 };
 
 void layers_init(struct layers *, struct keyring *);
