@@ -18,13 +18,16 @@
 
 #define MEMBERS	10000u
 #define FILL	1350		/* of a packet, before compression */
+#define FILL_TAG 150		/* random digits compress as ids do */
 #define SELF	"gamma"		/* whom the recorded ping is for */
 
 void		measured(const uint8_t *, size_t);
 
 static struct serf		*serf;
 static struct layers		 layers, theirs;
-static struct consul_rules	 rules = { SELF, "", "dc1", false };
+static struct consul_rules	 rules = {
+	.name = SELF, .id = "", .dc = "dc1"
+};
 static struct wbuf		 answer;
 static uint64_t			 now = 1;
 static unsigned			 nmessages, nanswers;
@@ -124,7 +127,9 @@ name_of(uint32_t i, char name[16])
 static void
 put_meta(uint32_t i, struct wbuf *w)
 {
-	char	text[160];
+	struct rng	rng;
+	char		text[FILL_TAG];
+	int		n;
 
 	wb_u8(w, TAGS_MAGIC);
 	mp_map(w, 5);
@@ -137,9 +142,11 @@ put_meta(uint32_t i, struct wbuf *w)
 	(void)snprintf(text, sizeof(text), "%08x-1d15-4c00-8000-%012x", i, i);
 	mp_str(w, "id");
 	mp_str(w, text);
-	(void)snprintf(text, sizeof(text), "%0150u", i);
+	rng_seed(&rng, i);
+	for (n = 0; n < FILL_TAG; n++)
+		text[n] = "0123456789abcdef"[rng_below(&rng, 16)];
 	mp_str(w, "zone");
-	mp_str(w, text);
+	mp_raw(w, text, FILL_TAG);
 }
 
 static void

@@ -143,8 +143,9 @@ peer_meta(const struct peers *x, uint32_t i, struct wbuf *w)
 		{ "role", "node" }, { "segment", "" }, { "vsn", "2" },
 		{ "vsn_max", "3" }, { "vsn_min", "2" },
 	};
-	char	id[40];
-	size_t	fill;
+	struct rng	rng;
+	char		id[40];
+	size_t		fill;
 
 	(void)snprintf(id, sizeof(id), "%08x-1d15-4c00-8000-%012x", i,
 	    i * 2654435761u);
@@ -157,11 +158,13 @@ peer_meta(const struct peers *x, uint32_t i, struct wbuf *w)
 	mp_str(w, "id");
 	mp_str(w, id);
 	mp_str(w, "zone");
+	/* Random digits, for they compress as badly as ids do. */
 	fill = x->meta_len > w->len + 3 ? x->meta_len - w->len - 3 : 0;
 	wb_u8(w, 0xda);
 	wb_u16(w, (uint16_t)fill);
+	rng_seed(&rng, i);
 	while (fill-- > 0)
-		wb_u8(w, "0123456789abcdef"[(i + fill * 7) & 15]);
+		wb_u8(w, "0123456789abcdef"[rng_below(&rng, 16)]);
 }
 
 static struct agent *
@@ -515,13 +518,12 @@ on_udp(struct ev_io *io, int fd, int events, void *arg)
 /* ---- exchange of state ---- */
 
 static void
-put_state(struct peers *x, struct wbuf *w, struct span name,
+put_state(struct wbuf *w, struct span name,
     const struct gaddr *addr, uint32_t inc, struct span meta, int state,
     const uint8_t v[VSN_LEN])
 {
 	struct ml_state	st = { 0 };
 
-	(void)x;
 	st.addr = gaddr_ip(addr);
 	st.port = addr->port;
 	st.inc = inc;
@@ -576,12 +578,12 @@ full_state(struct peers *x, bool join, struct wbuf *w)
 		addr = peer_addr(x, i);
 		wb_reset(&meta);
 		peer_meta(x, i, &meta);
-		put_state(x, w, span_of(name, peer_name(i, name)), &addr,
+		put_state(w, span_of(name, peer_name(i, name)), &addr,
 		    x->inc[i], span_of(meta.p, meta.len), SWIM_ALIVE, vsn);
 	}
 	for (i = 0; i < x->nagents; i++) {
 		g = &x->agent[i];
-		put_state(x, w, span_str(g->name), &g->addr, g->inc,
+		put_state(w, span_str(g->name), &g->addr, g->inc,
 		    span_of(g->meta, g->meta_len), (int)g->state, g->vsn);
 	}
 	wb_bytes(w, user.p, user.len);
