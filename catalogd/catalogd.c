@@ -320,6 +320,14 @@ file_checks(struct catalogd *c, uint64_t now)
 }
 
 static void
+configure_snapshots(struct catalogd *c)
+{
+	if (c->snap_files != NULL)
+		snap_files_configure(c->snap_files, c->cat.snapshot_interval,
+		    c->cat.snapshot_retain);
+}
+
+static void
 on_conf_done(struct child *child, bool first, void *arg)
 {
 	struct catalogd	*c = arg;
@@ -329,6 +337,7 @@ on_conf_done(struct child *child, bool first, void *arg)
 	if (first || !c->started)
 		return;		/* on_start() */
 	now = ev_now(c->ev);
+	configure_snapshots(c);
 	agent_configure(c->agent, &c->conf, &c->cat);
 	agent_files_begin(c->agent);
 	file_services(c, now);
@@ -378,6 +387,21 @@ server_cancels(void *handle, void *arg)
 }
 
 /* 0, or -1: the suite is being stopped. */
+/* Not of what is kept in memory alone. */
+static void
+start_snapshots(struct catalogd *c)
+{
+	const char	*dir = child_dir(c->child);
+	char		*shown;
+
+	if (c->conf.dev || str_empty(dir))
+		return;
+	xasprintf(&shown, "%s/catalog", str_or(c->conf.data_dir, ""));
+	c->snap_files = snap_files_new(c->ev, c->server, dir, shown);
+	free(shown);
+	configure_snapshots(c);
+}
+
 static int
 start_server(struct catalogd *c)
 {
@@ -396,8 +420,10 @@ start_server(struct catalogd *c)
 	env.arg = c;
 	c->server = server_new(c->ev, &c->conf, &c->cat,
 	    str_or(child_dir(c->child), ""), &env);
-	if (server_start(c->server, err, sizeof(err)) == 0)
+	if (server_start(c->server, err, sizeof(err)) == 0) {
+		start_snapshots(c);
 		return 0;
+	}
 	child_refuse(c->child, "%s", err);
 	return -1;
 }
@@ -527,6 +553,7 @@ on_stop(struct child *child, void *arg)
 	agent_api_free(c->api);
 	agent_free(c->agent);
 	exchanges_free(c->exchanges);
+	snap_files_free(c->snap_files);
 	if (c->server != NULL)
 		server_free(c->server);
 	agent_files_free(c->files);

@@ -14,6 +14,7 @@
 #include "catalogd/gossip.h"
 #include "catalogd/route.h"
 #include "catalogd/server.h"
+#include "catalogd/snap_files.h"
 #include "catalogd/sync.h"
 #include "catalogd/views.h"
 #include "common/child.h"
@@ -43,6 +44,7 @@ struct catalogd {
 	struct route_call	*sync_call;
 	struct server		*server;	/* NULL on a client */
 	struct exchanges	*exchanges;	/* of snapshots */
+	struct snap_files	*snap_files;	/* NULL: a client, or in memory */
 	struct route		*route;
 	struct gossip		*gossip;
 	struct coord_send	*coord;

@@ -70,6 +70,8 @@ static const struct { enum key key; int64_t min, max; } bounds[] = {
 	{ KEY_WAN_PROBE_INTERVAL, NS_PER_MS, INT64_MAX },
 	{ KEY_WAN_PROBE_TIMEOUT, NS_PER_MS, INT64_MAX },
 	{ KEY_RETRY_INTERVAL, NS_PER_MS, INT64_MAX },
+	{ KEY_SNAP_INTERVAL, 0, INT64_MAX },
+	{ KEY_SNAP_RETAIN, 1, INT64_MAX },
 	{ KEY_RETRY_INTERVAL_WAN, NS_PER_MS, INT64_MAX },
 	{ KEY_RECONNECT, RECONNECT_MIN_NS, INT64_MAX },
 	{ KEY_RECONNECT_WAN, RECONNECT_MIN_NS, INT64_MAX },
@@ -757,6 +759,8 @@ build_calls(const struct build *b)
 	c->catalog.session_ttl_min = v_num(v, KEY_SESSION_TTL_MIN);
 	c->catalog.default_query_time = v_num(v, KEY_DEF_QUERY_TIME);
 	c->catalog.max_query_time = v_num(v, KEY_MAX_QUERY_TIME);
+	c->catalog.snapshot_interval = v_num(v, KEY_SNAP_INTERVAL);
+	c->catalog.snapshot_retain = limit(v, KEY_SNAP_RETAIN);
 	c->catalog.token_agent = xstrdup(v_str(v, KEY_TOKEN_AGENT));
 	c->catalog.token_default = xstrdup(v_str(v, KEY_TOKEN_DEFAULT));
 	c->rpc.rpc_hold_timeout = v_num(v, KEY_RPC_HOLD);

@@ -303,6 +303,8 @@ enum key_type {
 	K(ACL_VERSION_8, "acl_enforce_version_8", BOOL, "true", KF_IDLE) \
 									\
 	/* Ours alone; Consul refuses them. */				\
+	K(SNAP_INTERVAL, "snapshot_interval", DUR, "0s", 0)		\
+	K(SNAP_RETAIN, "snapshot_retain", INT, "24", 0)			\
 	K(RUN_DIR, "disco.run_dir", STR, NULL, KF_FIXED)		\
 	K(FOREGROUND, "disco.foreground", BOOL, "false", KF_FIXED)	\
 	K(SANDBOX, "disco.sandbox", STR, "required", KF_FIXED)

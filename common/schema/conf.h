@@ -117,6 +117,8 @@ SCHEMA_DECLARE(conf_rpc, CONF_RPC_)
 	F(T, DUR, , session_ttl_min, "session_ttl_min", 0, NULL) /* 0: 10 s */ \
 	F(T, DUR, , default_query_time, "default_query_time", 0, NULL)	\
 	F(T, DUR, , max_query_time, "max_query_time", 0, NULL)		\
+	F(T, DUR, , snapshot_interval, "snapshot_interval", 0, NULL)	\
+	F(T, UINT, , snapshot_retain, "snapshot_retain", 0, NULL)	\
 	F(T, STR, , token_agent, "token_agent", S_SECRET, NULL)		\
 	F(T, STR, , token_default, "token_default", S_SECRET, NULL)
 SCHEMA_DECLARE(conf_catalog, CONF_CATALOG_)
