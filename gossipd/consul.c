@@ -212,9 +212,10 @@ named_for_wan(const struct swim_said *a)
 }
 
 /*
- * Servers of all datacenters, of disco and of Consul, and nobody else.  The name
- * keeps apart pools that a join to the wrong port would connect; peers do not
- * look at it, so that a list with such a one in it is no reason to stay away.
+ * Servers of all datacenters, of disco and of Consul, and nobody else.  The
+ * name keeps apart pools that a join to the wrong port would connect; peers do
+ * not look at it, so that a list with such a one in it is no reason to stay
+ * away.
  */
 static const char *
 admit_wan(const struct consul_rules *c, const struct swim_said *a, size_t n)

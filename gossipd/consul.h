@@ -15,7 +15,7 @@
  * 2..5 speaking 4. */
 extern const uint8_t consul_vsn[VSN_LEN];
 
-/* Tags of this node in the LAN pool, and of a server in the WAN pool, sorted. */
+/* Tags of this node in the LAN pool, of a server in the WAN pool; sorted. */
 void consul_tags(const struct conf_agent *, struct strmap *);
 void consul_tags_wan(const struct conf_agent *, struct strmap *);
 /* Would a Consul agent take it for a server (11.4)? */

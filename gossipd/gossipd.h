@@ -63,7 +63,7 @@ struct pool {
 	int			 udp_fd, tcp_fd;	/* -1: none */
 
 	struct idents		*idents;
-	struct serf		*serf;		/* NULL: there is no such pool */
+	struct serf		*serf;		/* NULL: no such pool */
 	struct consul_rules	 rules;
 	struct keyring		*ring;
 	struct layers		 layers;
@@ -81,7 +81,7 @@ struct pool {
 
 	struct ev_timer		*timer;		/* the cores' clock */
 	uint64_t		 timer_at;
-	struct ev_timer		*heard_timer;	/* after a join: are we known? */
+	struct ev_timer		*heard_timer;	/* joined: are we known? */
 	struct retry		 rejoin, retry_join;
 	bool			 settled;	/* those of before are back */
 	bool			 reached;	/* somebody, in this life */
@@ -113,7 +113,7 @@ struct gossipd {
 	struct ev_timer		*ready_timer;
 	struct ev_timer		*flood_timer;
 	unsigned		 start_joins;	/* that discod waits for */
-	bool			 members_ready;	/* the lists are worth telling */
+	bool			 members_ready;	/* lists are worth telling */
 	bool			 leaving;
 	unsigned		 link_epoch[PROC_MAX]; /* counts links made */
 	TAILQ_HEAD(, asker)	 askers;

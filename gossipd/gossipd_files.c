@@ -1,7 +1,7 @@
 /*
  * What gossipd keeps on disk for each pool: the snapshot of members and the
- * keyring, in Consul's formats and under its names, "local" for the LAN pool and
- * "remote" for the WAN pool.
+ * keyring, in Consul's formats and under its names, "local" for the LAN pool
+ * and "remote" for the WAN pool.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -138,7 +138,8 @@ on_fire(struct gossipd *g, const struct imsg *m)
 	if (schema_decode_all(&msg_event_schema, m->body, m->len, &e, &err) ==
 	    -1)
 		fatalx("FIRE: %s", err);
-	err = serf_fire(g->lan.serf, gossipd_now(), span_str(str_or(e.name, "")),
+	err = serf_fire(g->lan.serf, gossipd_now(),
+	    span_str(str_or(e.name, "")),
 	    span_of(e.payload.set ? e.payload.p : NULL, e.payload.n),
 	    e.coalesce);
 	if (err != NULL)
@@ -164,7 +165,7 @@ imsg_msg(struct gossipd *g, enum proc peer, struct ipc *ipc,
 		methods_call(g, peer, ipc, m);
 		break;
 	case IMSG_CANCEL:
-		/* What is asked of us is short; its answer is not waited for. */
+		/* What is asked of us is short; nobody waits for it. */
 		break;
 	case IMSG_FIRE:
 		on_fire(g, m);

@@ -23,7 +23,7 @@
 #define SOURCE_STREAMS_MAX 32		/* of one address */
 #define STREAM_BYTES_MAX (64u << 20)	/* buffered for all of them */
 #define SOURCE_BYTES_MAX (24u << 20)	/* of one address: one of the largest */
-#define OUT_KEEP	(64u << 10)	/* what packets need; states are larger */
+#define OUT_KEEP	(64u << 10)	/* as packets need; states are larger */
 
 enum session_kind { SESS_IN, SESS_EXCHANGE, SESS_LOOK, SESS_PING };
 

@@ -1,7 +1,7 @@
 /*
  * Joins that nobody asked for by a call: members of an earlier life, start_join
- * and retry_join, in both pools, and the other servers of this datacenter, which
- * a server brings into the WAN pool (gossip.md 11.1).
+ * and retry_join, in both pools, and the other servers of this datacenter,
+ * which a server brings into the WAN pool (gossip.md 11.1).
  *
  *	start_join	once, and the suite does not start when nobody is there
  *	retry_join	until somebody is there, or retry_max times

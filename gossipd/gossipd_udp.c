@@ -3,7 +3,8 @@
  *
  * A flood of garbage costs its own packets, not this node's word: a turn of the
  * loop reads for a few milliseconds at most, so that probes and their answers
- * keep their times, and what cannot be opened is counted and said once a minute.
+ * keep their times, and what cannot be opened is counted and said once a
+ * minute.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -25,7 +26,7 @@ struct udp {
 	struct mmsghdr		 hdr[UDP_BATCH];
 	struct iovec		 iov[UDP_BATCH];
 	struct sockaddr_storage	 from[UDP_BATCH];
-	uint8_t			*buf;		/* untouched pages cost nothing */
+	uint8_t			*buf;		/* unused pages cost nothing */
 };
 
 struct arrival { struct pool *p; struct gaddr from; uint64_t now; };

@@ -263,11 +263,7 @@ on_event(void *arg, const struct sf_event *e)
 static const char *
 on_save_keys(void *arg)
 {
-	struct pool	*p = arg;
-
-	log_info("%sthe ring of keys was changed by a member's query: %zu in "
-	    "it", p->prefix, keyring_count(p->ring));
-	return files_save_keys(p);
+	return files_save_keys(arg);
 }
 
 static void
