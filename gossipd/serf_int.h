@@ -62,8 +62,7 @@ struct serf {
 	TAILQ_HEAD(, serf_query) asked;		/* our own that still run */
 	unsigned		 nasked;
 	LIST_HEAD(, key_ask)	 key_asks;
-	uint64_t		 scans_at;	/* second that scans counts */
-	unsigned		 scans;
+	struct rate		 scans, filters;
 
 	bool			 own_join;	/* in serf_merge() */
 	enum leave_step		 step;

@@ -15,7 +15,8 @@
 
 #define RELAY_VSN	5	/* pmax that understands relayed messages */
 #define RELAY_MAX	5	/* of one answer: the most that agents ask */
-#define FILTERS_MAX	16	/* each may cost some ms */
+#define FILTERS_MAX	16	/* of one question */
+#define FILTERS_PER_S	64	/* by expression: each may cost some ms */
 #define SCANS_PER_S	50	/* of all members for an address */
 
 static bool
@@ -89,7 +90,7 @@ text_of(struct span from, char *to, size_t size)
 }
 
 static bool
-tag_matches(const struct serf *s, struct rbuf *r)
+tag_matches(struct serf *s, struct rbuf *r)
 {
 	struct sf_tag_filter	 f;
 	struct span		 val;
@@ -100,7 +101,8 @@ tag_matches(const struct serf *s, struct rbuf *r)
 
 	body_decode(&sf_tag_filter_body, r, &f);
 	if (!rb_ok(r) || !text_of(f.tag, key, sizeof(key)) ||
-	    !text_of(f.expr, expr, sizeof(expr)))
+	    !text_of(f.expr, expr, sizeof(expr)) ||
+	    !rate_take(&s->filters, s->now, FILTERS_PER_S))
 		return false;
 	if ((re = regex_new(expr, &why)) == NULL) {
 		free(why);
@@ -115,7 +117,7 @@ tag_matches(const struct serf *s, struct rbuf *r)
 }
 
 static bool
-filter_matches(const struct serf *s, struct span f)
+filter_matches(struct serf *s, struct span f)
 {
 	struct rbuf	r;
 
@@ -133,7 +135,7 @@ filter_matches(const struct serf *s, struct span f)
 }
 
 static bool
-for_us(const struct serf *s, struct span filters)
+for_us(struct serf *s, struct span filters)
 {
 	struct rbuf	r;
 	struct span	f;
@@ -168,11 +170,7 @@ is_member(struct serf *s, struct span name, const struct gaddr *at)
 	if (name.n > 0)
 		return (m = serf_member_find(s, name)) != NULL &&
 		    gaddr_same(&m->id->addr, at);
-	if (s->now / NS_PER_S != s->scans_at) {
-		s->scans_at = s->now / NS_PER_S;
-		s->scans = 0;
-	}
-	if (++s->scans > SCANS_PER_S)
+	if (!rate_take(&s->scans, s->now, SCANS_PER_S))
 		return false;
 	while ((m = serf_member_next(s, &i)) != NULL)
 		if (gaddr_same(&m->id->addr, at))

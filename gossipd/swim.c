@@ -55,6 +55,19 @@ swim_state_name(enum swim_state st)
 	return "?";
 }
 
+bool
+rate_take(struct rate *r, uint64_t now, unsigned per_s)
+{
+	if (now / NS_PER_S != r->second) {
+		r->second = now / NS_PER_S;
+		r->n = 0;
+	}
+	if (r->n == per_s)
+		return false;
+	r->n++;
+	return true;
+}
+
 void
 swim_note(struct swim *s, enum swim_note level, const char *fmt, ...)
 {

@@ -93,6 +93,10 @@ struct swim_ops {
 	void	(*note)(void *arg, enum swim_note, const char *text);
 };
 
+/* Of what strangers can ask for, so much a second. */
+struct rate { uint64_t second; unsigned n; };
+bool rate_take(struct rate *, uint64_t now, unsigned per_s);
+
 struct swim;
 
 /* Identities are shared and not owned; the rest is copied. */

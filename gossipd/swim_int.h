@@ -90,8 +90,7 @@ struct swim {
 	uint64_t		 accused_at;	/* when to say so again */
 	uint64_t		 told_at;	/* second that told counts */
 	unsigned		 told, untold;	/* lines about members */
-	uint64_t		 strangers_at;	/* second that strangers counts */
-	unsigned		 strangers;	/* answers to no member */
+	struct rate		 strangers;	/* answers to no member */
 	uint64_t		 corrected_at;	/* second that corrected counts */
 	unsigned		 corrected;	/* old news set right */
 	uint64_t		 asked_at;	/* second that asked counts */

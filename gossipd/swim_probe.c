@@ -292,13 +292,7 @@ asker_of(const struct swim *s, const struct gaddr *from, struct span src,
 static bool
 may_answer(struct swim *s, uint64_t now, bool member)
 {
-	if (member)
-		return true;
-	if (now / NS_PER_S != s->strangers_at) {
-		s->strangers_at = now / NS_PER_S;
-		s->strangers = 0;
-	}
-	return ++s->strangers <= STRANGERS_PER_S;
+	return member || rate_take(&s->strangers, now, STRANGERS_PER_S);
 }
 
 /*

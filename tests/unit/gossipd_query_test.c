@@ -318,6 +318,41 @@ START_TEST(no_cluster_answers_to_a_stranger)
 }
 END_TEST
 
+START_TEST(expressions_of_others_are_tried_some_times_a_second)
+{
+	struct sf_query	q = {
+		.flags = SF_FLAG_ACK, .ltime = 5, .name = span_str("x"),
+		.src_node = span_str("n1")
+	};
+	struct sf_tag_filter f = { span_str("^$"), span_str("none") };
+	struct wbuf	one, all;
+	unsigned	before;
+
+	mesh_cluster(&m, 2);
+	wb_init(&one, 0);
+	wb_init(&all, 0);
+	wb_u8(&one, SF_FILTER_TAG);
+	body_encode(&sf_tag_filter_body, &f, &one);
+	mp_array(&all, 1);
+	mp_raw(&all, one.p, one.len);
+	q.filters = span_of(all.p, all.len);
+	q.addr = gaddr_ip(&m.node[1].addr);
+	q.port = m.node[1].addr.port;
+	before = m.node[0].sent;
+	for (q.id = 1; q.id < 200; q.id++)
+		say_query(&m.node[0], &q);
+	ck_assert_uint_eq(m.node[0].sent - before, 64);
+	mesh_run(&m, 1000);
+	before = m.node[0].sent;
+	q.id = 1000;
+	say_query(&m.node[0], &q);
+	ck_assert_uint_eq(m.node[0].sent - before, 1);
+	wb_free(&one);
+	wb_free(&all);
+	mesh_free(&m);
+}
+END_TEST
+
 static void
 say_relay(struct peer *to, const struct gaddr *at, const char *name,
     const char *inner, size_t n)
@@ -413,6 +448,8 @@ main(void)
 	    answers_of_strangers_and_to_other_questions_do_not_count);
 	tcase_add_test(t, no_cluster_answers_to_a_stranger);
 	tcase_add_test(t, relays_go_to_members_and_carry_answers_alone);
+	tcase_add_test(t,
+	    expressions_of_others_are_tried_some_times_a_second);
 	tcase_add_test(t, a_resumed_node_answers_no_old_query);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
