@@ -16,8 +16,8 @@ struct coord_send {
 	struct coord_send_ops	 ops;
 	struct rng		 rng;
 	size_t			 members;
-	uint64_t		 at;		/* AGENT_NEVER: one is under way */
-	bool			 failed;	/* the last one, and it was said */
+	uint64_t		 at;	/* AGENT_NEVER: one is under way */
+	bool			 failed;	/* the last one, as was said */
 	bool			 stopped;
 };
 

@@ -94,7 +94,7 @@ gossip_link(struct gossip *g, struct ipc *ipc)
 void
 gossip_answer(struct gossip *g, const struct imsg *m)
 {
-	(void)calls_answer(g->calls, m);	/* late ones: cancelled before */
+	(void)calls_answer(g->calls, m);	/* late: cancelled before */
 }
 
 struct call *

@@ -27,7 +27,7 @@ struct regex {
 
 struct scan {
 	const char	*all, *p;
-	const char	*last_op;	/* the repetition just before, or NULL */
+	const char	*last_op;	/* the repetition before, or NULL */
 	char		*why;
 	unsigned	 depth;
 	bool		 atom;		/* something that can be repeated */
