@@ -127,8 +127,9 @@ tests-built: $(UNIT) $(FUZZ) $(SIM)
 
 # What bench/NAME runs besides the suite.
 BENCH	 = $(BUILD)/bench/gossip_peers $(BUILD)/bench/gossip_input
+$(BUILD)/bench/gossip_peers: $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/peers_*.c))
 $(BENCH): %: %.o $(call libs,gossipd)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(call libs,gossipd) $(LIBS_gossipd) $(LIBS_common)
+	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call libs,gossipd) $(LIBS_gossipd) $(LIBS_common)
 
 fuzz:
 	$(MAKE) VARIANT=fuzz $(FUZZ:$(BUILD)/%=build/fuzz/%)
