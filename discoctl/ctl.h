@@ -13,13 +13,14 @@
 
 /* ---- options ---- */
 
-/* OPT_PAIRS is a list of "key=value". */
-enum opt_kind { OPT_FLAG, OPT_STR, OPT_LIST, OPT_PAIRS };
+/* OPT_PAIRS is a list of "key=value", OPT_DUR nanoseconds. */
+enum opt_kind { OPT_FLAG, OPT_STR, OPT_LIST, OPT_PAIRS, OPT_UINT, OPT_DUR };
 
 struct opt {
 	const char	*name;		/* without dashes; NULL ends a list */
 	enum opt_kind	 kind;
-	void		*value;		/* bool *, const char ** or struct strs * */
+	void		*value;		/* bool *, const char **, struct strs *,
+					   uint64_t *, int64_t * */
 	const char	*arg;		/* "<address>", NULL for a flag */
 	const char	*help;
 	const char	*env;		/* default from there, or NULL */
@@ -84,6 +85,10 @@ struct answer {
 int request(struct ctl *, const char *method, const char *path,
     const char *body, const char *what, struct answer *);
 void answer_free(struct answer *);
+/* The same with a body of any bytes.  1: 404, which is an answer like others
+ * and nothing is said of it. */
+int request_bytes(struct ctl *, const char *method, const char *path,
+    const void *body, size_t len, const char *what, struct answer *);
 /* The same with a file of that size as the body (NULL: none), and what a 200
  * brings into another one (NULL: into the answer). */
 int request_files(struct ctl *, const char *method, const char *path,
@@ -123,6 +128,11 @@ int cmd_event(struct ctl *, int, char **);
 int cmd_force_leave(struct ctl *, int, char **);
 int cmd_info(struct ctl *, int, char **);
 int cmd_join(struct ctl *, int, char **);
+int cmd_kv_delete(struct ctl *, int, char **);
+int cmd_kv_export(struct ctl *, int, char **);
+int cmd_kv_get(struct ctl *, int, char **);
+int cmd_kv_import(struct ctl *, int, char **);
+int cmd_kv_put(struct ctl *, int, char **);
 int cmd_keygen(struct ctl *, int, char **);
 int cmd_keyring(struct ctl *, int, char **);
 int cmd_leave(struct ctl *, int, char **);

@@ -2,6 +2,7 @@
  * Options as Consul's command takes them: one dash or two, a value after = or
  * as the next word, options before arguments.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,10 +73,20 @@ usage(const struct ctl *c, const struct opt *own, FILE *out)
 	print_options(opts, n, out);
 }
 
+static bool
+bad_value(const struct opt *o, const char *value)
+{
+	fprintf(stderr, "invalid value \"%s\" for flag -%s: parse error\n",
+	    value, o->name);
+	return false;
+}
+
 /* false: said why it is not good. */
 static bool
 set_value(const struct opt *o, const char *value)
 {
+	char	*end;
+
 	switch (o->kind) {
 	case OPT_FLAG:
 		*(bool *)o->value = strcmp(value, "false") != 0 &&
@@ -83,6 +94,16 @@ set_value(const struct opt *o, const char *value)
 		break;
 	case OPT_STR:
 		*(const char **)o->value = value;
+		break;
+	case OPT_UINT:
+		errno = 0;
+		*(uint64_t *)o->value = strtoull(value, &end, 10);
+		if (*value < '0' || *value > '9' || *end != '\0' || errno != 0)
+			return bad_value(o, value);
+		break;
+	case OPT_DUR:
+		if (dur_parse(value, o->value) == -1)
+			return bad_value(o, value);
 		break;
 	case OPT_PAIRS:
 		if (strchr(value, '=') == NULL) {

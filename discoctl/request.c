@@ -20,6 +20,8 @@
 struct transfer {
 	CURL		*curl;
 	const char	*body;		/* NULL: none, or the file */
+	size_t		 len;		/* of the body */
+	bool		 may_miss;	/* 404 is an answer */
 	FILE		*from;
 	curl_off_t	 size;
 	FILE		*to;		/* of a 200; NULL: into out */
@@ -116,9 +118,13 @@ send_to(struct transfer *t, const char *addr, const char *method,
 		curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
 		curl_easy_setopt(curl, CURLOPT_READDATA, t);
 		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, t->size);
-	} else if (strcmp(method, "GET") != 0)
+	} else if (strcmp(method, "GET") != 0) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)t->len);
+		/* A body may begin with a NUL. */
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
-		    str_or(t->body, ""));
+		    t->body != NULL ? t->body : "");
+	}
 	why[0] = '\0';
 	rc = curl_easy_perform(curl);
 	free(url);
@@ -222,6 +228,10 @@ transfer(struct ctl *c, struct transfer *t, const char *method,
 	}
 	ans->len = t->out.len;
 	ans->body = wb_detach_str(&t->out);
+	if (ans->status == 404 && t->may_miss) {
+		answer_free(ans);
+		return 1;
+	}
 	if (ans->status != 200) {
 		say_what(what);
 		fprintf(stderr, "Unexpected response code: %ld (%s)\n",
@@ -246,6 +256,16 @@ request(struct ctl *c, const char *method, const char *path, const char *body,
     const char *what, struct answer *ans)
 {
 	struct transfer	t = { .body = body };
+
+	t.len = body == NULL ? 0 : strlen(body);
+	return transfer(c, &t, method, path, what, ans);
+}
+
+int
+request_bytes(struct ctl *c, const char *method, const char *path,
+    const void *body, size_t len, const char *what, struct answer *ans)
+{
+	struct transfer	t = { .body = body, .len = len, .may_miss = true };
 
 	return transfer(c, &t, method, path, what, ans);
 }
