@@ -2,9 +2,9 @@
  * Hosts, their clocks, and the network between them.
  *
  *	datagram	arrives after the latency, or is lost
- *	stream		arrives late when segments of it are lost: a lost
- *			handshake costs a second and twice that, a lost segment
- *			200 ms and twice that; after 10 s it is given up
+ *	stream		arrives; where streams suffer, too, a lost handshake
+ *			costs a second and then twice that, a lost segment
+ *			200 ms and then twice that, and 10 s are too long
  *	cut		nothing arrives
  *	slow		a host that is blocked does nothing; what arrives waits
  *			in its socket, which has an end; then its timers run,
@@ -118,6 +118,8 @@ repeats(struct sim *s, uint64_t again)
 {
 	uint64_t	ns = 0;
 
+	if (!s->conf.lossy_streams)
+		return 0;
 	for (; lost(s) && ns < STREAM_GIVE_UP; again *= 2)
 		ns += again;
 	return ns;
@@ -127,10 +129,8 @@ static uint64_t
 connect_time(struct sim *s)
 {
 	/* The handshake is lost when either half is. */
-	uint64_t	ns = repeats(s, SYN_AGAIN);
+	uint64_t	ns = repeats(s, SYN_AGAIN) + repeats(s, SYN_AGAIN);
 
-	if (s->conf.loss > 0)
-		ns += repeats(s, SYN_AGAIN);
 	return latency(s) + latency(s) + ns;
 }
 

@@ -59,9 +59,10 @@ usage(void)
 "	-k PART	clocks are up to so much fast or slow: 0.01\n"
 "	-l MS	median latency (0.5)\n"
 "	-n N	hosts (as the scenario has it; tables: all sizes)\n"
-"	-p PART	of the datagrams is lost: 0.3\n"
+"	-p PART	of the datagrams is lost: 0.3 (tables: 0, 0.05, 0.3)\n"
 "	-r N	runs of which a table shows median and maximum (7)\n"
 "	-s SEED	of the first run (1)\n"
+"	-S	loss delays streams, too (scenarios: always)\n"
 "	-t S	a table of false positives measures so long (3600)\n"
 "	-v	print what the cores note\n"
 "	-z	datagrams go through checksum, compression and encryption\n");
@@ -99,7 +100,7 @@ run(const struct opts *o, const struct job *j)
 
 	c.seed = j->seed;
 	c.hosts = o->hosts != 0 ? o->hosts : hosts;
-	c.checked = true;
+	c.checked = c.lossy_streams = true;
 	if (conf != NULL)
 		conf(&c);
 	if (o->loss >= 0)
@@ -279,8 +280,8 @@ static int
 print_tables(const struct opts *o, char **name, int n)
 {
 	struct table_opts	 t = {
-		.conf = o->conf, .hosts = o->hosts, .runs = o->runs,
-		.seconds = o->seconds
+		.conf = o->conf, .hosts = o->hosts, .loss = o->loss,
+		.runs = o->runs, .seconds = o->seconds
 	};
 	size_t			 k;
 	int			 i;
@@ -316,6 +317,9 @@ static void
 option(struct opts *o, int c, const char *arg)
 {
 	switch (c) {
+	case 'S':
+		o->conf.lossy_streams = true;
+		break;
 	case 'b':
 		o->conf.block_ns = (uint64_t)(number(arg, 1, 1e6) * NS_PER_MS);
 		break;
@@ -373,7 +377,7 @@ main(int argc, char **argv)
 	o.conf.run_ns = 2000 * NS_PER_MS;
 	o.jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (unsigned)cpus;
 	o.self = argv[0];
-	while ((c = getopt(argc, argv, "b:fi:j:k:l:n:p:r:s:t:vz")) != -1)
+	while ((c = getopt(argc, argv, "Sb:fi:j:k:l:n:p:r:s:t:vz")) != -1)
 		option(&o, c, optarg);
 	argc -= optind;
 	argv += optind;

@@ -135,6 +135,7 @@ struct sim_conf {
 	uint64_t	 latency_ns;	/* median */
 	double		 sigma;		/* of its logarithm; 0: uniform to 2x */
 	double		 loss;
+	bool		 lossy_streams;	/* they are late then, or give up */
 	double		 skew;		/* clocks run at 1 +- this */
 	bool		 sealed;	/* through CRC, compression, encryption */
 	bool		 checked;	/* every view after every step */
@@ -259,6 +260,7 @@ extern const size_t ncontrols;
 struct table_opts {
 	struct sim_conf	 conf;
 	uint32_t	 hosts;		/* 0: all sizes of the table */
+	double		 loss;		/* < 0: all */
 	unsigned	 runs, seconds;
 };
 struct table {

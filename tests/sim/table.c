@@ -148,6 +148,8 @@ table_spread(const struct table_opts *o)
 		if (o->hosts != 0 && o->hosts != sizes[i])
 			continue;
 		for (j = 0; j < NELEM(losses); j++) {
+			if (o->loss >= 0 && o->loss != losses[j])
+				continue;
 			s = cluster(o, sizes[i], o->runs, losses[j]);
 			for (what = 0; what < NEWS_MAX; what++)
 				spread(s, (enum news)what, sizes[i],
@@ -205,6 +207,8 @@ table_crash(const struct table_opts *o)
 		if (o->hosts != 0 && o->hosts != sizes[i])
 			continue;
 		for (j = 0; j < NELEM(losses); j++) {
+			if (o->loss >= 0 && o->loss != losses[j])
+				continue;
 			s = cluster(o, sizes[i], 0, losses[j]);
 			crashes(s, sizes[i], losses[j], o->runs);
 			sim_free(s);
