@@ -71,6 +71,7 @@ struct request {
 	struct ev_io		*watch;		/* notices a client that left */
 	bool			 suspended, answered, queued;
 	bool			 begun;		/* dispatched by its header */
+	bool			 cut;		/* a NUL in its path or query */
 
 	/* Of those that stream: the body as it comes, its end, and what is
 	 * sent (0: wait, then request_more(); -1: that was it). */

@@ -254,6 +254,21 @@ take_body(struct request *r, const char *data, size_t n)
 		r->take(r, data, n);
 }
 
+/*
+ * Text ends at a NUL, for the library as for us: of a path with %00 only the
+ * part before would be seen, and that is another key.  What is returned stands
+ * for the request until there is one.
+ */
+static char	 cut_uri;
+
+static void *
+on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
+{
+	(void)arg;
+	(void)conn;
+	return strstr(uri, "%00") != NULL ? &cut_uri : NULL;
+}
+
 static enum MHD_Result
 on_access(void *arg, struct MHD_Connection *conn, const char *url,
     const char *method, const char *version, const char *data, size_t *size,
@@ -261,10 +276,12 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 {
 	struct listener	*l = arg;
 	struct request	*r = *con_cls;
+	bool		 cut = *con_cls == &cut_uri;
 
 	(void)version;
-	if (r == NULL) {
+	if (r == NULL || cut) {
 		*con_cls = r = request_new(l, conn, url, method);
+		r->cut = cut;
 		r->begun = dispatch_streams(r);
 		if (r->begun)
 			dispatch(r);
@@ -299,7 +316,7 @@ on_completed(void *arg, struct MHD_Connection *conn, void **con_cls,
 	(void)arg;
 	(void)conn;
 	(void)code;
-	if (*con_cls != NULL)
+	if (*con_cls != NULL && *con_cls != &cut_uri)
 		request_free(*con_cls);
 	*con_cls = NULL;
 }
@@ -330,6 +347,7 @@ listener_open(struct apid *a, int fd, bool is_unix)
 	    on_access, l,
 	    MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
 	    MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,

@@ -213,6 +213,10 @@ dispatch(struct request *r)
 	char	*clean;
 	size_t	 i;
 
+	if (r->cut) {
+		reply_text(r, 400, "%%00 in a path or query");
+		return;
+	}
 	if ((clean = path_clean(r->path)) != NULL) {
 		/* Only what is safe inside HTML and a header is echoed. */
 		if (strpbrk(clean, "<>\"'&\r\n") != NULL)
