@@ -540,7 +540,8 @@ maybe_snapshot(struct replica *r)
 	size_t len;
 
 	if (disk_in_memory(r->disk) || r->taking.index != 0 ||
-	    r->installing.index != 0 || rcore_installing(r->core))
+	    r->installing.index != 0 || rcore_installing(r->core) ||
+	    applied < RCORE_SNAPSHOT_MIN)
 		return;
 	if (applied == r->snap_index) {
 		if (r->want_snapshot && applied > 0)

@@ -124,12 +124,18 @@ log_add(struct rcore *c, uint64_t index, uint64_t term, int type, void *p,
 	return s;
 }
 
-/* What is applied stays as long as a follower may ask for it. */
+/*
+ * What is applied stays as long as a follower may ask for it.  The first entry
+ * stays until there is a second: of a snapshot of that one alone the engine
+ * believes that it is an entry, and never sends it.
+ */
 static void
 log_trim(struct rcore *c)
 {
 	size_t keep = c->core.configuration.n > 1 ? c->conf.window : 0;
 
+	if (c->applied < RCORE_SNAPSHOT_MIN)
+		return;
 	while (slots_count(&c->log) > 0 &&
 	    c->log.item[c->log.head].index <= c->applied &&
 	    c->log.bytes > keep)
@@ -300,6 +306,10 @@ apply_committed(struct rcore *c)
 {
 	struct slot *s, copy;
 
+	/* A membership makes a step of its own: the outer one goes on. */
+	if (c->applying)
+		return;
+	c->applying = true;
 	while (c->broken == NULL && c->applied < c->core.commit_index &&
 	    (s = rcore_slot(c, c->applied + 1)) != NULL) {
 		copy = *s;
@@ -315,6 +325,7 @@ apply_committed(struct rcore *c)
 			c->ops.apply(copy.index, copy.p, 0, NULL, c->ops.arg);
 		log_trim(c);
 	}
+	c->applying = false;
 }
 
 static void
@@ -472,6 +483,7 @@ rcore_free(struct rcore *c)
 	if (c == NULL)
 		return;
 	raft_close(&c->core, NULL);
+	raft_configuration_close(&c->install.configuration);
 	slots_free(&c->batch);
 	slots_free(&c->log);
 	wb_free(&c->memb);
@@ -575,16 +587,29 @@ rcore_timeout(const struct rcore *c)
 	return c->started ? raft_timeout(&c->core) : UINT64_MAX;
 }
 
+/* One that has no vote, or is busy writing, would believe in it for ever. */
+static void
+forget_leader(struct raft *core)
+{
+	core->follower_state.current_leader.id = 0;
+	if (core->follower_state.current_leader.address != NULL)
+		raft_free(core->follower_state.current_leader.address);
+	core->follower_state.current_leader.address = NULL;
+}
+
 /*
- * Before the engine acts on a timeout: whoever is the only voter now leads in a
- * term of its own, for its last leader may have written in this one; and a
- * candidate that was not elected asks again before it raises the term again.
+ * Before the engine acts on a timeout: a leader that was not heard is none;
+ * whoever is the only voter now leads in a term of its own, for its last leader
+ * may have written in this one; and a candidate that was not elected asks again
+ * before it raises the term again.
  */
 static void
 before_timeout(struct rcore *c)
 {
 	struct raft *core = &c->core;
 
+	if (core->state == RAFT_FOLLOWER)
+		forget_leader(core);
 	if (core->state == RAFT_FOLLOWER &&
 	    sole_voter(&core->configuration, c->conf.id) &&
 	    !core->snapshot.installing &&
@@ -691,6 +716,24 @@ rcore_flush(struct rcore *c, uint64_t now)
 	handle_update(c, &u);
 }
 
+/* A leader that removed itself and failed would be missed: nobody else need
+ * have the entry, and it does not stand for election. */
+static bool
+keeps_vote(const struct rcore *c, const uint8_t *p, size_t len)
+{
+	struct raft_configuration conf;
+	bool keeps = false;
+	unsigned i;
+
+	if (rcore_conf_decode(p, len, &conf) == -1)
+		return false;
+	for (i = 0; i < conf.n; i++)
+		if (conf.servers[i].id == c->conf.id)
+			keeps = conf.servers[i].role == RAFT_VOTER;
+	raft_configuration_close(&conf);
+	return keeps;
+}
+
 int
 rcore_change(struct rcore *c, uint64_t now, const uint8_t *conf, size_t len)
 {
@@ -700,7 +743,7 @@ rcore_change(struct rcore *c, uint64_t now, const uint8_t *conf, size_t len)
 
 	rcore_flush(c, now);
 	if (!rcore_in_office(c) || rcore_changing(c) || rcore_transferring(c) ||
-	    !peer_conf_valid(conf, len))
+	    !keeps_vote(c, conf, len))
 		return -1;
 	memset(&entry, 0, sizeof(entry));
 	entry.term = c->core.current_term;
@@ -741,6 +784,14 @@ rcore_snapshot(struct rcore *c, uint64_t now, const struct log_snapshot *snap)
 	size_t i, trailing = 0;
 
 	c->now = now;
+	/* What is still here may still be asked for. */
+	for (i = c->log.head; i < c->log.n &&
+	    c->log.item[i].index <= snap->index; i++)
+		trailing++;
+	/* The engine fails when there is nothing for it to forget. */
+	if (c->core.trail.snapshot.index == snap->index &&
+	    c->core.trail.offset + trailing >= snap->index)
+		return;
 	memset(&e, 0, sizeof(e));
 	e.type = RAFT_SNAPSHOT;
 	e.snapshot.metadata.index = snap->index;
@@ -749,10 +800,6 @@ rcore_snapshot(struct rcore *c, uint64_t now, const struct log_snapshot *snap)
 	if (rcore_conf_decode(snap->conf, snap->conf_len,
 	    &e.snapshot.metadata.configuration) == -1)
 		fatalx("raft: a membership of our own cannot be read");
-	/* What is still here may still be asked for. */
-	for (i = c->log.head; i < c->log.n &&
-	    c->log.item[i].index <= snap->index; i++)
-		trailing++;
 	e.snapshot.trailing = (unsigned)trailing;
 	rcore_step(c, &e);
 }

@@ -81,7 +81,7 @@ void rcore_persisted(struct rcore *, uint64_t now, uint64_t index);
 /* Copies the entry.  -1: not the leader.  Submitted by rcore_flush(). */
 int rcore_propose(struct rcore *, const uint8_t *, size_t, void *tag);
 void rcore_flush(struct rcore *, uint64_t now);
-/* A new membership, one server different.  -1: not now. */
+/* A new membership, one server different, not the leader.  -1: not now. */
 int rcore_change(struct rcore *, uint64_t now, const uint8_t *conf, size_t);
 /* Hands leadership over; who leads afterwards has to be looked at. */
 int rcore_transfer(struct rcore *, uint64_t now, uint64_t to);
@@ -92,6 +92,8 @@ int rcore_transfer(struct rcore *, uint64_t now, uint64_t to);
 uint64_t rcore_confirm(struct rcore *, uint64_t now);
 uint64_t rcore_confirmed(const struct rcore *);
 
+/* A snapshot holds at least that many entries. */
+#define RCORE_SNAPSHOT_MIN 2
 /* A snapshot was written: entries it covers are no longer needed. */
 void rcore_snapshot(struct rcore *, uint64_t now,
     const struct log_snapshot *);

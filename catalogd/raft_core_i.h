@@ -41,6 +41,7 @@ struct rcore {
 	struct slots	 batch;		/* proposed, not yet submitted */
 	struct slots	 log;
 	uint64_t	 applied, applied_term;
+	bool		 applying;
 	struct wbuf	 memb;		/* the last membership applied */
 	uint64_t	 memb_index;
 	uint64_t	 office_at;	/* applying this is being in office */

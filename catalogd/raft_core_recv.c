@@ -241,6 +241,30 @@ on_appended(struct rcore *c, uint64_t from, const struct peer_msg *m)
 	feed(c, &rm, from);
 }
 
+/*
+ * Whoever is asked votes: the candidate may know of a membership in which we
+ * have a vote before we do, and may need it to become leader at all.  The
+ * engine looks for itself in its own; whether a vote counts is the candidate's
+ * to say.
+ */
+static void
+feed_vote(struct rcore *c, struct raft_message *rm, uint64_t from)
+{
+	struct raft_configuration real = c->core.configuration;
+	char address[] = "self";
+	struct raft_server self = { c->conf.id, address, RAFT_VOTER };
+
+	/* Of these nothing is read on the way. */
+	if (c->core.state != RAFT_FOLLOWER) {
+		feed(c, rm, from);
+		return;
+	}
+	c->core.configuration.servers = &self;
+	c->core.configuration.n = 1;
+	feed(c, rm, from);
+	c->core.configuration = real;
+}
+
 static void
 on_vote(struct rcore *c, uint64_t from, const struct peer_msg *m)
 {
@@ -256,7 +280,7 @@ on_vote(struct rcore *c, uint64_t from, const struct peer_msg *m)
 	rm.request_vote.pre_vote = (m->flags & PEER_PRE_VOTE) != 0;
 	rm.request_vote.disrupt_leader = (m->flags & PEER_DISRUPT) != 0;
 	if (m->candidate == from)
-		feed(c, &rm, from);
+		feed_vote(c, &rm, from);
 }
 
 static void

@@ -655,7 +655,11 @@ operator_raft_remove_read(struct server *srv, const void *arg,
 	}
 	if (n == 1)
 		reply_error(r, "the last server cannot be removed");
-	else {
+	else if (s[i].self) {
+		(void)replica_transfer(srv->replica);
+		reply_error(r, "that server leads: it hands over now, and "
+		    "can be removed then");
+	} else {
 		memmove(s + i, s + i + 1, (n - i - 1) * sizeof(*s));
 		if (replica_change(srv->replica, s, n - 1) == -1)
 			reply_error(r, "another change of the Raft "
