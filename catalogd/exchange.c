@@ -41,6 +41,7 @@ struct exchange {
 	struct exchanges	*all;
 	struct stream		*s;
 	enum state		 state;
+	bool			 eof;		/* the peer has said all */
 	char			 from[ADDR_TEXT_MAX];
 	struct snapshot_request	 req;
 	uint32_t		 dial;
@@ -105,11 +106,21 @@ put_answer(struct exchange *x, const char *error, const struct query_meta *q)
 	wb_free(&w);
 }
 
-/* The end: what is queued goes out, what still comes is dropped. */
+/*
+ * The end: what is queued goes out, what still comes is dropped.  The exchange
+ * may be gone after it.
+ */
 static void
 finish(struct exchange *x)
 {
 	x->state = X_DROPPING;
+	if (x->eof) {
+		stream_deadline(x->s, STILL_MS);
+		stream_finish(x->s);
+		x->s = NULL;
+		exchange_drop(x);
+		return;
+	}
 	archive_in_free(x->in);
 	x->in = NULL;
 	stream_deadline(x->s, STILL_MS);
@@ -351,6 +362,7 @@ on_eof(struct stream *s, void *arg)
 	struct exchange	*x = arg;
 
 	(void)s;
+	x->eof = true;
 	if (x->state == X_READING)
 		restore(x);
 	else if (x->state == X_REQUEST)
