@@ -22,6 +22,8 @@ def lines_of(text, command):
         text = re.sub(r"^[A-Za-z0-9+/]{43}=$", "<key>", text, flags=re.MULTILINE)
     if "consul info" in command:
         text = re.sub(r"= \d+$", "= <number>", text, flags=re.MULTILINE)
+    if "consul snapshot" in command:
+        text = re.sub(r"\d+", "<number>", text)
     if "consul kv" in command:
         text = re.sub(r"^((?:Create|Modify)Index  +)\d+$", r"\1<number>", text, flags=re.MULTILINE)
     # Columns of addresses are as wide as this node's.
