@@ -306,6 +306,11 @@ restore_index(struct restore *r)
 	for (i = 0; i < SNAP_TABLES; i++)
 		if (strcmp(key, snap_tables[i].key) == 0)
 			break;
+	/* None is 0: it would not be written again. */
+	if (x.value == 0) {
+		schema_clear(&snap_index_schema, &x);
+		return;
+	}
 	if (i < SNAP_TABLES) {
 		*snap_table_index(r->s, i) = x.value;
 		r->seen |= 1u << i;
