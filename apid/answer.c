@@ -58,6 +58,12 @@ json_of(const struct request *r)
 void
 reply_json(struct request *r, struct jw *jw)
 {
+	reply_json_status(r, 200, jw);
+}
+
+void
+reply_json_status(struct request *r, unsigned status, struct jw *jw)
+{
 	const char	*text;
 	size_t		 len;
 
@@ -68,7 +74,7 @@ reply_json(struct request *r, struct jw *jw)
 		wb_u8(&r->answer, '\n');
 	jw_free(jw);
 	r->type = "application/json";
-	r->status = 200;
+	r->status = status;
 	request_answered(r);
 }
 

@@ -122,6 +122,7 @@ void reply_text(struct request *, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Takes the writer. */
 void reply_json(struct request *, struct jw *);
+void reply_json_status(struct request *, unsigned, struct jw *);
 /* A writer, pretty as the request wants it. */
 struct jw *json_of(const struct request *);
 /*
@@ -197,6 +198,8 @@ void read_options_clear(struct read_options *);
 	if ((o)->near != NULL)						\
 		str_set(&(b)->source.datacenter, (o)->dc);		\
 } while (0)
+/* A read that has no more than that to it. */
+void ask_dc(struct request *, const char *method, answered_fn *);
 /* The X-Consul headers of a read; consistency too where `effective`. */
 void meta_headers(struct request *, const uint8_t *body, size_t len,
     bool effective);
@@ -229,6 +232,7 @@ int tree_json(struct request *, struct json *, struct schema *,
 	H(health_service) H(health_checks) H(health_node) H(health_state) \
 	H(status_leader) H(status_peers)				\
 	H(operator_raft_configuration) H(operator_keyring)		\
+	H(operator_raft_peer) H(operator_autopilot) H(operator_health)	\
 	H(coordinate_datacenters) H(coordinate_nodes)			\
 	H(coordinate_node) H(coordinate_update)				\
 	H(event_fire) H(event_list)					\

@@ -1,7 +1,7 @@
 /*
- * /v1/catalog, /v1/health, /v1/status, /v1/operator/raft: what the servers
- * know.  Each is a request struct filled from the path and the query,
- * a method of the RPC, and a way to print the answer.
+ * /v1/catalog, /v1/health, /v1/status: what the servers know.  Each is a
+ * request struct filled from the path and the query, a method of the RPC, and
+ * a way to print the answer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +72,7 @@ bare_strings(struct request *r, const uint8_t *body, size_t len)
 }
 
 /* Reads that take a datacenter and the options alone. */
-static void
+void
 ask_dc(struct request *r, const char *method, answered_fn *fn)
 {
 	struct dc_request	q = { 0 };
@@ -426,26 +426,4 @@ ep_health_state(struct request *r)
 	    checks_list);
 	schema_clear(&checks_request_schema, &q);
 	read_options_clear(&o);
-}
-
-/* ---- operator ---- */
-
-static void
-raft_servers(struct request *r, const uint8_t *body, size_t len)
-{
-	struct raft_configuration	 a;
-	struct jw			*jw;
-
-	if (decoded(r, &raft_configuration_schema, body, len, &a) == -1)
-		return;
-	jw = json_of(r);
-	schema_json_encode(&raft_configuration_schema, &a, jw);
-	schema_clear(&raft_configuration_schema, &a);
-	reply_json(r, jw);
-}
-
-void
-ep_operator_raft_configuration(struct request *r)
-{
-	ask_dc(r, "Operator.RaftGetConfiguration", raft_servers);
 }

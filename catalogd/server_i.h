@@ -342,6 +342,7 @@ LOCAL_METHOD(status_peers)
 LOCAL_METHOD(status_raft_stats)
 LOCAL_METHOD(status_disco_server)
 LOCAL_METHOD(operator_raft_remove)
+WRITE_METHOD(operator_autopilot_set)
 LOCAL_METHOD(operator_raft_configuration)
 LOCAL_METHOD(operator_autopilot_configuration)
 LOCAL_METHOD(operator_server_health)
@@ -395,13 +396,6 @@ void session_office(struct server *, bool);
 void session_applied(struct server *, uint64_t index, const struct changes *);
 void session_free(struct server *);
 bool lock_delayed(const struct server *, const char *key);
-
-#define RAFT_REMOVE_REQUEST(F, T)					\
-	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
-	F(T, STR, , address, "Address", 0, NULL)			\
-	F(T, STR, , id, "ID", 0, NULL)					\
-	WRITE_REQUEST(F, T)
-SCHEMA_DECLARE(raft_remove_request, RAFT_REMOVE_REQUEST)
 
 /* server_kv.c: false: nobody may lock it yet, or the error is set. */
 bool kvs_allowed(const struct server *, const char *op,

@@ -103,6 +103,8 @@ static const struct method methods[] = {
 	    operator_raft_remove),
 	RL("Operator.AutopilotGetConfiguration", dc_request,
 	    operator_autopilot_configuration),
+	W("Operator.AutopilotSetConfiguration", autopilot_request,
+	    operator_autopilot_set),
 	RL("Operator.ServerHealth", dc_request, operator_server_health),
 
 	R_QUIET("Intention.List", dc_request, intention_list),

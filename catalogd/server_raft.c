@@ -624,8 +624,6 @@ raft_members_free(struct server *srv)
 
 /* ---- Operator ---- */
 
-SCHEMA_DEFINE(raft_remove_request, RAFT_REMOVE_REQUEST)
-
 void
 operator_raft_remove_read(struct server *srv, const void *arg,
     const struct query_meta *meta, struct reply *r)

@@ -20,27 +20,6 @@
 	F(T, UINT, , last_term, "LastTerm", 0, NULL)
 SCHEMA_DECLARE(raft_stats, RAFT_STATS)
 SCHEMA_DEFINE(raft_stats, RAFT_STATS)
-#define HEALTHY_SERVER(F, T)						\
-	F(T, STR, , id, "ID", 0, NULL)					\
-	F(T, STR, , name, "Name", 0, NULL)				\
-	F(T, STR, , address, "Address", 0, NULL)			\
-	F(T, UINT, , serf_status, "SerfStatus", 0, NULL)		\
-	F(T, STR, , version, "Version", 0, NULL)			\
-	F(T, BOOL, , leader, "Leader", 0, NULL)				\
-	F(T, DUR, , last_contact, "LastContact", 0, NULL)		\
-	F(T, UINT, , last_term, "LastTerm", 0, NULL)			\
-	F(T, UINT, , last_index, "LastIndex", 0, NULL)			\
-	F(T, BOOL, , healthy, "Healthy", 0, NULL)			\
-	F(T, BOOL, , voter, "Voter", 0, NULL)				\
-	F(T, TIME, , stable_since, "StableSince", 0, NULL)
-SCHEMA_DECLARE(healthy_server, HEALTHY_SERVER)
-SCHEMA_DEFINE(healthy_server, HEALTHY_SERVER)
-#define SERVER_HEALTH(F, T)						\
-	F(T, BOOL, , healthy, "Healthy", 0, NULL)			\
-	F(T, INT, , tolerance, "FailureTolerance", 0, NULL)		\
-	F(T, LIST, healthy_server, servers, "Servers", 0, NULL)
-SCHEMA_DECLARE(server_health, SERVER_HEALTH)
-SCHEMA_DEFINE(server_health, SERVER_HEALTH)
 #define QUIET_INTENTIONS(F, T)						\
 	F(T, ANY, , intentions, "Intentions", 0, NULL)			\
 	QUERY_META(F, T)
@@ -187,6 +166,15 @@ operator_autopilot_configuration_read(struct server *srv, const void *req,
 	if (a.modify_index == 0)
 		a.create_index = a.modify_index = 1;
 	reply_schema(r, &autopilot_config_schema, &a);
+}
+
+void
+operator_autopilot_set_write(struct server *srv, void *req,
+    struct wbuf *entry, struct reply *r)
+{
+	(void)srv;
+	(void)r;
+	store_entry_autopilot(entry, req);
 }
 
 static void

@@ -121,6 +121,8 @@ char *discod_path(void);
 
 /* ---- the commands, by file ---- */
 int cmd_agent(struct ctl *, int, char **);
+int cmd_autopilot_get(struct ctl *, int, char **);
+int cmd_autopilot_set(struct ctl *, int, char **);
 int cmd_catalog_datacenters(struct ctl *, int, char **);
 int cmd_catalog_nodes(struct ctl *, int, char **);
 int cmd_catalog_services(struct ctl *, int, char **);
@@ -138,6 +140,7 @@ int cmd_keyring(struct ctl *, int, char **);
 int cmd_leave(struct ctl *, int, char **);
 int cmd_maint(struct ctl *, int, char **);
 int cmd_members(struct ctl *, int, char **);
+int cmd_remove_peer(struct ctl *, int, char **);
 int cmd_list_peers(struct ctl *, int, char **);
 int cmd_reload(struct ctl *, int, char **);
 int cmd_rtt(struct ctl *, int, char **);

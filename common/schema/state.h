@@ -285,4 +285,33 @@ SCHEMA_DECLARE(autopilot_config, AUTOPILOT_CONFIG)
 	WRITE_REQUEST(F, T)
 SCHEMA_DECLARE(autopilot_request, AUTOPILOT_REQUEST)
 
+/* Operator.ServerHealth. */
+#define HEALTHY_SERVER(F, T)						\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	F(T, STR, , name, "Name", 0, NULL)				\
+	F(T, STR, , address, "Address", 0, NULL)			\
+	F(T, UINT, , serf_status, "SerfStatus", 0, NULL)		\
+	F(T, STR, , version, "Version", 0, NULL)			\
+	F(T, BOOL, , leader, "Leader", 0, NULL)				\
+	F(T, DUR, , last_contact, "LastContact", 0, NULL)		\
+	F(T, UINT, , last_term, "LastTerm", 0, NULL)			\
+	F(T, UINT, , last_index, "LastIndex", 0, NULL)			\
+	F(T, BOOL, , healthy, "Healthy", 0, NULL)			\
+	F(T, BOOL, , voter, "Voter", 0, NULL)				\
+	F(T, TIME, , stable_since, "StableSince", 0, NULL)
+SCHEMA_DECLARE(healthy_server, HEALTHY_SERVER)
+#define SERVER_HEALTH(F, T)						\
+	F(T, BOOL, , healthy, "Healthy", 0, NULL)			\
+	F(T, INT, , tolerance, "FailureTolerance", 0, NULL)		\
+	F(T, LIST, healthy_server, servers, "Servers", 0, NULL)
+SCHEMA_DECLARE(server_health, SERVER_HEALTH)
+
+/* Operator.RaftRemovePeerByID, ByAddress. */
+#define RAFT_REMOVE_REQUEST(F, T)					\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , address, "Address", 0, NULL)			\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	WRITE_REQUEST(F, T)
+SCHEMA_DECLARE(raft_remove_request, RAFT_REMOVE_REQUEST)
+
 #endif
