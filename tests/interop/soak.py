@@ -4,8 +4,8 @@ says, asks every agent each second whom it sees, and holds that against who was
 really up.  Hosts and addresses are tests/lib.sh's; tests/interop/soak calls it.
 
 What is an error
-    an agent shows a member failed or left that was not, from when it went down
-    until RECOVER_S after it was started again
+    an agent shows a member failed or left that was up: from when it went down
+    until all that are up have shown it alive again, RECOVER_S at most
     the views differ at the end
     a disco agent shows a member failed without a line in its log that says who
     suspected it
@@ -29,7 +29,9 @@ from datetime import datetime, timezone
 
 T, TAG = os.environ["T"], os.environ["TAG"]
 BIN, CONSUL, SERF = os.environ["BIN"], os.environ["CONSUL"], os.environ["SERF"]
-RECOVER_S = 40          # a failed member is sought every 30 s
+RECOVER_S = 120         # whom the others had as left learns it by an exchange
+                        # of state with one of them, one each 30 s
+LEARN_S = 45            # one that was restarted has an exchange of state by then
 AGREE_S = 90            # until all views are one, at the end
 READY_S = 60
 DOWN_MAX = 2            # at once
@@ -58,8 +60,9 @@ class Agent:
         self.proc = None
         self.up = False
         self.lock = threading.Lock()
-        self.down = []          # [from, until or None, how]
+        self.down = []          # [from, until or None, how, seen back or None]
         self.stopped = []       # (from, until)
+        self.last = (0, {})     # when, what it showed
 
     def on(self, *cmd):
         return ["ip", "netns", "exec", TAG + self.name] + list(cmd)
@@ -97,8 +100,9 @@ class Agent:
             return None
 
     def join_args(self):
-        return [a for s in self.run.servers if s is not self or len(self.run.servers) > 1
-                for a in ("-retry-join", s.ip + (":8301" if self.kind == "serf" else ""))]
+        port = ":8301" if self.kind == "serf" else ""
+        return [x for a in self.run.contacts if a is not self
+                for x in ("-retry-join", a.ip + port)]
 
     def config(self):
         c = {"client_addr": "0.0.0.0", "retry_interval": "2s"}
@@ -178,7 +182,7 @@ class Agent:
     # ---- what may happen to it; each returns when it is up again ----
 
     def was_down(self, how):
-        self.down.append([time.time(), None, how])
+        self.down.append([time.time(), None, how, None])
 
     def is_back(self):
         self.down[-1][1] = time.time()
@@ -225,8 +229,9 @@ class Agent:
 
     def may_be(self, status, since, until):
         """Was it in that state for somebody, some time between?"""
-        for start, end, how in self.down:
-            if start > until or (end is not None and end + RECOVER_S < since):
+        for start, end, how, seen in self.down:
+            if start > until or (seen is not None and seen < since) or \
+                    (end is not None and end + RECOVER_S < since):
                 continue
             if status == "failed" or how == "leave":
                 return True
@@ -253,6 +258,8 @@ class Run:
             self.agents.append(a)
             if a.server:
                 self.servers.append(a)
+        # One of each kind: the only one may have been restarted itself.
+        self.contacts = self.servers + [self.agents[nservers], self.agents[-1]]
         self.by_name = {a.name: a for a in self.agents}
         self.errors = []
         self.peers_word = []        # accusations of real agents, with evidence
@@ -263,6 +270,8 @@ class Run:
         self.failed_at = []         # (viewer, member, when): shown failed
         self.shown_wrong = {}       # member -> when last reported
         self.looks = 0
+        self.looking = threading.Lock()
+        self.back = []              # (seconds until all had it alive, agent, how)
         self.late = []              # (when, seconds)
         self.rotations = 0
 
@@ -286,8 +295,22 @@ class Run:
                 self.take(a, view, t0, t1)
             self.over.wait(max(0.1, 1 - (time.time() - t0)))
 
+    def recovered(self, when):
+        """Who was down and is now shown alive by all that are up."""
+        for m in self.agents:
+            d = m.down[-1] if m.down else None
+            if d is None or d[1] is None or d[3] is not None:
+                continue
+            if all(a.last[0] > d[1] and a.last[1].get(m.name, ("",) * 3)[2] == "alive"
+                   for a in self.agents if a.up and not (a.down and a.down[-1][1] is None)):
+                d[3] = when
+                self.back.append((when - d[1], m, d[2]))
+
     def take(self, a, view, t0, t1):
         self.last[a.name] = view
+        a.last = (t0, view)
+        with self.looking:
+            self.recovered(t1)
         for name, (_addr, _port, status, _tags) in view.items():
             key = (a.name, name)
             if status == "failed" and self.seen.get(key) != "failed":
@@ -384,7 +407,7 @@ class Run:
             if a.kind != "disco":
                 continue
             # An agent that was restarted learns of the dead as such.
-            if any(d[1] is not None and d[1] <= when <= d[1] + RECOVER_S for d in a.down):
+            if any(d[1] is not None and d[1] <= when <= d[1] + LEARN_S for d in a.down):
                 continue
             mine = [l for b, l in self.lines_about(member, when - 30, when + 2) if b is a]
             if not any(re.search(r"suspected by|by word of|not refuted", l) for l in mine):
@@ -468,7 +491,11 @@ class Run:
 
     def same_key(self):
         """Every member of every pool has what is the key now, first or not."""
-        ok, text = self.keyring("-list")
+        for _ in range(5):
+            # One query in thirty does not reach all nine, of Consul alone, too.
+            ok, text = self.keyring("-list")
+            if ok:
+                break
         rings = text.count("(LAN)") + text.count("WAN:")
         full = re.findall(re.escape(self.key) + r" \[(\d+)/\1\]", text)
         if not ok or rings == 0 or len(full) < rings:
@@ -568,6 +595,11 @@ class Run:
             self.error("the views differ %d s after all were up" % AGREE_S)
             self.disagreement()
         self.unexplained()
+        for how in ("kill", "stop", "leave"):
+            b = sorted(((t, m) for t, m, h in self.back if h == how), key=lambda x: x[0])
+            if b:
+                say("%s: back in all views after %s: %d times, median %.1f s, longest %.1f s (%s)"
+                    % (self.name, how, len(b), b[len(b) // 2][0], b[-1][0], b[-1][1].name))
         shown = len(self.failed_at)
         say("%s: %d looks, %d acts, %d times a member came to be shown failed, %d keys, "
             "%d false words of real agents, woken late %d times; %d errors" % (
