@@ -225,7 +225,7 @@ int tree_json(struct request *, struct json *, struct schema *,
 	H(agent_check_update) H(agent_maintenance)			\
 	H(agent_service_maintenance) H(agent_join)			\
 	H(agent_force_leave) H(agent_leave) H(agent_reload)		\
-	H(disco_status)							\
+	H(disco_status)	H(disco_recover)				\
 	H(catalog_register) H(catalog_deregister)			\
 	H(catalog_datacenters) H(catalog_nodes) H(catalog_services)	\
 	H(catalog_service) H(catalog_node) H(catalog_node_services)	\

@@ -63,6 +63,32 @@ ep_operator_raft_peer(struct request *r)
 	schema_clear(&raft_remove_request_schema, &q);
 }
 
+static void
+recovery(struct request *r, const uint8_t *body, size_t len)
+{
+	struct raft_recover_answer	 a;
+	struct jw			*jw;
+
+	if (decoded(r, &raft_recover_answer_schema, body, len, &a) == -1)
+		return;
+	jw = json_of(r);
+	schema_json_encode(&raft_recover_answer_schema, &a, jw);
+	schema_clear(&raft_recover_answer_schema, &a);
+	reply_json(r, jw);
+}
+
+/* Of this server alone: nobody passes it on. */
+void
+ep_disco_recover(struct request *r)
+{
+	struct raft_recover_request	q = { 0 };
+
+	q.datacenter = r->apid->agent.datacenter;
+	q.doit = r->method == M_PUT;
+	ask_catalogd(r, "Agent.RaftRecover", &raft_recover_request_schema, &q,
+	    0, recovery);
+}
+
 /* ---- autopilot ---- */
 
 static void

@@ -74,6 +74,7 @@ static const struct route routes[] = {
 	{ "/v1/operator/raft/configuration", M_GET,
 	    ep_operator_raft_configuration, NULL },
 	{ "/v1/operator/raft/peer", M_DELETE, ep_operator_raft_peer, NULL },
+	{ "/v1/disco/raft/recover", M_GET | M_PUT, ep_disco_recover, NULL },
 	{ "/v1/operator/autopilot/configuration", M_GET | M_PUT,
 	    ep_operator_autopilot, NULL },
 	{ "/v1/operator/autopilot/health", M_GET,

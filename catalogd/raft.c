@@ -16,6 +16,7 @@
 #include "catalogd/raft_core.h"
 #include "catalogd/raft_disk.h"
 #include "catalogd/raft_peers.h"
+#include "catalogd/raft_recover.h"
 #include "common/log.h"
 
 /* Entries and bytes of log between two snapshots. */
@@ -40,7 +41,7 @@ struct replica {
 	struct peers	*peers;
 	struct replica_ops ops;
 	struct log_meta	 meta;
-	char		*node_id, *address;
+	char		*node_id, *address, *dir;
 	unsigned	 heartbeat_ms;
 	bool		 running;	/* the core has begun */
 	bool		 booting;	/* a first entry is being written */
@@ -440,6 +441,13 @@ replica_transfer(struct replica *r)
 	rc = rcore_transfer(r->core, ev_now(r->ev), 0);
 	settle(r);
 	return rc;
+}
+
+int
+replica_recover_alone(struct replica *r, const char *record)
+{
+	return disk_in_memory(r->disk) ? -1 : recover_alone(r->dir,
+	    r->node_id, r->address, record);
 }
 
 /* ---- connections ---- */
@@ -889,6 +897,7 @@ replica_start(struct ev *ev, const struct replica_conf *c,
 	r->ops = *ops;
 	r->node_id = xstrdup(str_or(c->node_id, ""));
 	r->address = xstrdup(str_or(c->address, ""));
+	r->dir = xstrdup(c->dir);
 	wb_init(&r->taking_conf, 0);
 	wb_init(&r->install_file, 0);
 	wb_init(&r->install_data, 0);
@@ -905,6 +914,12 @@ replica_start(struct ev *ev, const struct replica_conf *c,
 		log_warnx("%s: log: %llu bytes of an unfinished write cut off",
 		    c->shown, (unsigned long long)found.cut);
 	prepare_log(r, c, &found);
+	if (!disk_in_memory(r->disk) && recover_at_start(r->disk, &found,
+	    &r->meta, c->dir, c->shown, r->node_id, err, errlen) == -1) {
+		disk_found_clear(&found);
+		replica_free(r);
+		return NULL;
+	}
 	dops.arg = r;
 	disk_start(r->disk, ev, &dops);
 	r->timeout = ev_timer_new(ev, on_timeout, r);
@@ -937,6 +952,7 @@ replica_free(struct replica *r)
 	wb_free(&r->install_conf);
 	free(r->node_id);
 	free(r->address);
+	free(r->dir);
 	free(r);
 }
 

@@ -108,6 +108,12 @@ int replica_change(struct replica *, const struct replica_server *, size_t n);
 /* To the server that has most; look at who leads afterwards.  -1: nobody. */
 int replica_transfer(struct replica *);
 
+/*
+ * When the others are lost for good: writes down that this server goes on
+ * alone.  It takes effect at the next start.
+ */
+int replica_recover_alone(struct replica *, const char *record);
+
 /* What rpcd sends: descriptors are taken. */
 void replica_accept(struct replica *, int fd, const char *from);
 void replica_dialed(struct replica *, uint32_t id, int fd, const char *why);

@@ -346,6 +346,9 @@ on_deposed(struct rcore *c)
 {
 	size_t i;
 
+	/* Of who led until now it was we that was heard. */
+	if (c->led_term != 0)
+		c->leader_heard = c->now;
 	c->led_term = 0;
 	c->round_open = c->round_again = false;
 	for (i = c->log.head; i < c->log.n; i++)

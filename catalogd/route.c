@@ -332,7 +332,8 @@ start(struct route *r, struct in *i, struct msg_call *m, const uint8_t *body,
 		on_in_answer(CALL_ERROR, err, NULL, 0, i);
 		return;
 	}
-	if (strncmp(method, "Agent.", 6) == 0) {
+	if (strncmp(method, "Agent.", 6) == 0 &&
+	    (r->server == NULL || !server_has_method(method))) {
 		i->inside = true;
 		i->wait = agent_api_call(r->api, method, body, len,
 		    ev_now(r->ev), on_in_answer, i);

@@ -94,6 +94,8 @@ static const struct method methods[] = {
 	L("Status.Peers", &dc_request_schema, status_peers),
 	L("Status.RaftStats", NULL, status_raft_stats),
 	L("Status.DiscoServer", NULL, status_disco_server),
+	L("Agent.RaftRecover", &raft_recover_request_schema,
+	    agent_raft_recover),
 
 	RL("Operator.RaftGetConfiguration", dc_request,
 	    operator_raft_configuration),

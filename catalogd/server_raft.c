@@ -14,6 +14,7 @@
 
 #include <bsd/string.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 #define ASK_MEMBER_MS 10000	/* one that is in and does not answer */
 #define FRESH_MS 3000		/* an answer to bootstrap on */
 #define EXPECT_MAX 16
+#define RECOVER_MS 200	/* for the answer to go out */
 #define WARN_MS 60000
 
 #define DISCO_SERVER(F, T)						\
@@ -620,6 +622,89 @@ raft_members_free(struct server *srv)
 	set_clear(r);
 	ev_timer_free(r->timer);
 	free(r);
+}
+
+/* ---- recovery ---- */
+
+/* Who of the voters is there, and what speaks against going on alone. */
+static const char *
+recovery_plan(struct server *srv, struct wbuf *w)
+{
+	struct replica_server s[REPLICA_SERVERS_MAX], leader;
+	const struct member *m;
+	size_t i, n, voters = 0, there = 0;
+	struct replica_stats st;
+	struct ident *id;
+	bool ahead = false;
+	char addr[80];
+
+	n = replica_servers(srv->replica, s, NELEM(s));
+	replica_stats(srv->replica, &st);
+	wb_printf(w, "This server has the log up to index %llu.\n",
+	    (unsigned long long)st.last_index);
+	for (i = 0; i < n; i++) {
+		m = raft_member(srv, &s[i]);
+		raft_address(srv, &s[i], addr, sizeof(addr));
+		voters += s[i].voter;
+		if (s[i].self || (m != NULL && m->status == MEMBER_ALIVE))
+			there += s[i].voter;
+		id = ident_get(srv, s[i].node_id);
+		if (!s[i].self && m != NULL && m->status == MEMBER_ALIVE) {
+			ask(srv, m, 0);
+			ahead = ahead || id->is.last_index > st.last_index;
+		}
+		wb_printf(w, "%s  %s  %s  %s\n", s[i].node_id, addr,
+		    s[i].voter ? "voter" : "no vote", s[i].self ?
+		    "this server: goes on alone" : m != NULL &&
+		    m->status == MEMBER_ALIVE ? "alive: has to begin anew" :
+		    "dead: must not come back with what it has");
+	}
+	if (replica_leader(srv->replica, &leader))
+		return "there is a leader";
+	if (there > voters / 2)
+		return "a majority of the servers is there";
+	if (ahead)
+		return "another server that is alive has more of the log";
+	if (n == 0 || replica_in_memory(srv->replica))
+		return "there is no log to go on with";
+	return NULL;
+}
+
+static void
+on_recover(void *arg)
+{
+	(void)arg;
+	fatalx("raft: starting again, to go on without the other servers");
+}
+
+void
+agent_raft_recover_read(struct server *srv, const void *arg,
+    const struct query_meta *meta, struct reply *r)
+{
+	const struct raft_recover_request *req = arg;
+	struct raft_recover_answer a = { 0 };
+	const char *why;
+	struct wbuf w;
+
+	(void)meta;
+	wb_init(&w, 0);
+	why = recovery_plan(srv, &w);
+	a.plan = wb_detach_str(&w);
+	if (why != NULL)
+		reply_error(r, "refused: %s\n%s", why, a.plan);
+	else if (req->doit && replica_recover_alone(srv->replica,
+	    a.plan) == -1)
+		reply_error(r, "cannot write it down: %s", strerror(errno));
+	else if (req->doit) {
+		log_warnx("raft: recovery begun by an operator: %s", a.plan);
+		a.begun = true;
+		ev_timer_free(srv->raft->timer);
+		srv->raft->timer = ev_timer_new(srv->ev, on_recover, srv);
+		ev_timer_set(srv->raft->timer, RECOVER_MS);
+	}
+	if (r->error == NULL)
+		reply_schema(r, &raft_recover_answer_schema, &a);
+	free(a.plan);
 }
 
 /* ---- Operator ---- */

@@ -1,5 +1,5 @@
 /*
- * operator raft remove-peer, operator autopilot get-config, set-config.
+ * operator raft remove-peer, recover, operator autopilot get-config, set-config.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +46,33 @@ cmd_remove_peer(struct ctl *c, int argc, char **argv)
 		return 1;
 	printf("Removed peer with %s \"%s\"\n", str_empty(id) ? "address" :
 	    "id", str_empty(id) ? address : id);
+	answer_free(&ans);
+	return 0;
+}
+
+int
+cmd_recover(struct ctl *c, int argc, char **argv)
+{
+	bool		 yes = false;
+	const struct opt opts[] = {
+		{ "yes", OPT_FLAG, &yes, NULL,
+		  "Do it.  Without: show what would be done.", NULL },
+		{ NULL, OPT_FLAG, NULL, NULL, NULL, NULL }
+	};
+	struct answer	 ans;
+	int		 i, rc;
+
+	if ((i = options(c, opts, argc, argv, &rc)) == -1)
+		return rc;
+	if (!no_args(argc, i))
+		return 1;
+	if (request(c, yes ? "PUT" : "GET", "/v1/disco/raft/recover", NULL,
+	    "recovering", &ans) == -1)
+		return 1;
+	printf("%s%s\n", ans.json != NULL ? text_of(ans.json, "Plan") : "",
+	    yes ? "Recovery begun: the server starts its log again, alone." :
+	    "Nothing was done.  With -yes this server goes on alone, and what "
+	    "only\nthe others had is lost.");
 	answer_free(&ans);
 	return 0;
 }

@@ -140,6 +140,7 @@ int cmd_keyring(struct ctl *, int, char **);
 int cmd_leave(struct ctl *, int, char **);
 int cmd_maint(struct ctl *, int, char **);
 int cmd_members(struct ctl *, int, char **);
+int cmd_recover(struct ctl *, int, char **);
 int cmd_remove_peer(struct ctl *, int, char **);
 int cmd_list_peers(struct ctl *, int, char **);
 int cmd_reload(struct ctl *, int, char **);

@@ -102,6 +102,13 @@ static const struct command commands[] = {
 	  "Display the current Raft peer configuration",
 	  "Displays the current Raft peer configuration.",
 	  cmd_list_peers },
+	{ "operator raft recover", CMD_HTTP, "[options]",
+	  "Goes on with one server when the others are lost",
+	  "On a server whose majority is lost for good: shows what is there, "
+	  "and with -yes\nmakes this server go on alone.  Refuses while a "
+	  "majority, or a server with more of\nthe log, is alive.  Others may "
+	  "join again with an empty catalog/raft directory.",
+	  cmd_recover },
 	{ "operator raft remove-peer", CMD_HTTP | CMD_DC, "[options]",
 	  "Remove a Consul server from the Raft configuration",
 	  "Removes the server with the given -address or -id from the Raft "

@@ -314,4 +314,14 @@ SCHEMA_DECLARE(server_health, SERVER_HEALTH)
 	WRITE_REQUEST(F, T)
 SCHEMA_DECLARE(raft_remove_request, RAFT_REMOVE_REQUEST)
 
+/* Agent.RaftRecover: what would be done, and with `Do` doing it. */
+#define RAFT_RECOVER_REQUEST(F, T)					\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, BOOL, , doit, "Do", 0, NULL)
+SCHEMA_DECLARE(raft_recover_request, RAFT_RECOVER_REQUEST)
+#define RAFT_RECOVER_ANSWER(F, T)					\
+	F(T, STR, , plan, "Plan", 0, NULL)				\
+	F(T, BOOL, , begun, "Begun", 0, NULL)
+SCHEMA_DECLARE(raft_recover_answer, RAFT_RECOVER_ANSWER)
+
 #endif
