@@ -23,6 +23,7 @@
 #define SNAPSHOT_ENTRIES 16384
 #define SNAPSHOT_BYTES (64u << 20)
 /* Kept in memory for followers that are behind. */
+#define SNAPSHOT_RETRY_MS 30000	/* after one found no space */
 #define WINDOW_BYTES (16u << 20)
 /*
  * Times `raft_multiplier`, whose default is 5: a new leader in half a second to
@@ -50,6 +51,8 @@ struct replica {
 	struct log_snapshot taking;	/* index != 0: being written */
 	struct wbuf	 taking_conf;
 	bool		 want_snapshot;
+	uint64_t	 snap_retry_ms;	/* none before */
+	bool		 full;		/* the disk is */
 	struct log_snapshot installing;	/* index != 0: being written */
 	struct wbuf	 install_file;	/* came, waits for our own */
 	uint64_t	 install_from, install_term;
@@ -203,6 +206,35 @@ on_turn(void *arg)
 	settle(r);
 }
 
+/*
+ * With a full disk this server leads nobody, if somebody else can; nor does it
+ * stand for election.  Alone it goes on to answer what it has.
+ */
+static bool
+stands_aside(struct replica *r)
+{
+	if (!r->full)
+		return false;
+	if (rcore_state(r->core) == RCORE_LEADER &&
+	    rcore_nservers(r->core) > 1)
+		(void)rcore_transfer(r->core, ev_now(r->ev), 0);
+	return rcore_state(r->core) != RCORE_LEADER;
+}
+
+static void
+on_full(bool full, void *arg)
+{
+	struct replica *r = arg;
+
+	r->full = full;
+	if (full)
+		log_errorx("raft: the disk is full: writes are refused");
+	else
+		log_info("raft: there is space on the disk again");
+	(void)stands_aside(r);
+	settle(r);
+}
+
 static void
 on_timeout(void *arg)
 {
@@ -210,6 +242,10 @@ on_timeout(void *arg)
 
 	if (!r->running)
 		return;
+	if (stands_aside(r)) {
+		ev_timer_set(r->timeout, r->heartbeat_ms);
+		return;
+	}
 	rcore_tick(r->core, ev_now(r->ev));
 	/* What waited for a transfer that came to nothing. */
 	rcore_flush(r->core, ev_now(r->ev));
@@ -506,6 +542,9 @@ peer_receive(uint64_t from, const struct peer_msg *m, void *arg)
 
 	if (!r->running)
 		return;
+	/* Entries would only pile up; they are sent again. */
+	if (r->full && m->n > 0)
+		return;
 	rcore_receive(r->core, ev_now(r->ev), from, m);
 	settle(r);
 }
@@ -549,7 +588,7 @@ maybe_snapshot(struct replica *r)
 
 	if (disk_in_memory(r->disk) || r->taking.index != 0 ||
 	    r->installing.index != 0 || rcore_installing(r->core) ||
-	    applied < RCORE_SNAPSHOT_MIN)
+	    applied < RCORE_SNAPSHOT_MIN || ev_now(r->ev) < r->snap_retry_ms)
 		return;
 	if (applied == r->snap_index) {
 		if (r->want_snapshot && applied > 0)
@@ -652,7 +691,13 @@ on_snapshotted(uint64_t index, void *arg)
 {
 	struct replica *r = arg;
 
-	if (r->installing.index == index)
+	if (index == 0) {
+		log_warnx("snapshot: index %llu: no space left on the disk",
+		    (unsigned long long)r->taking.index);
+		r->taking.index = 0;
+		r->snap_retry_ms = ev_now(r->ev) + SNAPSHOT_RETRY_MS;
+		try_install(r);
+	} else if (r->installing.index == index)
 		installed(r);
 	else {
 		r->snap_index = index;
@@ -888,7 +933,7 @@ struct replica *
 replica_start(struct ev *ev, const struct replica_conf *c,
     const struct replica_ops *ops, char *err, size_t errlen)
 {
-	struct disk_ops dops = { on_persisted, on_snapshotted, NULL };
+	struct disk_ops dops = { on_persisted, on_snapshotted, on_full, NULL };
 	struct disk_found found;
 	struct replica *r;
 
@@ -957,6 +1002,12 @@ replica_free(struct replica *r)
 }
 
 /* ---- looking ---- */
+
+bool
+replica_full(const struct replica *r)
+{
+	return r->full;
+}
 
 bool
 replica_leads(const struct replica *r)

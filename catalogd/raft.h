@@ -73,6 +73,8 @@ void replica_free(struct replica *);
 #define REPLICA_ENTRY_MAX (8u << 20)
 int replica_propose(struct replica *, const uint8_t *, size_t, void *tag);
 void replica_flush(struct replica *);
+/* Its disk has no space: what is proposed may wait for ever. */
+bool replica_full(const struct replica *);
 /* Do we still lead?  A number; confirmed() tells, never from within. */
 uint64_t replica_confirm(struct replica *);
 

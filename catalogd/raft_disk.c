@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -28,6 +29,8 @@
 #define SEGMENT_READ_MAX (64u << 20)	/* a full one and a frame more */
 #define SNAPSHOT_READ_MAX ((size_t)4 << 30)
 #define SNAPSHOT_CHUNK (1u << 20)	/* between two looks for log writes */
+#define FULL_PAUSE_MS 500	/* between two tries on a full disk */
+#define RESERVE_BYTES 65536	/* for term and vote on a full disk */
 #define FRAMES_PER_CHUNK 8	/* a load that never pauses needs it most */
 
 struct frame_job {
@@ -36,6 +39,7 @@ struct frame_job {
 	uint64_t		 first;
 	uint32_t		 count;
 	uint64_t		 epoch;
+	bool			 ended;
 };
 TAILQ_HEAD(frame_jobs, frame_job);
 
@@ -72,6 +76,8 @@ struct disk {
 	uint64_t	 persisted;	/* highest durable index */
 	uint64_t	 epoch;		/* rises when entries are replaced */
 	uint64_t	 snapshotted;	/* finished, not yet reported */
+	bool		 snap_failed;	/* no space, not yet reported */
+	bool		 full;		/* the last write found no space */
 	uint64_t	 log_bytes;
 	bool		 stop;
 	char		 error[256];
@@ -81,6 +87,7 @@ struct disk {
 	struct ev_io	*io;
 	struct disk_ops	 ops;
 	uint64_t	 reported;
+	bool		 reported_full;
 	uint64_t	 queued;	/* index behind the last one queued */
 };
 
@@ -425,6 +432,12 @@ thread_report(struct disk *d)
 		return;
 }
 
+static bool
+no_space(void)
+{
+	return errno == ENOSPC || errno == EDQUOT;
+}
+
 static int
 write_all(int fd, const uint8_t *p, size_t n)
 {
@@ -459,6 +472,7 @@ segment_drop(struct disk *d, size_t i)
 	return 0;
 }
 
+/* 0, 1 when there is no space for it, or -1. */
 static int
 segment_new(struct disk *d, uint64_t first)
 {
@@ -472,13 +486,21 @@ segment_new(struct disk *d, uint64_t first)
 	d->segfd = openat(d->dirfd, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (d->segfd == -1)
-		return thread_failed(d, "create %s/%s", d->shown, name);
+		return no_space() ? 1 : thread_failed(d, "create %s/%s",
+		    d->shown, name);
 	wb_init(&w, 0);
 	log_segment_head(&w, first);
 	if (write_all(d->segfd, w.p, w.len) == -1 ||
 	    fsync(d->segfd) == -1 || fsync(d->dirfd) == -1)
-		rc = thread_failed(d, "write %s/%s", d->shown, name);
+		rc = no_space() ? 1 : thread_failed(d, "write %s/%s",
+		    d->shown, name);
 	wb_free(&w);
+	if (rc == 1) {
+		close(d->segfd);
+		d->segfd = -1;
+		(void)unlinkat(d->dirfd, name, 0);
+		return 1;
+	}
 	d->seg = xreallocarray(d->seg, d->nseg + 1, sizeof(*d->seg));
 	d->seg[d->nseg].first = first;
 	d->seg[d->nseg++].size = LOG_SEGMENT_HEAD;
@@ -514,16 +536,27 @@ segment_for(struct disk *d, uint64_t first)
 	return 0;
 }
 
+/* 0, 1 when there is no space for it, or -1. */
 static int
 write_frame(struct disk *d, struct frame_job *j)
 {
-	log_frame_end(&j->w, j->count);
-	if (segment_for(d, j->first) == -1)
-		return -1;
-	if (write_all(d->segfd, j->w.p, j->w.len) == -1 ||
-	    fdatasync(d->segfd) == -1)
+	struct segment *s;
+	int rc;
+
+	if (!j->ended)
+		log_frame_end(&j->w, j->count);
+	j->ended = true;
+	if ((rc = segment_for(d, j->first)) != 0)
+		return rc;
+	s = &d->seg[d->nseg - 1];
+	rc = write_all(d->segfd, j->w.p, j->w.len);
+	/* Part of it would look like damage, once more follows. */
+	if (rc == -1 && no_space() &&
+	    ftruncate(d->segfd, (off_t)s->size) == 0)
+		return 1;
+	if (rc == -1 || fdatasync(d->segfd) == -1)
 		return thread_failed(d, "write %s/log-%016llx", d->shown,
-		    (unsigned long long)d->seg[d->nseg - 1].first);
+		    (unsigned long long)s->first);
 	d->seg[d->nseg - 1].size += j->w.len;
 	d->next = j->first + j->count;
 	pthread_mutex_lock(&d->lock);
@@ -578,8 +611,9 @@ log_anew(struct disk *d, uint64_t index)
 		if (d->seg[i - 1].first == index + 1 &&
 		    segment_drop(d, i - 1) == -1)
 			return -1;
-	if (segment_new(d, index + 1) == -1)
-		return -1;
+	if (segment_new(d, index + 1) != 0)
+		return thread_failed(d, "create %s/log-%016llx", d->shown,
+		    (unsigned long long)index + 1);
 	while (d->nseg > 1)
 		if (segment_drop(d, 0) == -1)
 			return -1;
@@ -605,7 +639,19 @@ snapshot_finish(struct disk *d, struct snapshot_job *j)
 	return prune(d, j->index, name);
 }
 
-/* One piece; 1 when it is finished. */
+/* No space for it: it begins anew, some time. */
+static int
+snapshot_again(struct disk *d, struct snapshot_job *j)
+{
+	if (j->fd != -1)
+		close(j->fd);
+	j->fd = -1;
+	j->done = 0;
+	(void)unlinkat(d->dirfd, "snap.tmp", 0);
+	return 2;
+}
+
+/* One piece; 1 when it is finished, 2 when there is no space. */
 static int
 snapshot_step(struct disk *d, struct snapshot_job *j)
 {
@@ -616,13 +662,15 @@ snapshot_step(struct disk *d, struct snapshot_job *j)
 		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		if (j->fd == -1 ||
 		    write_all(j->fd, j->head.p, j->head.len) == -1)
-			return thread_failed(d, "write %s/snap.tmp", d->shown);
+			return no_space() ? snapshot_again(d, j) :
+			    thread_failed(d, "write %s/snap.tmp", d->shown);
 	}
 	if (n > SNAPSHOT_CHUNK)
 		n = SNAPSHOT_CHUNK;
 	if (write_all(j->fd, j->data.p + j->done, n) == -1 ||
 	    fdatasync(j->fd) == -1)
-		return thread_failed(d, "write %s/snap.tmp", d->shown);
+		return no_space() ? snapshot_again(d, j) :
+		    thread_failed(d, "write %s/snap.tmp", d->shown);
 	j->done += n;
 	if (j->done < j->data.len)
 		return 0;
@@ -656,20 +704,46 @@ thread_turn(struct disk *d, struct frame_job *j, struct snapshot_job *snap)
 
 	if (j != NULL) {
 		rc = write_frame(d, j);
-		frame_job_free(j);
+		pthread_mutex_lock(&d->lock);
+		d->full = rc == 1;
+		/* Nobody else takes from the front. */
+		if (rc == 1)
+			TAILQ_INSERT_HEAD(&d->jobs, j, entry);
+		pthread_mutex_unlock(&d->lock);
+		if (rc != 1)
+			frame_job_free(j);
 		thread_report(d);
-		return rc;
+		return rc == -1 ? -1 : 0;
 	}
 	if ((rc = snapshot_step(d, snap)) == 0)
 		return 0;
 	pthread_mutex_lock(&d->lock);
-	d->snap = NULL;
+	d->full = rc == 2 && snap->install;
+	d->snap_failed = rc == 2 && !snap->install;
+	if (rc != 2 || !snap->install)
+		d->snap = NULL;
 	if (rc == 1)
 		d->snapshotted = snap->index;
 	pthread_mutex_unlock(&d->lock);
-	snapshot_job_free(snap);
+	if (rc != 2 || !snap->install)
+		snapshot_job_free(snap);
 	thread_report(d);
-	return rc == 1 ? 0 : -1;
+	return rc == -1 ? -1 : 0;
+}
+
+/* On a full disk; a stop, or a job that replaces others, ends it early. */
+static void
+full_pause(struct disk *d)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_REALTIME, &at);
+	at.tv_nsec += FULL_PAUSE_MS * NS_PER_MS;
+	if (at.tv_nsec >= NS_PER_S) {
+		at.tv_nsec -= NS_PER_S;
+		at.tv_sec++;
+	}
+	(void)pthread_cond_timedwait(&d->cond, &d->lock, &at);
 }
 
 static void *
@@ -685,6 +759,8 @@ thread_main(void *arg)
 		pthread_mutex_lock(&d->lock);
 		while (TAILQ_EMPTY(&d->jobs) && d->snap == NULL && !d->stop)
 			pthread_cond_wait(&d->cond, &d->lock);
+		if (d->full && !d->stop)
+			full_pause(d);
 		snap = d->snap;
 		stop = d->stop;
 		/* Log first, but not for ever. */
@@ -702,17 +778,39 @@ thread_main(void *arg)
 			thread_report(d);
 			return NULL;
 		}
+		/* What finds no space now was never acknowledged. */
+		if (stop && d->full)
+			return NULL;
 	}
 }
 
 /* ---- the loop's side ---- */
+
+/* Space that is given up when term and vote find no other. */
+static void
+reserve_make(struct disk *d)
+{
+	uint8_t zero[4096] = { 0 };
+	size_t n;
+	int fd;
+
+	fd = openat(d->dirfd, "reserve", O_WRONLY | O_CREAT | O_TRUNC |
+	    O_CLOEXEC, 0600);
+	if (fd == -1)
+		return;
+	for (n = 0; n < RESERVE_BYTES; n += sizeof(zero))
+		if (write_all(fd, zero, sizeof(zero)) == -1)
+			break;
+	(void)fdatasync(fd);
+	close(fd);
+}
 
 static void
 on_event(struct ev_io *io, int fd, int events, void *arg)
 {
 	struct disk *d = arg;
 	uint64_t n, persisted, snapshotted;
-	bool bad;
+	bool bad, full, snap_failed;
 
 	(void)io;
 	(void)events;
@@ -722,6 +820,9 @@ on_event(struct ev_io *io, int fd, int events, void *arg)
 	persisted = d->persisted;
 	snapshotted = d->snapshotted;
 	d->snapshotted = 0;
+	full = d->full;
+	snap_failed = d->snap_failed;
+	d->snap_failed = false;
 	bad = d->error[0] != '\0';
 	pthread_mutex_unlock(&d->lock);
 	/* Nothing that is not on disk may ever be acknowledged. */
@@ -731,8 +832,14 @@ on_event(struct ev_io *io, int fd, int events, void *arg)
 		d->reported = persisted;
 		d->ops.persisted(persisted, d->ops.arg);
 	}
-	if (snapshotted != 0)
+	if (snapshotted != 0 || snap_failed)
 		d->ops.snapshotted(snapshotted, d->ops.arg);
+	if (full == d->reported_full)
+		return;
+	d->reported_full = full;
+	if (!full)
+		reserve_make(d);
+	d->ops.full(full, d->ops.arg);
 }
 
 void
@@ -744,6 +851,7 @@ disk_start(struct disk *d, struct ev *ev, const struct disk_ops *ops)
 	d->reported = d->persisted;
 	if (d->dirfd == -1)
 		return;
+	reserve_make(d);
 	if ((d->evfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) == -1)
 		fatal("eventfd");
 	d->io = ev_io_new(ev, d->evfd, on_event, d);
@@ -804,7 +912,9 @@ disk_meta(struct disk *d, const struct log_meta *m)
 	wb_init(&w, 0);
 	log_meta_encode(&w, m);
 	xasprintf(&path, "%s/meta", d->dir);
-	if (file_write_atomic(path, w.p, w.len, 0600) == -1)
+	if (file_write_atomic(path, w.p, w.len, 0600) == -1 &&
+	    (!no_space() || unlinkat(d->dirfd, "reserve", 0) == -1 ||
+	    file_write_atomic(path, w.p, w.len, 0600) == -1))
 		fatal("write %s/meta", d->shown);
 	free(path);
 	wb_free(&w);
@@ -829,7 +939,7 @@ disk_append(struct disk *d, const struct log_entry *e, size_t n)
 	d->queued = e[n - 1].index + 1;
 	for (i = 0; i < n; i++) {
 		j = TAILQ_LAST(&d->jobs, frame_jobs);
-		if (j == NULL || j->w.len >= LOG_FRAME_FULL ||
+		if (j == NULL || j->ended || j->w.len >= LOG_FRAME_FULL ||
 		    j->epoch != d->epoch ||
 		    e[i].index != j->first + j->count) {
 			j = xcalloc(1, sizeof(*j));
@@ -854,8 +964,9 @@ disk_append_sync(struct disk *d, const struct log_entry *e, size_t n)
 	disk_append(d, e, n);
 	while ((j = TAILQ_FIRST(&d->jobs)) != NULL) {
 		TAILQ_REMOVE(&d->jobs, j, entry);
-		if (write_frame(d, j) == -1)
-			fatalx("%s", d->error);
+		if (write_frame(d, j) != 0)
+			fatalx("%s", d->error[0] != '\0' ? d->error :
+			    "no space for the log");
 		frame_job_free(j);
 	}
 }

@@ -2,7 +2,7 @@
  * The files of one server's log: loading at start, then appending, snapshots
  * and metadata.  Appends and snapshots are written by one thread of its own and
  * reported on the loop when they are durable; a failed write or fsync ends the
- * process.  Without a directory everything is durable at once and forgotten.
+ * process, but for a full disk, which is waited for.  Without a directory everything is durable at once and forgotten.
  */
 #ifndef CATALOGD_RAFT_DISK_H
 #define CATALOGD_RAFT_DISK_H
@@ -15,8 +15,11 @@ struct disk;
 struct disk_ops {
 	/* All entries up to this index are durable. */
 	void	(*persisted)(uint64_t index, void *arg);
-	/* The snapshot is durable, older files are gone. */
+	/* The snapshot is durable, older files are gone; 0: no space for it. */
 	void	(*snapshotted)(uint64_t index, void *arg);
+	/* There is no space for the log; there is again.  Nothing is lost:
+	 * what is queued is tried again. */
+	void	(*full)(bool, void *arg);
 	void	*arg;
 };
 

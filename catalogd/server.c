@@ -175,7 +175,8 @@ on_restore(uint64_t index, const uint8_t *p, size_t len, const char **why,
 void
 server_propose(struct server *srv, const struct wbuf *entry)
 {
-	if (srv->replica != NULL && entry->len <= REPLICA_ENTRY_MAX)
+	if (srv->replica != NULL && !replica_full(srv->replica) &&
+	    entry->len <= REPLICA_ENTRY_MAX)
 		(void)replica_propose(srv->replica, entry->p, entry->len, NULL);
 }
 

@@ -325,6 +325,12 @@ run_write(struct server_call *c, struct reply *r)
 	struct server *srv = c->srv;
 	struct wbuf entry;
 
+	if (replica_full(srv->replica)) {
+		reply_error(r, "the disk of the leading server is full: writes "
+		    "are refused until there is space");
+		call_end(c, r);
+		return;
+	}
 	wb_init(&entry, 0);
 	c->method->write(srv, c->req, &entry, r);
 	if (r->error == NULL && entry.len > REPLICA_ENTRY_MAX)

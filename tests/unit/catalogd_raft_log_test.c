@@ -614,7 +614,8 @@ on_snapshotted(uint64_t index, void *arg)
 START_TEST(snapshot_gets_on_under_a_load_that_never_pauses)
 {
 	struct disk_world dw = { .ev = NULL };
-	struct disk_ops ops = { on_persisted, on_snapshotted, &dw };
+	struct disk_ops ops = { .persisted = on_persisted,
+	    .snapshotted = on_snapshotted, .arg = &dw };
 	struct log_snapshot snap = { .index = 1, .term = 1 };
 	struct disk_found found;
 	struct log_entry e[FRAMES];
