@@ -52,9 +52,8 @@ usage(void)
 "       sim [options] table NAME ...	figures\n"
 "       sim list\n"
 "options:\n"
-"	-b MS	slow members stand still so long (8000), on average\n"
-"	-f	exactly so long\n"
-"	-i MS	and run so long in between (2000)\n"
+"	-b MS	table slow: slow members stand still so long (a grid of times)\n"
+"	-i MS	and run so long in between\n"
 "	-j N	runs at a time (number of processors)\n"
 "	-k PART	clocks are up to so much fast or slow: 0.01\n"
 "	-l MS	median latency (0.5)\n"
@@ -63,7 +62,7 @@ usage(void)
 "	-r N	runs of which a table shows median and maximum (7)\n"
 "	-s SEED	of the first run (1)\n"
 "	-S	loss delays streams, too (scenarios: always)\n"
-"	-t S	a table of false positives measures so long (3600)\n"
+"	-t S	table slow: so long for each point of the grid (120)\n"
 "	-v	print what the cores note\n"
 "	-z	datagrams go through checksum, compression and encryption\n");
 	exit(2);
@@ -323,9 +322,6 @@ option(struct opts *o, int c, const char *arg)
 	case 'b':
 		o->conf.block_ns = (uint64_t)(number(arg, 1, 1e6) * NS_PER_MS);
 		break;
-	case 'f':
-		o->conf.block_fixed = true;
-		break;
 	case 'i':
 		o->conf.run_ns = (uint64_t)(number(arg, 1, 1e6) * NS_PER_MS);
 		break;
@@ -368,16 +364,14 @@ option(struct opts *o, int c, const char *arg)
 int
 main(int argc, char **argv)
 {
-	struct opts	o = { .runs = 7, .seconds = 3600, .loss = -1 };
+	struct opts	o = { .runs = 7, .seconds = 120, .loss = -1 };
 	long		cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int		c;
 
 	sim_conf_init(&o.conf);
-	o.conf.block_ns = 8000 * NS_PER_MS;
-	o.conf.run_ns = 2000 * NS_PER_MS;
 	o.jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (unsigned)cpus;
 	o.self = argv[0];
-	while ((c = getopt(argc, argv, "Sb:fi:j:k:l:n:p:r:s:t:vz")) != -1)
+	while ((c = getopt(argc, argv, "Sb:i:j:k:l:n:p:r:s:t:vz")) != -1)
 		option(&o, c, optarg);
 	argc -= optind;
 	argv += optind;

@@ -3,7 +3,8 @@
  * files of this folder share.
  *
  *	heap.c		what is due when
- *	net.c		hosts, their clocks, and what travels between them
+ *	host.c		hosts: clocks, lives, standing still, the loop
+ *	net.c		what travels between them
  *	prime.c		thousands of hosts that know each other from the start
  *	check.c		what must hold at every step, and in the end
  *	scenario.c	runs that must end well
@@ -64,6 +65,8 @@ struct item {
 	uint8_t		  p[];
 };
 
+TAILQ_HEAD(item_list, item);
+
 struct shadow { const struct ident *id; uint32_t inc; uint8_t state; };
 
 struct sim;
@@ -81,7 +84,8 @@ struct host {
 	bool		 slow, joined, leaving, left;
 	bool		 mute;		/* a forgery: refutes nothing */
 	uint64_t	 blocked_until;	/* 0: runs */
-	TAILQ_HEAD(, item) inbox;
+	struct item_list inbox;
+	struct item_list outbox;	/* messages_only: held back */
 	size_t		 inbox_bytes;
 	uint64_t	 disturbed_at;	/* last blocked, cut off or down */
 
@@ -141,9 +145,10 @@ struct sim_conf {
 	bool		 checked;	/* every view after every step */
 	bool		 loud;		/* notes of the cores */
 	bool		 no_wrong;	/* no failure may be told wrongly */
-	/* Slow members: blocked and running for random times of these means. */
+	/* Slow members are blocked and run by turns: so long on average. */
 	uint64_t	 block_ns, run_ns;
-	bool		 block_fixed;	/* exactly as long */
+	bool		 block_fixed;	/* exactly, and all at once */
+	bool		 messages_only;	/* wait; clocks run on */
 	struct serf_conf serf;
 };
 
@@ -212,6 +217,17 @@ bool host_steady(const struct host *, const struct host *, uint64_t ns);
 void sim_cut(struct sim *, uint32_t host, uint32_t part);
 void sim_heal(struct sim *);
 uint32_t sim_random_up(struct sim *);
+
+/* net.c */
+extern const struct serf_ops net_ops;
+/* An exchange of state, as a join or not. */
+void net_ask(struct host *, struct host *to, bool join);
+/* Takes the item. */
+void net_arrive(struct host *, struct item *);
+void net_take(struct host *, const struct item *);
+/* What a blocked host held back goes out. */
+void net_release(struct host *);
+void items_clear(struct item_list *);
 
 /* prime.c: the first n hosts up, knowing each other, nothing left to say. */
 void sim_prime(struct sim *, uint32_t n);
