@@ -74,6 +74,7 @@ struct answer {
 	char		*body;
 	size_t		 len;
 	struct json	*json;		/* of a 200 with a JSON body, else NULL */
+	unsigned long long index;	/* X-Consul-Index, or 0 */
 };
 
 /*
@@ -137,6 +138,7 @@ int cmd_kv_import(struct ctl *, int, char **);
 int cmd_kv_put(struct ctl *, int, char **);
 int cmd_keygen(struct ctl *, int, char **);
 int cmd_keyring(struct ctl *, int, char **);
+int cmd_lock(struct ctl *, int, char **);
 int cmd_leave(struct ctl *, int, char **);
 int cmd_maint(struct ctl *, int, char **);
 int cmd_members(struct ctl *, int, char **);

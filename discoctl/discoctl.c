@@ -81,6 +81,12 @@ static const struct command commands[] = {
 	  "Gracefully leaves the cluster and shuts down",
 	  "Causes the agent to gracefully leave the cluster and stop.",
 	  cmd_leave },
+	{ "lock", CMD_HTTP | CMD_DC, "[options] PREFIX COMMAND...",
+	  "Execute a command holding a lock",
+	  "Takes the lock, or with -n one place of several, at PREFIX, and runs "
+	  "the command\nwhile it is held.  The command is told to end when the "
+	  "lock is lost.",
+	  cmd_lock },
 	{ "maint", CMD_HTTP, "[options]",
 	  "Controls node or service maintenance mode",
 	  "Takes a node, or with -service one service, out of DNS and of "

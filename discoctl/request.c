@@ -22,6 +22,7 @@ struct transfer {
 	const char	*body;		/* NULL: none, or the file */
 	size_t		 len;		/* of the body */
 	bool		 may_miss;	/* 404 is an answer */
+	unsigned long long index;
 	FILE		*from;
 	curl_off_t	 size;
 	FILE		*to;		/* of a 200; NULL: into out */
@@ -47,6 +48,18 @@ on_upload(char *p, size_t size, size_t n, void *arg)
 	struct transfer	*t = arg;
 
 	return fread(p, 1, size * n, t->from);
+}
+
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	static const char	 name[] = "X-Consul-Index:";
+	struct transfer		*t = arg;
+
+	n *= size;
+	if (n > sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0)
+		t->index = strtoull(p + sizeof(name) - 1, NULL, 10);
+	return n;
 }
 
 /* URL and, for a Unix socket, its path. */
@@ -111,6 +124,8 @@ send_to(struct transfer *t, const char *addr, const char *method,
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
 	if (t->from != NULL) {
 		rewind(t->from);
@@ -226,6 +241,7 @@ transfer(struct ctl *c, struct transfer *t, const char *method,
 		wb_free(&t->out);
 		return -1;
 	}
+	ans->index = t->index;
 	ans->len = t->out.len;
 	ans->body = wb_detach_str(&t->out);
 	if (ans->status == 404 && t->may_miss) {
