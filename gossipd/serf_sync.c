@@ -141,6 +141,11 @@ read_status(struct serf *s, struct span map, const struct span *left,
 			if ((m = serf_member_find(s, name)) != NULL &&
 			    m->status == MEMBER_LEFT)
 				continue;
+			/* It missed the return, and of the time of that it
+			 * made, by the same guess, one for the leave. */
+			if (m != NULL && m->status == MEMBER_ALIVE &&
+			    swim_teller_is_behind(s->swim, name))
+				continue;
 			leave.ltime = ltime + 1;
 			leave.node = name;
 			(void)serf_leave_intent(s, &leave);

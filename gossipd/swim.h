@@ -131,6 +131,12 @@ const char *swim_state_parse(const uint8_t *, size_t, struct swim_said **,
 /* NULL, or why all of it was discarded. */
 const char *swim_merge(struct swim *, uint64_t now, const uint8_t *, size_t);
 
+/*
+ * While state_read() runs: does whoever sent this exchange have a member as
+ * gone, in a life that was over before the one that we have it alive in?
+ */
+bool swim_teller_is_behind(const struct swim *, struct span name);
+
 /* Queues a user message (both type bytes included) for gossip. */
 void swim_broadcast(struct swim *, enum bcast_kind, bool watched,
     const uint8_t *, size_t);

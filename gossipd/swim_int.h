@@ -73,6 +73,7 @@ struct swim {
 	uint32_t		 inc, seq;	/* own, last used */
 	unsigned		 health;
 	bool			 leaving, pinged;
+	uint8_t			*behind;	/* bits by number; NULL: none */
 
 	struct sview		*view;
 	uint32_t		 nview;

@@ -173,6 +173,31 @@ merge_one(struct swim *s, uint64_t now, struct swim_said *a)
 	}
 }
 
+bool
+swim_teller_is_behind(const struct swim *s, struct span name)
+{
+	uint32_t	num = idents_find(s->idents, name);
+
+	return s->behind != NULL && num < s->nview &&
+	    (s->behind[num / 8] >> num % 8 & 1) != 0;
+}
+
+/* Whom these have as gone, in a life before the one that it is alive in. */
+static uint8_t *
+find_behind(const struct swim *s, const struct swim_said *a, size_t n)
+{
+	const struct sview	*v;
+	uint8_t			*bits = xcalloc(s->nview / 8 + 1, 1);
+	size_t			 i;
+
+	for (i = 0; i < n; i++)
+		if ((a[i].state == SWIM_LEFT || a[i].state == SWIM_DEAD) &&
+		    (v = swim_view(s, a[i].name)) != NULL &&
+		    v->state == SWIM_ALIVE && a[i].inc < v->inc)
+			bits[v->id->num / 8] |= (uint8_t)(1 << v->id->num % 8);
+	return bits;
+}
+
 const char *
 swim_merge(struct swim *s, uint64_t now, const uint8_t *p, size_t len)
 {
@@ -197,8 +222,12 @@ swim_merge(struct swim *s, uint64_t now, const uint8_t *p, size_t len)
 		for (i = 0; i < n; i++)
 			merge_one(s, now, &a[i]);
 		s->quiet = false;
-		if (user.n > 0)
+		if (user.n > 0) {
+			s->behind = find_behind(s, a, n);
 			s->ops.state_read(s->arg, user, join);
+			free(s->behind);
+			s->behind = NULL;
+		}
 	}
 	free(a);
 	return why;

@@ -143,6 +143,68 @@ START_TEST(news_of_a_return_do_not_date_the_leave_before_it)
 }
 END_TEST
 
+/* What one says that has n2 as left, in its life inc, at the time ltime. */
+static void
+say_it_left(struct peer *to, uint32_t inc, uint64_t ltime)
+{
+	struct ml_header	h = { .nodes = 1 };
+	struct ml_state		st = {
+		.addr = gaddr_ip(&m.node[2].addr), .inc = inc, .port = 8301,
+		.name = span_str("n2"), .vsn = span_of("\1\5\2\2\5\4", 6),
+		.state = SWIM_LEFT
+	};
+	struct sf_pushpull	pp = { .ltime = ltime + 1 };
+	struct wbuf		left, status, user, w;
+
+	wb_init(&left, 0);
+	wb_init(&status, 0);
+	wb_init(&user, 0);
+	wb_init(&w, 0);
+	mp_array(&left, 1);
+	mp_str(&left, "n2");
+	mp_map(&status, 1);
+	mp_str(&status, "n2");
+	mp_uint(&status, ltime);
+	pp.left = span_of(left.p, left.len);
+	pp.status = span_of(status.p, status.len);
+	wb_u8(&user, SF_PUSHPULL);
+	body_encode(&sf_pushpull_body, &pp, &user);
+	h.user_len = user.len;
+	wb_u8(&w, ML_PUSHPULL);
+	body_encode(&ml_header_body, &h, &w);
+	body_encode(&ml_state_body, &st, &w);
+	wb_bytes(&w, user.p, user.len);
+	ck_assert_ptr_null(serf_merge(to->serf, m.now, false, w.p, w.len));
+	wb_free(&left);
+	wb_free(&status);
+	wb_free(&user);
+	wb_free(&w);
+}
+
+START_TEST(who_missed_a_return_does_not_make_it_leave_again)
+{
+	static const uint8_t	meta[] = { 0xff, 0x80 };
+	struct serf		*s;
+	uint32_t		 inc;
+
+	mesh_cluster(&m, 3);
+	s = m.node[0].serf;
+	swim_set_meta(serf_swim(m.node[2].serf), m.now, span_of(meta, 2));
+	mesh_run(&m, 3000);
+	ck_assert_int_eq(swim_lookup(serf_swim(s), span_str("n2"), &inc),
+	    SWIM_ALIVE);
+	ck_assert_uint_ge(inc, 2);
+	say_it_left(&m.node[0], inc - 1,
+	    serf_member_find(s, span_str("n2"))->ltime + 5);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_ALIVE);
+	/* It is believed of the life that we know. */
+	say_it_left(&m.node[0], inc,
+	    serf_member_find(s, span_str("n2"))->ltime + 5);
+	ck_assert_int_ne(mesh_status(&m.node[0], &m.node[2]), MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(prune_makes_it_forgotten)
 {
 	mesh_cluster(&m, 3);
@@ -852,6 +914,7 @@ main(void)
 	tcase_add_test(t, a_leave_that_it_never_heard_of_does_not_stick);
 	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
 	tcase_add_test(t, news_of_a_return_do_not_date_the_leave_before_it);
+	tcase_add_test(t, who_missed_a_return_does_not_make_it_leave_again);
 	tcase_add_test(t, prune_makes_it_forgotten);
 	tcase_add_test(t, prune_of_one_that_refutes_it_forgets_nobody);
 	tcase_add_test(t, a_leave_that_is_older_than_the_join_is_ignored);
