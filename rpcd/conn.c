@@ -280,7 +280,15 @@ conn_cancel(struct pool_call *c)
 	call_free(c);
 	if (o == NULL || conn->closing)
 		return;
-	yamux_reset(o->stream);
+	/*
+	 * A reset ends the call there, too.  Not in Consul, which carries it
+	 * out and then has the reset in its log as an error; there the stream
+	 * is closed, and the answer dropped when it comes.
+	 */
+	if (conn->id.disco)
+		yamux_reset(o->stream);
+	else
+		yamux_close(o->stream);
 	out_free(o);
 	mux_flush(conn->mux);
 }
@@ -436,6 +444,7 @@ conn_dial(const struct dialler *d, const struct server_id *id,
 	conn->owner = owner;
 	conn->id.name = xstrdup(id->name);
 	conn->id.addr = id->addr;
+	conn->id.disco = id->disco;
 	TAILQ_INIT(&conn->calls);
 	TAILQ_INIT(&conn->waiting);
 	TAILQ_INIT(&conn->idle);

@@ -238,8 +238,9 @@ servers_member(struct servers *s, const struct member *m)
 	}
 	e->id.addr = addr;
 	/* Consul's say so with a CA alone, and then cannot serve it. */
+	e->id.disco = strmap_get(&m->tags, "disco") != NULL;
 	e->id.use_tls = strmap_get(&m->tags, "use_tls") != NULL &&
-	    strmap_get(&m->tags, "disco") != NULL;
+	    e->id.disco;
 	e->seen = true;
 }
 

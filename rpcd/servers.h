@@ -17,6 +17,7 @@ struct server_id {
 	char			*name;
 	struct sockaddr_storage	 addr;		/* of its RPC port */
 	bool			 use_tls;	/* it says that it has TLS */
+	bool			 disco;		/* not Consul's */
 };
 
 struct servers;

@@ -42,6 +42,7 @@ struct world {
 	size_t		 ncancelled, nasked;
 	struct sockaddr_in addr;
 	struct ev_timer	*limit;
+	bool		 consul;	/* servers are Consul's */
 };
 
 /* ---- the stand-in ---- */
@@ -138,6 +139,8 @@ know_server(struct world *w, const char *name, uint16_t port)
 	strmap_put(&m.tags, "port", text);
 	strmap_put(&m.tags, "vsn", "2");
 	strmap_put(&m.tags, "build", "1.8.7:x");
+	if (!w->consul)
+		strmap_put(&m.tags, "disco", "0.1.0");
 	servers_member(w->servers, &m);
 	schema_clear(&member_schema, &m);
 }
@@ -376,6 +379,28 @@ START_TEST(another_server_is_asked_when_one_cannot_be_dialled)
 	run(w, 1);
 	ck_assert_int_eq(w->answers[1].status, CALL_OK);
 	ck_assert_str_eq(servers_first(w->servers)->name, "good");
+	world_clear(w);
+	free(w);
+}
+END_TEST
+
+/* Consul carries it out all the same, and calls a reset an error. */
+START_TEST(cancel_does_not_reset_a_stream_of_consuls)
+{
+	struct world	*w = xcalloc(1, sizeof(*w));
+
+	world_init(w);
+	w->consul = true;
+	know_server(w, "s1", ntohs(w->addr.sin_port));
+	call(w, 1, "Test.Silent", CALL_ANY_SERVER, 0, "\x80", 1);
+	call(w, 2, "Test.Echo", CALL_ANY_SERVER, 0, "\x80", 1);
+	run(w, 1);
+	forward_cancel(w->forward, 1);
+	call(w, 3, "Test.Echo", CALL_ANY_SERVER, 0, "\x80", 1);
+	run(w, 2);
+	ck_assert(w->answers[3].there);
+	ck_assert(!w->answers[1].there);
+	ck_assert_uint_eq(w->ncancelled, 0);
 	world_clear(w);
 	free(w);
 }
@@ -812,6 +837,7 @@ main(void)
 	tcase_add_test(tc, errors_get_this_hops_prefix);
 	tcase_add_test(tc, no_server_and_no_connection_have_their_words);
 	tcase_add_test(tc, another_server_is_asked_when_one_cannot_be_dialled);
+	tcase_add_test(tc, cancel_does_not_reset_a_stream_of_consuls);
 	tcase_add_test(tc, cancel_reaches_the_other_catalogd);
 	tcase_add_test(tc, deadline_answers_for_the_server);
 	tcase_add_test(tc, catalogd_away_is_no_leader_after_a_while);
