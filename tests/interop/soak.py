@@ -37,12 +37,22 @@ READY_S = 60
 DOWN_MAX = 2            # at once
 FROZEN_S = 30           # how long after a stop an agent's word is doubtful
 LATE_S = 0.5            # a sleeper woken so late: no CPU
+STARVED = 80            # percent; then all agents are late
 STATUS = ["none", "alive", "leaving", "left", "failed"]
 
 
 def say(text):
     sys.stdout.write("# %s\n" % text)      # in one go: threads speak at once
     sys.stdout.flush()
+
+
+def starved():
+    """Percent of the last minute in which somebody waited for a CPU."""
+    try:
+        with open("/proc/pressure/cpu") as f:
+            return float(re.search(r"avg60=([0-9.]+)", f.readline()).group(1))
+    except (OSError, AttributeError):
+        return 0.0
 
 
 def b64key(rng):
@@ -302,11 +312,13 @@ class Run:
             if d is None or d[1] is None or d[3] is not None:
                 continue
             if all(a.last[0] > d[1] and a.last[1].get(m.name, ("",) * 3)[2] == "alive"
-                   for a in self.agents if a.up and not (a.down and a.down[-1][1] is None)):
+                   for a in self.agents if a.up):
                 d[3] = when
                 self.back.append((when - d[1], m, d[2]))
 
     def take(self, a, view, t0, t1):
+        if not a.up:
+            return              # one that is leaving hears no more
         self.last[a.name] = view
         a.last = (t0, view)
         with self.looking:
@@ -361,10 +373,10 @@ class Run:
         """Agents that declared it themselves, and the lines."""
         who, lines = set(), []
         for a, line in self.lines_about(member, when - 30, when + 1):
-            own = "not refuted in" if a.kind == "disco" else "Marking %s as failed" % member
-            if own in line:
+            own = r"member %s: .*not refuted in" if a.kind == "disco" else "Marking %s as failed"
+            if re.search(own % member, line):
                 who.add(a)
-            said = re.search(r"-> dead: by word of (\S+)", line)
+            said = re.search(r"member %s: .* -> failed: by word of (\S+)" % member, line)
             if said and said.group(1) in self.by_name:
                 who.add(self.by_name[said.group(1)])
             lines.append("%s: %s" % (a.name, line))
@@ -381,6 +393,15 @@ class Run:
         late = [d for t, d in self.late if when - 30 <= t <= when]
         if late:
             return "no CPU: a sleeper woke %.1f s late" % max(late)
+        if starved() > STARVED:
+            return "no CPU: somebody waited for it %.0f %% of the last minute" % starved()
+        return None
+
+    def old_leave(self, viewer, member):
+        """Serf takes an old leave for a new one: who missed a return tells of the
+        leave with the time of the return, and one more.  Ours do not."""
+        if viewer.kind != "disco" and any(d[2] == "leave" for d in member.down):
+            return "it had left before, and Serf dates that leave anew"
         return None
 
     def wrong(self, viewer, member, status, when):
@@ -388,11 +409,14 @@ class Run:
             return
         self.shown_wrong[member.name] = when
         who, lines = self.declarers(member.name, when)
-        text = "%s (%s) shows %s (%s) %s, which was up; declared by %s; load %s" % (
+        text = "%s (%s) shows %s (%s) %s, which was up; declared by %s; load %s, CPU wanted %.0f %%" % (
             viewer.name, viewer.kind, member.name, member.kind, status,
             ", ".join("%s (%s)" % (a.name, a.kind) for a in who) or "nobody known",
-            open("/proc/loadavg").read().split()[0])
-        why = self.excuse(who, when) if status == "failed" else None
+            open("/proc/loadavg").read().split()[0], starved())
+        why = self.excuse(who, when) if status == "failed" else self.old_leave(viewer, member)
+        say("at that time %s is for %s" % (member.name, ", ".join("%s (%s) %s" % (
+            a.name, a.kind, a.last[1].get(member.name, ("",) * 3)[2] or "unknown")
+            for a in self.agents)))
         if why is None:
             self.error(text)
         else:
