@@ -197,7 +197,8 @@ writable(const char *name)
 void
 snapshot_alive(struct snapshot *s, const char *name, const char *addr)
 {
-	if (writable(name) && learn(s, name, addr))
+	/* Once we leave, the list is what was there before. */
+	if (!s->left && writable(name) && learn(s, name, addr))
 		wb_printf(&s->pending, "alive: %s %s\n", name, addr);
 }
 
@@ -206,7 +207,6 @@ snapshot_gone(struct snapshot *s, const char *name)
 {
 	struct known	*k = find(s, name);
 
-	/* Once we leave, the list is what was there before. */
 	if (k == NULL || s->left)
 		return;
 	forget(s, k);
