@@ -216,9 +216,10 @@ on_append(struct rcore *c, uint64_t from, const struct peer_msg *m)
 		    part.entry[n].type != RAFT_CHANGE); n++)
 			;
 		feed_part(c, from, &part, n);
+		if (n == 0)
+			break;
 		part.index += n;
-		if (n > 0)
-			part.index_term = part.entry[n - 1].term;
+		part.index_term = part.entry[n - 1].term;
 		part.entry += n;
 		part.n -= n;
 	} while (part.n > 0 && c->broken == NULL);
