@@ -166,7 +166,7 @@ end_command(pid_t child)
 
 /* Its status; *lost: it was ended, for the lock is not ours any more. */
 static int
-wait_command(pid_t child, pid_t watcher, bool *lost)
+wait_command(const struct run *r, pid_t child, pid_t watcher, bool *lost)
 {
 	int	 status;
 	pid_t	 pid;
@@ -177,6 +177,7 @@ wait_command(pid_t child, pid_t watcher, bool *lost)
 			return status;
 		if (pid == watcher) {
 			*lost = true;
+			say(r, "Lock lost, killing child");
 			return end_command(child);
 		}
 		if (told_to_stop)
@@ -213,13 +214,12 @@ run_command(struct run *r, char **argv)
 	}
 	if (watcher == 0)
 		watch(r);
-	status = wait_command(child, watcher, &lost);
+	status = wait_command(r, child, watcher, &lost);
 	if (!lost) {
 		kill(watcher, SIGKILL);
 		waitpid(watcher, NULL, 0);
+		say(r, "Child terminated, releasing lock");
 	}
-	say(r, lost ? "Lock lost, killing child" :
-	    "Child terminated, releasing lock");
 	say_status(status);
 	if (lost)
 		return 1;
