@@ -75,6 +75,7 @@ struct pool {
 
 	struct snapshot		*snapshot;
 	int			 snapshot_fd;	/* -1: kept in memory only */
+	bool			 snapshot_torn;	/* to be written anew */
 	size_t			 snapshot_size;
 	struct ev_timer		*snapshot_timer;
 	bool			 keyring_new;	/* its file is of this life */

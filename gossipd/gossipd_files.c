@@ -17,6 +17,7 @@
 
 #define SNAPSHOT_MAX	(64u << 20)
 #define KEYRING_SIZE_MAX (64u << 10)
+#define REWRITE_MS	60000	/* a snapshot that could not be written */
 
 enum file { FILE_SNAPSHOT, FILE_KEYRING };
 
@@ -217,7 +218,7 @@ files_keyring(struct pool *p)
 
 /* ---- snapshot ---- */
 
-/* Writes it anew and appends from there. */
+/* Writes it anew and appends from there; or later, when that fails. */
 static void
 rewrite(struct pool *p)
 {
@@ -229,11 +230,14 @@ rewrite(struct pool *p)
 	p->snapshot_fd = -1;
 	wb_init(&w, 0);
 	snapshot_write(p->snapshot, &w);
-	if (file_write_atomic(path, w.p, w.len, 0644) == -1 ||
+	p->snapshot_torn = file_write_atomic(path, w.p, w.len, 0644) == -1 ||
 	    (p->snapshot_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)) ==
-	    -1)
-		log_warn("%ssnapshot: %s: members are not remembered",
-		    p->prefix, path);
+	    -1;
+	if (p->snapshot_torn) {
+		log_warn("%ssnapshot: %s: next try in %d s", p->prefix, path,
+		    REWRITE_MS / 1000);
+		ev_timer_set(p->snapshot_timer, REWRITE_MS);
+	}
 	p->snapshot_size = w.len;
 	wb_free(&w);
 	free(path);
@@ -270,26 +274,31 @@ last_seen(struct pool *p)
 	return c;
 }
 
+/* A part of it is half a line: what there is is written anew then. */
+static void
+append(struct pool *p, const struct wbuf *w)
+{
+	ssize_t	n = write(p->snapshot_fd, w->p, w->len);
+
+	if (n == -1)
+		log_warn("%ssnapshot: write", p->prefix);
+	p->snapshot_torn = n == -1 || (size_t)n != w->len;
+	p->snapshot_size += w->len;
+}
+
 void
 files_snapshot_flush(void *arg)
 {
 	struct pool		*p = arg;
 	struct wbuf		*w = snapshot_pending(p->snapshot);
 	struct serf_clocks	 last = last_seen(p);
-	ssize_t			 n;
 
 	snapshot_clock(p->snapshot, &last);
-	if (p->snapshot_fd == -1 || w->len == 0) {
-		wb_reset(w);
-		return;
-	}
-	n = write(p->snapshot_fd, w->p, w->len);
-	if (n == -1)
-		log_warn("%ssnapshot: write", p->prefix);
-	p->snapshot_size += w->len;
-	/* A short write leaves half a line: start over. */
-	if ((n != -1 && (size_t)n != w->len) ||
-	    snapshot_grown(p->snapshot, p->snapshot_size))
+	if (p->snapshot_fd != -1 && w->len > 0)
+		append(p, w);
+	if (p->snapshot_torn ||
+	    (p->snapshot_fd != -1 &&
+	    snapshot_grown(p->snapshot, p->snapshot_size)))
 		rewrite(p);
 	wb_reset(w);
 }

@@ -500,10 +500,10 @@ pool_start(struct pool *p)
 		.dc = str_or(a->datacenter, ""), .server = a->server,
 		.wan = p->wan
 	};
-	files_snapshot_open(p);
 	p->timer = ev_timer_new(g->ev, on_timer, p);
 	p->snapshot_timer = ev_timer_new(g->ev, files_snapshot_flush, p);
 	p->heard_timer = ev_timer_new(g->ev, on_heard_timer, p);
+	files_snapshot_open(p);
 	come_alive(p, &ss);
 	udp_start(p);
 	net_start(p);

@@ -123,6 +123,45 @@ START_TEST(the_keyring_file_counts_and_is_written_when_there_is_none)
 }
 END_TEST
 
+static bool
+remembered(const char *line)
+{
+	size_t	 n;
+	char	*text = file_read(path_of("local.snapshot"), 1u << 20, &n);
+	bool	 there = text != NULL && memmem(text, n, line, strlen(line)) !=
+		    NULL;
+
+	free(text);
+	return there;
+}
+
+START_TEST(a_snapshot_that_cannot_be_written_anew_is_so_later)
+{
+	char	away[80], name[32];
+	int	i;
+
+	start();
+	files_snapshot_open(p);
+	(void)snprintf(away, sizeof(away), "%s.away", child.dir);
+	ck_assert_int_eq(rename(child.dir, away), 0);
+	for (i = 0; i < 10000; i++) {
+		(void)snprintf(name, sizeof(name), "member-%d", i);
+		snapshot_alive(p->snapshot, name, "10.0.0.1:8301");
+		snapshot_gone(p->snapshot, name);
+	}
+	files_snapshot_flush(p);
+	ck_assert_int_eq(rename(away, child.dir), 0);
+	snapshot_alive(p->snapshot, "late", "10.0.0.2:8301");
+	files_snapshot_flush(p);
+	ck_assert(remembered("alive: late 10.0.0.2:8301\n"));
+	ck_assert(!remembered("member-9999"));
+	snapshot_alive(p->snapshot, "later", "10.0.0.3:8301");
+	files_snapshot_flush(p);
+	ck_assert(remembered("alive: later 10.0.0.3:8301\n"));
+	stop();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -135,6 +174,7 @@ main(void)
 	    a_keyring_file_without_keys_is_not_taken_for_no_encryption);
 	tcase_add_test(t,
 	    the_keyring_file_counts_and_is_written_when_there_is_none);
+	tcase_add_test(t, a_snapshot_that_cannot_be_written_anew_is_so_later);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
