@@ -273,6 +273,7 @@ server_free(struct server *srv)
 	for (i = 0; i < NELEM(srv->list); i++)
 		while ((c = TAILQ_FIRST(&srv->list[i])) != NULL)
 			call_free(c);
+	raft_members_free(srv);
 	leader_free(srv);
 	session_free(srv);
 	snapshot_free(srv);

@@ -325,15 +325,29 @@ restore_index(struct restore *r)
 	schema_clear(&snap_index_schema, &x);
 }
 
-/* Tables of the catalog that had rows and no record have the header's. */
+static bool
+has_rows(struct restore *r, size_t table)
+{
+	size_t n[] = { store_count_nodes(r->s), store_count_services(r->s),
+	    store_count_checks(r->s) };
+
+	return (table < NELEM(n) && n[table] > 0) ||
+	    *snap_table_index(r->s, table) != 0;
+}
+
+/*
+ * Tables of the catalog that had rows and no record have the header's index,
+ * which is the highest of all: where it is not, those of records are.
+ */
 static void
 default_indexes(struct restore *r)
 {
 	size_t i;
 
 	for (i = 0; i < 4; i++)
-		if ((r->seen & 1u << i) == 0 && *snap_table_index(r->s, i) != 0)
-			*snap_table_index(r->s, i) = r->last;
+		if ((r->seen & 1u << i) == 0 && has_rows(r, i))
+			*snap_table_index(r->s, i) = store_last_index(r->s) >
+			    r->last ? store_last_index(r->s) : r->last;
 }
 
 /* ---- the stream ---- */

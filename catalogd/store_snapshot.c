@@ -191,8 +191,8 @@ put_indexes(struct wbuf *w, struct store *s)
 	free(v.item);
 }
 
-static uint64_t
-last_index(struct store *s)
+uint64_t
+store_last_index(struct store *s)
 {
 	struct named_index *x;
 	uint64_t max = 0;
@@ -216,7 +216,7 @@ store_dump(const struct store *cs, struct wbuf *w)
 	struct query_row *q;
 	struct node_row *n;
 
-	h.last_index = last_index(s);
+	h.last_index = store_last_index(s);
 	schema_encode(&snap_header_schema, &h, w);
 	RB_FOREACH(n, node_tree, &s->nodes)
 		put_node(w, n);

@@ -50,6 +50,9 @@ struct snap_table {
 #define SNAP_TABLES 9
 extern const struct snap_table snap_tables[SNAP_TABLES];
 
+/* The highest of any table. */
+uint64_t store_last_index(struct store *);
+
 static inline uint64_t *
 snap_table_index(struct store *s, size_t i)
 {

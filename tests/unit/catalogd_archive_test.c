@@ -217,8 +217,9 @@ START_TEST(large_states_go_through_in_slices)
 	archive_meta_clear(&m);
 	ck_assert_ptr_null(read_all(out.p, out.len, 4096, &m, &back));
 	ck_assert_uint_eq(back.len, 700000);
-	for (i = 0; i < 700000; i++)
-		ck_assert_uint_eq(back.p[i], (uint8_t)(i * i >> 7));
+	for (i = 0; i < 700000 && back.p[i] == (uint8_t)(i * i >> 7); i++)
+		;
+	ck_assert_uint_eq(i, 700000);
 	archive_meta_clear(&m);
 	wb_free(&out);
 	wb_free(&back);
