@@ -25,6 +25,7 @@
 #define IDLE_TIMEOUT_S	120	/* of a connection between requests */
 #define CONNECTIONS_MAX	16000	/* below the limit of descriptors */
 #define GIVE_BYTES	32768	/* of a streamed answer at once */
+#define LARGE_BYTES	(1u << 20)	/* of an answer: cleaned up after */
 #define CONN_MEMORY	16384	/* bounds the header of a request */
 
 static void
@@ -132,6 +133,8 @@ request_free(struct request *r)
 		free(h);
 	}
 	params_clear(&r->params);
+	if (r->answer.len >= LARGE_BYTES)
+		child_give_back(r->apid->child);
 	wb_free(&r->body);
 	wb_free(&r->answer);
 	free(r->path);
