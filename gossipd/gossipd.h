@@ -162,10 +162,18 @@ void net_tcp_ping(struct pool *, const struct ident *, uint32_t seq,
     uint64_t until_ns);
 /* why: NULL when the state was exchanged and merged, else as Go says it. */
 typedef void net_done_fn(void *arg, const char *why);
-/* look: reads the other's state and merges nothing; a server among
- * its members is an error.  done may be NULL. */
-void net_exchange(struct pool *, const struct sockaddr_storage *, bool join,
-    bool look, net_done_fn *done, void *arg);
+/*
+ *	SYNC		with a member
+ *	RECONNECT	with one that failed: it takes it for a join, we do not,
+ *			for what happened in between is news to us
+ *	JOIN		we come: what happened before is none
+ *	LOOK		reads the other's state and merges nothing; a server of
+ *			another kind among its members is an error
+ */
+enum net_exchange { NET_SYNC, NET_RECONNECT, NET_JOIN, NET_LOOK };
+/* done may be NULL. */
+void net_exchange(struct pool *, const struct sockaddr_storage *,
+    enum net_exchange, net_done_fn *done, void *arg);
 
 /* gossipd_join.c */
 void joins_start(struct gossipd *);

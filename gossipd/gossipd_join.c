@@ -133,7 +133,7 @@ attempt_done(void *arg, const char *why)
 	if (why == NULL && !a->looked) {
 		/* Nobody there whom we may not meet: now in earnest. */
 		a->looked = true;
-		net_exchange(j->p, &a->to, true, false, attempt_done, a);
+		net_exchange(j->p, &a->to, NET_JOIN, attempt_done, a);
 		return;
 	}
 	a->running = false;
@@ -156,7 +156,8 @@ attempt_start(struct attempt *a)
 	a->running = true;
 	a->join->running++;
 	a->looked = !p->rules.server;
-	net_exchange(p, &a->to, a->looked, !a->looked, attempt_done, a);
+	net_exchange(p, &a->to, a->looked ? NET_JOIN : NET_LOOK, attempt_done,
+	    a);
 }
 
 /* Starts what may start; ends the join when nothing is under way. */

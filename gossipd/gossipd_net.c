@@ -25,7 +25,7 @@
 #define SOURCE_BYTES_MAX (24u << 20)	/* of one address: one of the largest */
 #define OUT_KEEP	(64u << 10)	/* as packets need; states are larger */
 
-enum session_kind { SESS_IN, SESS_EXCHANGE, SESS_LOOK, SESS_PING };
+enum session_kind { SESS_IN, SESS_EXCHANGE, SESS_PING };
 
 struct session {
 	TAILQ_ENTRY(session)	 link;
@@ -40,7 +40,7 @@ struct session {
 	struct sockaddr_storage	 addr;
 	/* ours */
 	uint64_t		 end_ms;	/* of all of it */
-	bool			 join;
+	enum net_exchange	 what;
 	uint32_t		 seq;
 	struct ident		*target;	/* of a ping; held */
 	net_done_fn		*done;
@@ -303,8 +303,9 @@ got_state(struct session *s)
 	why = clash = clash_in(p, m, n);
 	if (clash != NULL)
 		(void)snprintf(p->clash, sizeof(p->clash), "member %s", clash);
-	else if (s->kind == SESS_EXCHANGE)
-		why = serf_merge(p->serf, gossipd_now(), s->join, m, n);
+	else if (s->what != NET_LOOK)
+		why = serf_merge(p->serf, gossipd_now(), s->what == NET_JOIN,
+		    m, n);
 	session_end(s, why);
 	free(clash);
 }
@@ -432,7 +433,8 @@ on_connected(struct stream *st, void *arg)
 		body_encode(&ml_ping_body, &ping, w);
 	} else {
 		wb_reset(w);
-		swim_state_write(swim, s->join, s->kind == SESS_LOOK, w);
+		swim_state_write(swim, s->what != NET_SYNC,
+		    s->what == NET_LOOK, w);
 	}
 	if (!write_frame(s, false, w))
 		session_end(s, "our state is too large");
@@ -532,13 +534,12 @@ session_connect(struct session *s, unsigned ms)
 }
 
 void
-net_exchange(struct pool *p, const struct sockaddr_storage *ss, bool join,
-    bool look, net_done_fn *done, void *arg)
+net_exchange(struct pool *p, const struct sockaddr_storage *ss,
+    enum net_exchange what, net_done_fn *done, void *arg)
 {
-	struct session	*s = session_new(p, look ? SESS_LOOK : SESS_EXCHANGE,
-			    ss);
+	struct session	*s = session_new(p, SESS_EXCHANGE, ss);
 
-	s->join = join;
+	s->what = what;
 	s->done = done;
 	s->arg = arg;
 	session_connect(s, pool_exchange_ms(p));

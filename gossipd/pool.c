@@ -208,7 +208,8 @@ on_pushpull(void *arg, const struct ident *id, bool join)
 	struct sockaddr_storage	 ss;
 
 	if (gaddr_to_sockaddr(&id->addr, &ss) == 0)
-		net_exchange(p, &ss, join, false, on_pushpull_done, p);
+		net_exchange(p, &ss, join ? NET_RECONNECT : NET_SYNC,
+		    on_pushpull_done, p);
 }
 
 static void

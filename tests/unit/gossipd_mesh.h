@@ -109,9 +109,12 @@ mesh_tcp_ping(void *arg, const struct ident *id, uint32_t seq, uint64_t until)
 		swim_tcp_acked(serf_swim(x->serf), seq);
 }
 
-/* Both ways at once, the listener's answer made before it merges. */
+/*
+ * Both ways at once, the listener's answer made before it merges.  ours: x
+ * comes; a reconnection is a join for the other alone.
+ */
 static const char *
-mesh_exchange(struct peer *x, struct peer *y, bool join)
+mesh_swap(struct peer *x, struct peer *y, bool join, bool ours)
 {
 	struct wbuf	 ask, answer;
 	const char	*why;
@@ -124,12 +127,18 @@ mesh_exchange(struct peer *x, struct peer *y, bool join)
 	swim_state_write(serf_swim(y->serf), join, false, &answer);
 	if (serf_merge(y->serf, x->mesh->now, false, ask.p, ask.len) != NULL)
 		y->refused++;
-	why = serf_merge(x->serf, x->mesh->now, join, answer.p, answer.len);
-	if (why == NULL && join)
+	why = serf_merge(x->serf, x->mesh->now, ours, answer.p, answer.len);
+	if (why == NULL && ours)
 		serf_announce(x->serf, x->mesh->now);
 	wb_free(&ask);
 	wb_free(&answer);
 	return why;
+}
+
+static const char *
+mesh_exchange(struct peer *x, struct peer *y, bool join)
+{
+	return mesh_swap(x, y, join, join);
 }
 
 static void
@@ -137,7 +146,7 @@ mesh_pushpull(void *arg, const struct ident *id, bool join)
 {
 	struct peer	*x = arg;
 
-	(void)mesh_exchange(x, mesh_at(x->mesh, &id->addr), join);
+	(void)mesh_swap(x, mesh_at(x->mesh, &id->addr), join, false);
 }
 
 static const char *

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/mp.h"
 #include "common/util.h"
 #include "gossipd/gossipd.h"
 
@@ -57,8 +58,19 @@ no_member(void *arg, enum serf_event ev, const struct serf_member *m)
 	(void)m;
 }
 
+static unsigned	events;
+
+static void
+count_event(void *arg, const struct sf_event *e)
+{
+	(void)arg;
+	(void)e;
+	events++;
+}
+
 static const struct serf_ops ops = {
-	.send = no_send, .admit = all_in, .member = no_member
+	.send = no_send, .admit = all_in, .member = no_member,
+	.event = count_event
 };
 
 struct world {
@@ -395,26 +407,107 @@ START_TEST(a_flood_of_garbage_does_not_stop_the_clock)
 }
 END_TEST
 
+/* A socket that takes connections, and where. */
+static int
+listening(struct sockaddr_storage *ss)
+{
+	struct sockaddr_in	a = { .sin_family = AF_INET };
+	socklen_t		len = sizeof(a);
+	int			l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
+				    0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(l, (struct sockaddr *)&a, len), 0);
+	ck_assert_int_eq(listen(l, 1), 0);
+	ck_assert_int_eq(getsockname(l, (struct sockaddr *)&a, &len), 0);
+	memset(ss, 0, sizeof(*ss));
+	memcpy(ss, &a, sizeof(a));
+	return l;
+}
+
+/* The state of one that knows no member and one event, of the time 5. */
+static void
+write_event_state(struct wbuf *w)
+{
+	struct ml_header	h = { .join = true };
+	struct sf_pushpull	pp = { .event_ltime = 6 };
+	struct sf_slot		slot = { .ltime = 5 };
+	struct sf_past		past = { .name = span_str("e") };
+	struct wbuf		list, slots, user;
+
+	wb_init(&list, 0);
+	wb_init(&slots, 0);
+	wb_init(&user, 0);
+	mp_array(&list, 1);
+	body_encode(&sf_past_body, &past, &list);
+	slot.events = span_of(list.p, list.len);
+	mp_array(&slots, 1);
+	body_encode(&sf_slot_body, &slot, &slots);
+	pp.events = span_of(slots.p, slots.len);
+	wb_u8(&user, SF_PUSHPULL);
+	body_encode(&sf_pushpull_body, &pp, &user);
+	h.user_len = user.len;
+	wb_u8(w, ML_PUSHPULL);
+	body_encode(&ml_header_body, &h, w);
+	wb_bytes(w, user.p, user.len);
+	wb_free(&list);
+	wb_free(&slots);
+	wb_free(&user);
+}
+
+static void
+exchange(struct world *w, enum net_exchange what)
+{
+	struct sockaddr_storage	ss;
+	struct wbuf		answer;
+	int			l = listening(&ss), fd;
+
+	wb_init(&answer, 0);
+	write_event_state(&answer);
+	net_exchange(w->p, &ss, what, NULL, NULL);
+	spin(w, 50);
+	fd = accept(l, NULL, NULL);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(send(fd, answer.p, answer.len, MSG_NOSIGNAL),
+	    (ssize_t)answer.len);
+	spin(w, 50);
+	close(fd);
+	close(l);
+	wb_free(&answer);
+}
+
+START_TEST(events_of_a_partition_come_with_the_reconnection)
+{
+	static struct world	w;
+
+	world_init(&w);
+	exchange(&w, NET_LOOK);
+	ck_assert_uint_eq(events, 0);
+	exchange(&w, NET_RECONNECT);
+	ck_assert_uint_eq(events, 1);
+	world_clear(&w);
+	/* But what happened before we came is not for us. */
+	events = 0;
+	world_init(&w);
+	exchange(&w, NET_JOIN);
+	exchange(&w, NET_SYNC);
+	ck_assert_uint_eq(events, 0);
+	world_clear(&w);
+}
+END_TEST
+
 /* A process that was stopped, say: its kernel takes connections. */
 START_TEST(a_peer_that_never_answers_is_given_up_in_time)
 {
 	static struct world	w;
-	struct sockaddr_in	silent = { .sin_family = AF_INET };
-	struct sockaddr_storage	ss = { 0 };
-	socklen_t		len = sizeof(silent);
+	struct sockaddr_storage	ss;
 	struct gaddr		at;
 	struct ident		*id;
 	static uint8_t		buf[4096];
 	ssize_t			n;
-	int			l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
-				    0), fd;
+	int			l = listening(&ss), fd;
 
 	world_init(&w);
-	silent.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ck_assert_int_eq(bind(l, (struct sockaddr *)&silent, len), 0);
-	ck_assert_int_eq(listen(l, 1), 0);
-	ck_assert_int_eq(getsockname(l, (struct sockaddr *)&silent, &len), 0);
-	memcpy(&ss, &silent, sizeof(silent));
 	at = gaddr_from_sockaddr(&ss);
 	id = ident_get(w.p->idents, span_str("silent"), &at, span_of(NULL, 0),
 	    (const uint8_t[VSN_LEN]){ 1, 5, 2, 2, 5, 4 });
@@ -446,6 +539,7 @@ main(void)
 	tcase_add_test(t, all_together_have_as_many_places_as_with_peers);
 	tcase_add_test(t, one_address_cannot_take_the_memory_of_all);
 	tcase_add_test(t, a_flood_of_garbage_does_not_stop_the_clock);
+	tcase_add_test(t, events_of_a_partition_come_with_the_reconnection);
 	tcase_add_test(t, a_peer_that_never_answers_is_given_up_in_time);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
