@@ -11,6 +11,9 @@
 #define COMPRESS_MIN	256	/* below it a datagram hardly shrinks */
 #define FRAME_HEADER	5	/* type byte, be32 length: the AAD of streams */
 #define KEEP_MAX	(256u << 10)	/* scratch above it is given back */
+/* Of one value on a stream without a length, texts at its end apart: it is read
+ * from its beginning each time more of it comes. */
+#define VALUE_MAX	4096
 
 /* Half a byte at a time: two look-ups a byte, a table that costs nothing. */
 uint32_t
@@ -352,9 +355,13 @@ bad(struct frame *f, const char *why)
 
 /* After a failed read: is it for want of bytes that may still come? */
 static enum frame_result
-stopped(struct frame *f, const struct rbuf *r, bool whole)
+stopped(struct frame *f, const struct rbuf *r, const uint8_t *begin, bool whole)
 {
-	return r->more && !whole ? FRAME_MORE : bad(f, r->err);
+	if (!r->more || whole)
+		return bad(f, r->err);
+	if ((size_t)(r->p - begin) > VALUE_MAX)
+		return bad(f, "value is larger than limit");
+	return FRAME_MORE;
 }
 
 static enum frame_result
@@ -383,7 +390,7 @@ read_pushpull(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + 1, n - 1);
 		body_decode(&ml_header_body, &r, &h);
 		if (!rb_ok(&r))
-			return stopped(f, &r, whole);
+			return stopped(f, &r, p + 1, whole);
 		if (h.nodes > FRAME_EXPAND_MAX || h.user_len > FRAME_EXPAND_MAX)
 			return bad(f, "Remote node state is larger than limit");
 		f->header = true;
@@ -395,7 +402,7 @@ read_pushpull(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + f->at, n - f->at);
 		mp_skip(&r);
 		if (!rb_ok(&r))
-			return stopped(f, &r, whole);
+			return stopped(f, &r, p + f->at, whole);
 		f->at = n - r.n;
 		f->nodes_left--;
 	}
@@ -412,7 +419,7 @@ read_user(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + 1, n - 1);
 		body_decode(&ml_user_body, &r, &h);
 		if (!rb_ok(&r))
-			return stopped(f, &r, whole);
+			return stopped(f, &r, p + 1, whole);
 		if (h.len > FRAME_USER_MAX)
 			return bad(f, "user message is larger than limit");
 		f->header = true;
@@ -439,7 +446,7 @@ read_message(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + 1, n - 1);
 		mp_skip(&r);
 		if (!rb_ok(&r))
-			return stopped(f, &r, whole);
+			return stopped(f, &r, p + 1, whole);
 		return done(f, p, n - r.n);
 	default:
 		return bad(f, "unknown message type on a stream");
@@ -459,7 +466,8 @@ read_compressed(struct frame *f, struct layers *l, const uint8_t *p, size_t n,
 		return read_message(f, p, n, whole);
 	rb_init(&r, p + 1, n - 1);
 	if ((why = expand(l, &r, FRAME_EXPAND_MAX)) != NULL)
-		return rb_ok(&r) ? bad(f, why) : stopped(f, &r, whole);
+		return rb_ok(&r) ? bad(f, why) :
+		    stopped(f, &r, p + 1, whole);
 	return read_message(f, l->expanded.p, l->expanded.len, true);
 }
 

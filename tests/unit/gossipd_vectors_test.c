@@ -742,6 +742,55 @@ START_TEST(a_stream_is_refused_as_peers_do)
 }
 END_TEST
 
+/* Without an end: it would be looked at anew with each byte that comes. */
+START_TEST(a_stream_does_not_dwell_on_one_value)
+{
+	/* A list of 16384 lists of 15. */
+	static const uint8_t	 begin[][12] = {
+		{ ML_PUSHPULL, 0x81, 0xa5, 'N', 'o', 'd', 'e', 's', 1, 0xdc,
+		    0x40 },
+		{ ML_PUSHPULL, 0x81, 0xa1, 'x', 0xdc, 0x40 },
+		{ ML_COMPRESS, 0x81, 0xa1, 'x', 0xdc, 0x40 },
+		{ ML_PING, 0xdc, 0x40 }
+	};
+	static uint8_t		 bytes[100000];
+	struct layers		 l;
+	struct frame		 f;
+	size_t			 i, j;
+
+	layers_init(&l, NULL);
+	for (i = 0; i < NELEM(begin); i++) {
+		for (j = 0; j < sizeof(bytes); j++)
+			bytes[j] = j % 16 == 12 ? 0x9f : 0xc0;
+		memcpy(bytes, begin[i], sizeof(begin[i]));
+		frame_init(&f, false);
+		ck_assert_int_eq(frame_read(&f, &l, bytes, 1000), FRAME_MORE);
+		ck_assert_int_eq(frame_read(&f, &l, bytes, sizeof(bytes)),
+		    FRAME_BAD);
+	}
+	layers_clear(&l);
+}
+END_TEST
+
+/* One text is waited for at no cost. */
+START_TEST(a_long_compressed_state_is_waited_for)
+{
+	static const uint8_t	 begin[] = {
+		ML_COMPRESS, 0x82, 0xa4, 'A', 'l', 'g', 'o', 0, 0xa3, 'B', 'u',
+		'f', 0xdb, 0, 0x10, 0, 0
+	};
+	static uint8_t		 bytes[1u << 19];
+	struct layers		 l;
+	struct frame		 f;
+
+	memcpy(bytes, begin, sizeof(begin));
+	layers_init(&l, NULL);
+	frame_init(&f, false);
+	ck_assert_int_eq(frame_read(&f, &l, bytes, sizeof(bytes)), FRAME_MORE);
+	layers_clear(&l);
+}
+END_TEST
+
 static void
 count_message(const uint8_t *p, size_t n, void *arg)
 {
@@ -859,6 +908,8 @@ main(void)
 	tcase_add_test(t,
 	    plaintext_is_refused_under_a_key_unless_told_otherwise);
 	tcase_add_test(t, a_stream_is_refused_as_peers_do);
+	tcase_add_test(t, a_stream_does_not_dwell_on_one_value);
+	tcase_add_test(t, a_long_compressed_state_is_waited_for);
 	tcase_add_test(t, one_datagram_does_not_hold_thousands_of_messages);
 	tcase_add_test(t, what_no_key_opens_is_counted_and_nothing_else);
 	tcase_add_test(t, names_have_the_numbers_of_their_store);
