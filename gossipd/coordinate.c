@@ -219,6 +219,7 @@ coord_self_update(struct coord_self *s, struct coord_filter *f,
 	push(s, -1.0 * (far * far), &coord_new);
 	if (!coord_valid(&s->at)) {
 		s->at = coord_new;
+		memset(s->adjust, 0, sizeof(s->adjust));
 		s->resets++;
 	}
 	return 0;

@@ -108,6 +108,11 @@ START_TEST(a_place_that_goes_wild_starts_anew)
 	ck_assert_int_eq(coord_self_update(self, &f, &other, 0.01), 0);
 	ck_assert(coord_valid(coord_self_at(self)));
 	ck_assert_uint_eq(coord_self_resets(self), 1);
+	/* And once: nothing of it stays for the next one. */
+	other = coord_new;
+	other.vec[0] = 0.01;
+	ck_assert_int_eq(coord_self_update(self, &f, &other, 0.01), 0);
+	ck_assert_uint_eq(coord_self_resets(self), 1);
 	/* Heights below the ground make distances below nothing. */
 	other = coord_new;
 	other.height = -1e179;
