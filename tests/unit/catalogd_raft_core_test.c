@@ -170,6 +170,8 @@ append(struct world *w, uint64_t from, uint64_t term, uint64_t prev,
 static struct raft R;
 static struct raft_update U;
 static raft_time now_ms;
+static void *made[16];	/* what entries point to is ours */
+static size_t nmade;
 
 static void
 on_trace(struct raft_tracer *t, int type, const void *info)
@@ -198,7 +200,17 @@ bare_entry(raft_term term, int type, unsigned n)
 		e.buf.base = raft_calloc(1, 8);
 	}
 	e.batch = e.buf.base;
+	ck_assert_uint_lt(nmade, NELEM(made));
+	made[nmade++] = e.buf.base;
 	return e;
+}
+
+static void
+bare_end(void)
+{
+	raft_close(&R, NULL);
+	while (nmade > 0)
+		raft_free(made[--nmade]);
 }
 
 static void
@@ -231,6 +243,7 @@ bare_start(raft_id self, unsigned entries)
 	ev.start.entries = e;
 	ev.start.n_entries = entries;
 	bare_step(&ev);
+	free(e);
 }
 
 static void
@@ -302,6 +315,7 @@ START_TEST(control_the_engine_gives_it_a_wrong_index)
 	e[1] = bare_entry(2, CHANGE, 4);
 	bare_append(2, 2, 1, 1, 1, e, 2);
 	ck_assert_uint_ne(R.configuration_uncommitted_index, 3);
+	bare_end();
 }
 END_TEST
 
@@ -348,6 +362,7 @@ START_TEST(control_the_engine_takes_it_back)
 	ck_assert_uint_eq(raft_commit_index(&R), 10);
 	bare_append(2, 1, 5, 1, 12, NULL, 0);
 	ck_assert_uint_lt(raft_commit_index(&R), 10);
+	bare_end();
 }
 END_TEST
 
