@@ -325,6 +325,23 @@ swim_suspect(struct swim *s, uint64_t now, const struct ml_claim *c,
 	suspicion_start(s, now, v->id->num, c->from);
 }
 
+static void
+hear_of_own_end(struct swim *s, uint64_t now, struct sview *self,
+    const struct ml_claim *c)
+{
+	refute(s, self, c->inc);
+	correct_accuser(s, now, self, c);
+	if (span_same(c->node, c->from))
+		swim_note(s, accused_level(s, now, SWIM_INFO), "an earlier "
+		    "life of this node left: refuted with incarnation %u",
+		    s->inc);
+	else
+		swim_note(s, accused_level(s, now, SWIM_WARN),
+		    "%.*s says that this node failed: refuted with "
+		    "incarnation %u", (int)c->from.n,
+		    (const char *)c->from.p, s->inc);
+}
+
 void
 swim_dead(struct swim *s, uint64_t now, const struct ml_claim *c,
     const char *why)
@@ -342,12 +359,7 @@ swim_dead(struct swim *s, uint64_t now, const struct ml_claim *c,
 		return;
 	}
 	if (self && !s->leaving) {
-		refute(s, v, c->inc);
-		correct_accuser(s, now, v, c);
-		swim_note(s, accused_level(s, now, SWIM_WARN),
-		    "%.*s says that this node failed: refuted with "
-		    "incarnation %u", (int)c->from.n,
-		    (const char *)c->from.p, s->inc);
+		hear_of_own_end(s, now, v, c);
 		return;
 	}
 	if (v->state == SWIM_DEAD || v->state == SWIM_LEFT)

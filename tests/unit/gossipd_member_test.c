@@ -202,6 +202,27 @@ START_TEST(a_flood_of_large_events_does_not_keep_out_the_next)
 }
 END_TEST
 
+START_TEST(who_comes_back_after_it_left_is_not_told_that_it_failed)
+{
+	struct peer	*x = &m.node[2];
+
+	mesh_cluster(&m, 3);
+	serf_leave(x->serf, m.now);
+	mesh_run(&m, 12000);
+	mesh_stop(x);
+	x->warnings = 0;
+	x->notes[0] = '\0';
+	mesh_start(&m, x);
+	ck_assert_ptr_null(mesh_exchange(x, &m.node[0], true));
+	mesh_run(&m, 3000);
+	ck_assert_int_eq(mesh_status(&m.node[0], x), MEMBER_ALIVE);
+	ck_assert_uint_eq(x->warnings, 0);
+	ck_assert_ptr_nonnull(strstr(x->notes, "an earlier life of this node "
+	    "left: refuted with incarnation 2"));
+	mesh_free(&m);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -220,6 +241,8 @@ main(void)
 	tcase_add_test(t, rings_of_events_cost_nothing_before_the_first);
 	tcase_add_test(t, events_travel_with_the_exchange_of_state);
 	tcase_add_test(t, a_flood_of_large_events_does_not_keep_out_the_next);
+	tcase_add_test(t,
+	    who_comes_back_after_it_left_is_not_told_that_it_failed);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
