@@ -326,13 +326,23 @@ restore_index(struct restore *r)
 }
 
 static bool
+has_coordinates(struct store *s)
+{
+	struct node_row *n;
+
+	RB_FOREACH(n, node_tree, &s->nodes)
+		if (!SLIST_EMPTY(&n->coords))
+			return true;
+	return false;
+}
+
+/* Of the tables of the catalog, in the order of snap_tables. */
+static bool
 has_rows(struct restore *r, size_t table)
 {
-	size_t n[] = { store_count_nodes(r->s), store_count_services(r->s),
-	    store_count_checks(r->s) };
-
-	return (table < NELEM(n) && n[table] > 0) ||
-	    *snap_table_index(r->s, table) != 0;
+	return table == 0 ? store_count_nodes(r->s) > 0 :
+	    table == 1 ? store_count_services(r->s) > 0 :
+	    table == 2 ? store_count_checks(r->s) > 0 : has_coordinates(r->s);
 }
 
 /*
