@@ -382,10 +382,14 @@ class Run:
             lines.append("%s: %s" % (a.name, line))
         return who, lines
 
-    def excuse(self, who, when):
+    def excuse(self, member, who, when):
         """Why real agents may have been wrong, or None."""
         if not who or any(a.kind == "disco" for a in who):
             return None
+        if member.kind != "disco" and all(a.last[1].get(member.name, ("",) * 3)[2] == "alive"
+                                          for a in self.agents if a.kind == "disco" and a.up):
+            # memberlist does not answer an accuser that missed the refutation.
+            return "between real agents; it is alive for all of disco"
         for a in who:
             for start, end in a.stopped + [(d[0], d[1] or when) for d in a.down if d[2] == "stop"]:
                 if start <= when and when <= end + FROZEN_S:
@@ -413,7 +417,7 @@ class Run:
             viewer.name, viewer.kind, member.name, member.kind, status,
             ", ".join("%s (%s)" % (a.name, a.kind) for a in who) or "nobody known",
             open("/proc/loadavg").read().split()[0], starved())
-        why = self.excuse(who, when) if status == "failed" else self.old_leave(viewer, member)
+        why = self.excuse(member, who, when) if status == "failed" else self.old_leave(viewer, member)
         say("at that time %s is for %s" % (member.name, ", ".join("%s (%s) %s" % (
             a.name, a.kind, a.last[1].get(member.name, ("",) * 3)[2] or "unknown")
             for a in self.agents)))
