@@ -433,6 +433,7 @@ service_node_of(struct service_node *x, const struct node *n,
 	x->service_weights.warning = s->weights != NULL ?
 	    s->weights->warning : 1;
 	x->service_meta = s->meta;
+	x->service_meta.set = true;	/* Consul copies it: empty, never nil */
 	x->service_port = s->port;
 	x->service_enable_tag_override = s->enable_tag_override;
 	x->service_proxy = s->proxy;

@@ -349,9 +349,16 @@ LOCAL_METHOD(operator_autopilot_configuration)
 LOCAL_METHOD(operator_server_health)
 LOCAL_METHOD(intention_list)
 LOCAL_METHOD(intention_match)
+LOCAL_METHOD(intention_check)
+LOCAL_METHOD(intention_get)
 LOCAL_METHOD(config_entry_get)
 LOCAL_METHOD(config_entry_list)
+LOCAL_METHOD(config_entry_list_all)
 LOCAL_METHOD(config_entry_resolve)
+LOCAL_METHOD(internal_gateway_service_dump)
+LOCAL_METHOD(federation_list)
+LOCAL_METHOD(federation_get)
+LOCAL_METHOD(federation_gateways)
 void nothing_depends(struct server *, const void *, struct depends *);
 WRITE_METHOD(coordinate_update)
 READ_METHOD(coordinate_list_nodes)
@@ -380,6 +387,17 @@ LOCAL_METHOD(query_explain)
 	F(T, STR, , kind, "Kind", 0, NULL)				\
 	F(T, STR, , name, "Name", 0, NULL)
 SCHEMA_DECLARE(kind_request, KIND_REQUEST)
+#define INTENTION_NAME(F, T)						\
+	F(T, STR, , name, "Name", 0, NULL)
+SCHEMA_DECLARE(intention_name, INTENTION_NAME)
+#define INTENTION_MATCH(F, T)						\
+	F(T, LIST, intention_name, entries, "Entries", 0, NULL)
+SCHEMA_DECLARE(intention_match, INTENTION_MATCH)
+#define INTENTION_REQUEST(F, T)						\
+	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
+	F(T, STR, , id, "IntentionID", 0, NULL)				\
+	F(T, PTR, intention_match, match, "Match", 0, NULL)
+SCHEMA_DECLARE(intention_request, INTENTION_REQUEST)
 #define SERVICE_DUMP_REQUEST(F, T)					\
 	F(T, STR, , datacenter, "Datacenter", 0, NULL)			\
 	F(T, STR, , service_kind, "ServiceKind", 0, NULL)		\

@@ -7,10 +7,19 @@
 #include "catalogd/server_i.h"
 
 SCHEMA_DEFINE(kind_request, KIND_REQUEST)
+SCHEMA_DEFINE(intention_name, INTENTION_NAME)
+SCHEMA_DEFINE(intention_match, INTENTION_MATCH)
+SCHEMA_DEFINE(intention_request, INTENTION_REQUEST)
 SCHEMA_DEFINE(service_dump_request, SERVICE_DUMP_REQUEST)
 
 static const char connect_off[] =
     "Connect must be enabled in order to use this endpoint";
+static const char no_intentions[] =
+    "disco's servers do not have intentions";
+static const char no_entries[] =
+    "disco's servers do not have configuration entries";
+static const char no_federation[] =
+    "disco's servers do not have federation states";
 static const char acl_off[] = "ACL support disabled";
 
 #define R(name, schema, fn)						\
@@ -110,13 +119,27 @@ static const struct method methods[] = {
 	RL("Operator.ServerHealth", dc_request, operator_server_health),
 
 	R_QUIET("Intention.List", dc_request, intention_list),
-	R_QUIET("Intention.Match", dc_request, intention_match),
+	R_QUIET("Intention.Match", intention_request, intention_match),
+	RL("Intention.Check", intention_request, intention_check),
+	RL("Intention.Get", intention_request, intention_get),
+	REFUSED("Intention.Apply", no_intentions),
 	R_QUIET("ConfigEntry.Get", kind_request, config_entry_get),
 	R_QUIET("ConfigEntry.List", kind_request, config_entry_list),
+	R_QUIET("ConfigEntry.ListAll", kind_request, config_entry_list_all),
 	R_QUIET("ConfigEntry.ResolveServiceConfig", kind_request,
 	    config_entry_resolve),
+	REFUSED("ConfigEntry.Apply", no_entries),
+	REFUSED("ConfigEntry.Delete", no_entries),
+	R_QUIET("Internal.GatewayServiceDump", service_request,
+	    internal_gateway_service_dump),
+	R_QUIET("FederationState.List", dc_request, federation_list),
+	R_QUIET("FederationState.Get", dc_request, federation_get),
+	R_QUIET("FederationState.ListMeshGateways", dc_request,
+	    federation_gateways),
+	REFUSED("FederationState.Apply", no_federation),
 	REFUSED("ConnectCA.Roots", connect_off),
 	REFUSED("ConnectCA.Sign", connect_off),
+	REFUSED("ConnectCA.SignIntermediate", connect_off),
 	REFUSED("ConnectCA.ConfigurationGet", connect_off),
 	REFUSED("ConnectCA.ConfigurationSet", connect_off),
 	REFUSED("DiscoveryChain.Get", connect_off),

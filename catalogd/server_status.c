@@ -1,6 +1,5 @@
 /*
- * Status.* and Operator.*, events, and the methods of features that disco does
- * not have, answered as a server answers that does not use them.
+ * Status.* and Operator.*, and events.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,31 +19,6 @@
 	F(T, UINT, , last_term, "LastTerm", 0, NULL)
 SCHEMA_DECLARE(raft_stats, RAFT_STATS)
 SCHEMA_DEFINE(raft_stats, RAFT_STATS)
-#define QUIET_INTENTIONS(F, T)						\
-	F(T, ANY, , intentions, "Intentions", 0, NULL)			\
-	QUERY_META(F, T)
-SCHEMA_DECLARE(quiet_intentions, QUIET_INTENTIONS)
-SCHEMA_DEFINE(quiet_intentions, QUIET_INTENTIONS)
-#define QUIET_MATCHES(F, T)						\
-	F(T, ANY, , matches, "Matches", 0, NULL)			\
-	QUERY_META(F, T)
-SCHEMA_DECLARE(quiet_matches, QUIET_MATCHES)
-SCHEMA_DEFINE(quiet_matches, QUIET_MATCHES)
-#define QUIET_ENTRIES(F, T)						\
-	F(T, ANY, , entries, "Entries", 0, NULL)			\
-	F(T, STR, , kind, "Kind", 0, NULL)				\
-	QUERY_META(F, T)
-SCHEMA_DECLARE(quiet_entries, QUIET_ENTRIES)
-SCHEMA_DEFINE(quiet_entries, QUIET_ENTRIES)
-#define QUIET_SERVICE(F, T)						\
-	F(T, ANY, , proxy, "ProxyConfig", 0, NULL)			\
-	F(T, ANY, , upstreams, "UpstreamConfigs", 0, NULL)		\
-	F(T, ANY, , upstream_ids, "UpstreamIDConfigs", 0, NULL)		\
-	F(T, STRUCT, mesh_gateway, gateway, "MeshGateway", 0, NULL)	\
-	F(T, STRUCT, expose, expose, "Expose", 0, NULL)			\
-	QUERY_META(F, T)
-SCHEMA_DECLARE(quiet_service, QUIET_SERVICE)
-SCHEMA_DEFINE(quiet_service, QUIET_SERVICE)
 
 /* Structs hold char *, and an answer only reads them. */
 static char *
@@ -282,106 +256,4 @@ internal_event_fire_read(struct server *srv, const void *arg,
 		reply_schema(r, &query_meta_schema, &m);
 	}
 	free(name);
-}
-
-/* ---- what nobody uses here: nothing ever changes ---- */
-
-static const uint8_t no_items[] = { 0x90 };		/* [] */
-static const uint8_t no_lists[] = { 0x91, 0x90 };	/* [[]] */
-
-static struct bytes
-any(const uint8_t *p, size_t n)
-{
-	struct bytes b = { (uint8_t *)(uintptr_t)p, n, true };
-
-	return b;
-}
-
-void
-nothing_depends(struct server *srv, const void *req, struct depends *d)
-{
-	(void)srv;
-	(void)req;
-	d->index = 1;
-	/* Blocks until its time runs out. */
-	depends_on(d, WATCH_SERVICE, "");
-}
-
-void
-intention_list_read(struct server *srv, const void *req,
-    const struct query_meta *meta, struct reply *r)
-{
-	struct quiet_intentions a;
-
-	(void)srv;
-	(void)req;
-	META_PUT(&a, meta);
-	a.intentions = any(no_items, sizeof(no_items));
-	reply_schema(r, &quiet_intentions_schema, &a);
-}
-
-void
-intention_match_read(struct server *srv, const void *req,
-    const struct query_meta *meta, struct reply *r)
-{
-	struct quiet_matches a;
-
-	(void)srv;
-	(void)req;
-	META_PUT(&a, meta);
-	a.matches = any(no_lists, sizeof(no_lists));
-	reply_schema(r, &quiet_matches_schema, &a);
-}
-
-/*
- * Config entries answer with msgpack inside one raw string (rpc.md 2.5): a
- * head, then one struct.
- */
-static void
-reply_nested(struct reply *r, const char *head, size_t n, struct schema *s,
-    const void *obj)
-{
-	struct wbuf w;
-
-	wb_init(&w, 0);
-	wb_bytes(&w, head, n);
-	schema_encode(s, obj, &w);
-	mp_raw(&r->body, w.p, w.len);
-	wb_free(&w);
-}
-
-void
-config_entry_get_read(struct server *srv, const void *req,
-    const struct query_meta *meta, struct reply *r)
-{
-	(void)srv;
-	(void)req;
-	reply_nested(r, "\xa0", 1, &query_meta_schema, meta);	/* no kind */
-}
-
-void
-config_entry_list_read(struct server *srv, const void *arg,
-    const struct query_meta *meta, struct reply *r)
-{
-	const struct kind_request *req = arg;
-	struct quiet_entries a;
-
-	(void)srv;
-	META_PUT(&a, meta);
-	a.entries = any(no_items, sizeof(no_items));
-	a.kind = req->kind;
-	reply_nested(r, "\x00", 1, &quiet_entries_schema, &a);	/* of none */
-}
-
-void
-config_entry_resolve_read(struct server *srv, const void *req,
-    const struct query_meta *meta, struct reply *r)
-{
-	struct quiet_service a;
-
-	(void)srv;
-	(void)req;
-	memset(&a, 0, sizeof(a));
-	META_PUT(&a, meta);
-	reply_nested(r, "", 0, &quiet_service_schema, &a);
 }

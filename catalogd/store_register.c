@@ -102,20 +102,21 @@ plan_checks(const struct register_request *req, const struct plan *p,
 			    str_or(req->node, ""));
 			return false;
 		}
+		if (!str_empty(c->service_id) &&
+		    (req->service == NULL || strcasecmp(c->service_id,
+		    str_or(req->service->id, "")) != 0) &&
+		    (p->target == NULL ||
+		    service_find(p->target, c->service_id) == NULL)) {
+			xasprintf(error, "failed inserting check: Missing "
+			    "service registration on node \"%s\"",
+			    str_or(req->node, ""));
+			return false;
+		}
 		if (str_empty(c->check_id)) {
 			*error = xstrdup("failed inserting check: "
 			    "Missing check ID");
 			return false;
 		}
-		if (str_empty(c->service_id) ||
-		    (req->service != NULL && strcasecmp(c->service_id,
-		    str_or(req->service->id, "")) == 0) ||
-		    (p->target != NULL &&
-		    service_find(p->target, c->service_id) != NULL))
-			continue;
-		xasprintf(error, "failed inserting check: Missing service "
-		    "registration on node \"%s\"", str_or(req->node, ""));
-		return false;
 	}
 	return true;
 }

@@ -1269,6 +1269,7 @@ START_TEST(recorded_requests_get_the_recorded_answers)
 		{ "066-internal-node-info", false },
 		{ "067-internal-node-dump", false },
 		{ "068-internal-service-dump", false },
+		{ "069-internal-gateway-service-dump", true },
 		{ "070-operator-server-health", false },
 		{ "071-operator-raft-configuration", false },
 		{ "072-operator-autopilot-configuration", false },
@@ -1293,6 +1294,72 @@ START_TEST(recorded_requests_get_the_recorded_answers)
 	start(&w);
 	for (i = 0; i < NELEM(v); i++)
 		replay(&w, v[i].name, v[i].exact);
+	teardown(&w);
+}
+END_TEST
+
+#define DC1 "\xaa" "Datacenter\xa3" "dc1"
+#define KIND "\xa4" "Kind"
+
+/* What is not recorded, or not without a feature that nobody has here. */
+START_TEST(features_that_nobody_has_answer_with_nothing)
+{
+	static const struct {
+		const char *method, *body, *has, *error;
+	} t[] = {
+		{ "Intention.Match", "\x82" DC1 "\xa5Match\x81\xa7" "Entries"
+		    "\x92\x81\xa4Name\xa3web\x81\xa4Name\xa2" "db",
+		    "\xa7Matches\x92\xc0\xc0", NULL },
+		{ "Intention.Check", "\x81" DC1, "\x81\xa7" "Allowed\xc3",
+		    NULL },
+		{ "Intention.Get", "\x82" DC1 "\xabIntentionID\xa1x", NULL,
+		    "failed intention lookup: index error: UUID must be 36 "
+		    "characters" },
+		{ "Intention.Get", "\x82" DC1 "\xabIntentionID\xd9\x24"
+		    "11111111-2222-4333-8444-555555555555", NULL,
+		    "Intention not found" },
+		{ "Intention.Apply", "\x81" DC1, NULL,
+		    "disco's servers do not have intentions" },
+		/* Inside a raw string: how many, the kind, then the rest. */
+		{ "ConfigEntry.List", "\x82" DC1 KIND "\xb0service-defaults",
+		    "\x00\xb0service-defaults\x86", NULL },
+		{ "ConfigEntry.List", "\x82" DC1 KIND "\xa7nothing", NULL,
+		    "invalid config entry kind: nothing" },
+		{ "ConfigEntry.ListAll", "\x81" DC1, "\x00\x85", NULL },
+		{ "ConfigEntry.Get", "\x82" DC1 KIND "\xb0service-defaults",
+		    "\xa0\x84", NULL },
+		{ "ConfigEntry.Apply", "\xa0", NULL,
+		    "disco's servers do not have configuration entries" },
+		{ "FederationState.List", "\x81" DC1, "\xa6States\x90",
+		    NULL },
+		{ "FederationState.Get", "\x81" DC1, "\xa5State\xc0", NULL },
+		{ "FederationState.ListMeshGateways", "\x81" DC1,
+		    "\xaf" "DatacenterNodes\x80", NULL },
+		{ "ACL.TokenRead", "\x81" DC1, NULL, "ACL support disabled" },
+		{ "ConnectCA.SignIntermediate", "\x81" DC1, NULL, "Connect "
+		    "must be enabled in order to use this endpoint" },
+	};
+	size_t i, n;
+	struct world w;
+	struct answer a;
+
+	setup(&w, "");
+	start(&w);
+	for (i = 0; i < NELEM(t); i++) {
+		begin(&w, t[i].method, t[i].body, strlen(t[i].body), &a);
+		await(&w, &a);
+		ck_assert_msg(strcmp(str_or(a.error, ""),
+		    str_or(t[i].error, "")) == 0, "%s: %s", t[i].method,
+		    a.error);
+		if (t[i].has != NULL) {
+			/* A zero byte in front is part of it. */
+			n = t[i].has[0] != '\0' ? strlen(t[i].has) :
+			    1 + strlen(t[i].has + 1);
+			ck_assert_msg(memmem(a.body, a.len, t[i].has, n) !=
+			    NULL, "%s", t[i].method);
+		}
+		answer_clear(&a);
+	}
 	teardown(&w);
 }
 END_TEST
@@ -1531,6 +1598,7 @@ main(void)
 		member_known_to_be_well_is_not_written_again,
 		consul_server_in_our_datacenter_is_refused,
 		recorded_requests_get_the_recorded_answers,
+		features_that_nobody_has_answer_with_nothing,
 		rows_come_back_as_they_were_registered,
 		restart_brings_everything_back,
 		kill_loses_nothing_acknowledged,
