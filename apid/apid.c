@@ -159,5 +159,6 @@ main(int argc, char **argv)
 	static struct start	st;
 
 	SLIST_INIT(&st.apid.listeners);
+	TAILQ_INIT(&st.apid.young);
 	return child_main(argc, argv, &ops, &st);
 }

@@ -36,6 +36,8 @@ struct apid {
 	struct conf_agent	 agent;
 	struct conf_http	 http;
 	SLIST_HEAD(, listener)	 listeners;
+	TAILQ_HEAD(, request)	 young;		/* suspended a moment ago */
+	struct ev_timer		*young_timer;
 	struct calls		*catalogd, *gossipd, *discod;
 	bool			 catalogd_up;
 };
@@ -68,6 +70,9 @@ struct request {
 	void			*asked;		/* ask.c's, freed with the request */
 	void			*state;		/* a handler's, between two calls */
 	void			(*state_free)(void *);
+	TAILQ_ENTRY(request)	 young_entry;
+	uint64_t		 suspended_ms;
+	bool			 is_young;	/* and not watched yet */
 	struct ev_io		*watch;		/* notices a client that left */
 	bool			 suspended, answered, queued;
 	bool			 begun;		/* dispatched by its header */

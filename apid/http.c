@@ -10,7 +10,8 @@
  *	request_answered()	-> resumed; the library asks again; queued
  *
  * A suspended client that goes away is not noticed by the library, so its
- * descriptor is watched for the hang-up until the request ends.
+ * descriptor is watched for the hang-up until the request ends: not at once, for
+ * most are answered in no time, and that would cost as much as the rest.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 #define CONNECTIONS_MAX	16000	/* below the limit of descriptors */
 #define GIVE_BYTES	32768	/* of a streamed answer at once */
 #define LARGE_BYTES	(1u << 20)	/* of an answer: cleaned up after */
+#define WATCH_AFTER_MS	1000	/* of being suspended */
 #define CONN_MEMORY	16384	/* bounds the header of a request */
 
 static void
@@ -116,10 +118,19 @@ request_new(struct listener *l, struct MHD_Connection *conn, const char *url,
 }
 
 static void
+not_young(struct request *r)
+{
+	if (r->is_young)
+		TAILQ_REMOVE(&r->apid->young, r, young_entry);
+	r->is_young = false;
+}
+
+static void
 request_free(struct request *r)
 {
 	struct header	*h;
 
+	not_young(r);
 	if (r->call != NULL)
 		call_cancel(r->call);
 	free(r->asked);
@@ -201,18 +212,50 @@ on_hangup(struct ev_io *io, int fd, int events, void *arg)
 }
 
 static void
-suspend(struct request *r)
+watch(struct request *r)
 {
 	const union MHD_ConnectionInfo	*info;
 
-	r->suspended = true;
-	MHD_suspend_connection(r->conn);
 	info = MHD_get_connection_info(r->conn,
 	    MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (info == NULL)
 		return;
 	r->watch = ev_io_new(r->apid->ev, info->connect_fd, on_hangup, r);
 	ev_io_set(r->watch, EV_HANGUP);
+}
+
+static void
+on_young_timer(void *arg)
+{
+	struct apid	*a = arg;
+	struct request	*r;
+	uint64_t	 age;
+
+	while ((r = TAILQ_FIRST(&a->young)) != NULL) {
+		age = ev_now(a->ev) - r->suspended_ms;
+		if (age < WATCH_AFTER_MS) {
+			ev_timer_set(a->young_timer, WATCH_AFTER_MS - age);
+			break;
+		}
+		not_young(r);
+		watch(r);
+	}
+}
+
+static void
+suspend(struct request *r)
+{
+	struct apid	*a = r->apid;
+
+	r->suspended = true;
+	MHD_suspend_connection(r->conn);
+	r->suspended_ms = ev_now(a->ev);
+	r->is_young = true;
+	TAILQ_INSERT_TAIL(&a->young, r, young_entry);
+	if (a->young_timer == NULL)
+		a->young_timer = ev_timer_new(a->ev, on_young_timer, a);
+	if (!ev_timer_pending(a->young_timer))
+		ev_timer_set(a->young_timer, WATCH_AFTER_MS);
 }
 
 void
@@ -222,6 +265,7 @@ request_answered(struct request *r)
 	if (!r->suspended)
 		return;		/* still inside the access handler */
 	r->suspended = false;
+	not_young(r);
 	ev_io_free(r->watch);
 	r->watch = NULL;
 	MHD_resume_connection(r->conn);
