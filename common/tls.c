@@ -36,12 +36,6 @@ struct layer {
 _Static_assert(TLS_WANT_POLLIN == LAYER_READ &&
     TLS_WANT_POLLOUT == LAYER_WRITE, "results of layers are libtls's");
 
-int
-tls_prepare(void)
-{
-	return tls_init();
-}
-
 /* ---- contexts ---- */
 
 static const struct { const char *name; uint32_t protocols; } versions[] = {

@@ -16,9 +16,12 @@
 /* The contexts of one configuration. */
 struct tls_set;
 
-/* Once, before files are out of reach: OpenSSL reads its own configuration. */
-int tls_prepare(void);
-/* NULL with a line in err.  alpn: the protocols served, comma-separated. */
+/*
+ * The library is set up by the first, for it takes half a megabyte that nodes
+ * without TLS do without; so the system's openssl.cnf, which is out of reach
+ * then, does not count.  NULL with a line in err.  alpn: the protocols
+ * served, comma-separated.
+ */
 struct tls_set *tls_set_new(const struct conf_tls *, const char *alpn,
     char *err, size_t errlen);
 void tls_set_free(struct tls_set *);	/* connections go on; NULL is fine */

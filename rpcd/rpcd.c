@@ -91,15 +91,6 @@ on_conf_done(struct child *c, bool first, void *arg)
 		set_limits(r);
 }
 
-static void
-on_prepare(struct child *c, void *arg)
-{
-	(void)c;
-	(void)arg;
-	if (tls_prepare() == -1)
-		log_warnx("TLS: the library cannot be set up");
-}
-
 /* Calls leave from the bind address, unless it is any. */
 static const struct sockaddr_storage *
 local_addr(const struct rpcd *r, struct sockaddr_storage *a)
@@ -170,7 +161,6 @@ on_stop(struct child *c, void *arg)
 
 static const struct child_ops rpcd_ops = {
 	.self = PROC_RPCD,
-	.prepare = on_prepare,
 	.socket = on_socket,
 	.link = rpcd_link,
 	.conf_item = on_conf_item,
