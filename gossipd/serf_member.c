@@ -188,7 +188,10 @@ serf_join_intent(struct serf *s, const struct sf_join *m)
 	serf_witness(&s->clock.member, m->ltime);
 	if (x == NULL)
 		return intent_keep(s, m->node, m->ltime, false);
-	if (m->ltime <= x->ltime)
+	/* A member's own leave is later than its join: at the same time, the
+	 * leave was somebody's guess. */
+	if (m->ltime < x->ltime ||
+	    (m->ltime == x->ltime && x->status != MEMBER_LEAVING))
 		return false;
 	if (is_self(s, x) && s->step == LEAVE_NOT && !s->own_join) {
 		/* Of us somebody knows what is newer than our last word.  It may

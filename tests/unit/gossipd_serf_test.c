@@ -93,6 +93,30 @@ START_TEST(a_leave_that_it_never_heard_of_does_not_stick)
 }
 END_TEST
 
+START_TEST(a_join_at_the_time_of_a_guessed_leave_stands)
+{
+	struct sf_leave	leave = { .ltime = 50, .node = span_str("n2") };
+	struct sf_join	join = { .ltime = 50, .node = span_str("n2") };
+	struct wbuf	w;
+
+	mesh_cluster(&m, 3);
+	wb_init(&w, 0);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_LEAVE);
+	body_encode(&sf_leave_body, &leave, &w);
+	serf_input(m.node[0].serf, m.now, &m.node[1].addr, w.p, w.len);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEAVING);
+	wb_reset(&w);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_JOIN);
+	body_encode(&sf_join_body, &join, &w);
+	serf_input(m.node[0].serf, m.now, &m.node[1].addr, w.p, w.len);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_ALIVE);
+	wb_free(&w);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(telling_each_other_of_a_leave_does_not_make_it_newer)
 {
 	uint64_t	before;
@@ -912,6 +936,7 @@ main(void)
 	tcase_add_test(t,
 	    force_leave_turns_a_failed_member_into_one_that_left);
 	tcase_add_test(t, a_leave_that_it_never_heard_of_does_not_stick);
+	tcase_add_test(t, a_join_at_the_time_of_a_guessed_leave_stands);
 	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
 	tcase_add_test(t, news_of_a_return_do_not_date_the_leave_before_it);
 	tcase_add_test(t, who_missed_a_return_does_not_make_it_leave_again);
