@@ -31,6 +31,17 @@ after_turn(void *arg)
 /* ---- start ---- */
 
 static void
+warn_of_half(const struct gossipd *g)
+{
+	bool	lan = pool_encrypted(&g->lan);
+
+	if (lan != pool_encrypted(&g->wan))
+		log_warnx("only the %s pool is encrypted: the other has no "
+		    "keyring file, and encrypt is not set",
+		    lan ? "LAN" : "WAN");
+}
+
+static void
 on_start(struct child *c, void *arg)
 {
 	struct gossipd	*g = arg;
@@ -40,12 +51,11 @@ on_start(struct child *c, void *arg)
 	if (pool_start(&g->lan) == -1)
 		return;
 	if (g->agent.server && g->agent.port_wan != 0) {
-		if (pool_start(&g->wan) == -1)
+		if (pool_start(&g->wan) == -1) {
+			files_keyring_undo(&g->lan);
 			return;
-		if (pool_encrypted(&g->lan) != pool_encrypted(&g->wan))
-			log_warnx("only the %s pool is encrypted: the other "
-			    "has no keyring file, and encrypt is not set",
-			    pool_encrypted(&g->lan) ? "LAN" : "WAN");
+		}
+		warn_of_half(g);
 	}
 	ev_after(g->ev, after_turn, g);
 	retry_start(g);

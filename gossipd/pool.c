@@ -490,8 +490,9 @@ pool_start(struct pool *p)
 		    p->wan ? "_wan" : "", str_or(addr, ""));
 		return -1;
 	}
-	if (make_name(p) == -1 || files_keyring(p) == -1 ||
-	    read_allowed(p) == -1)
+	/* The keyring last: it may leave a file. */
+	if (make_name(p) == -1 || read_allowed(p) == -1 ||
+	    files_keyring(p) == -1)
 		return -1;
 	layers_init(&p->layers, p->ring);
 	p->layers.verify_in = g->conf.verify_incoming;
