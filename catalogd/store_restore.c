@@ -347,17 +347,24 @@ has_rows(struct restore *r, size_t table)
 
 /*
  * Tables of the catalog that had rows and no record have the header's index,
- * which is the highest of all: where it is not, those of records are.
+ * which is the highest of all: where it is not, those of records are.  The same
+ * goes for nodes of archives from before they had indexes.
  */
 static void
 default_indexes(struct restore *r)
 {
+	uint64_t last = store_last_index(r->s);
+	struct node_row *n;
 	size_t i;
 
+	if (last < r->last)
+		last = r->last;
 	for (i = 0; i < 4; i++)
 		if ((r->seen & 1u << i) == 0 && has_rows(r, i))
-			*snap_table_index(r->s, i) = store_last_index(r->s) >
-			    r->last ? store_last_index(r->s) : r->last;
+			*snap_table_index(r->s, i) = last;
+	RB_FOREACH(n, node_tree, &r->s->nodes)
+		if (n->n.create_index == 0)
+			n->n.create_index = n->n.modify_index = last;
 }
 
 /* ---- the stream ---- */
