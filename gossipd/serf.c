@@ -110,10 +110,10 @@ on_intent(struct serf *s, const uint8_t *p, size_t n)
 	rb_init(&r, p + 1, n - 1);
 	if (p[0] == SF_LEAVE) {
 		body_decode(&sf_leave_body, &r, &leave);
-		news = rb_ok(&r) && serf_leave_intent(s, &leave);
+		news = rb_ok(&r) && serf_leave_intent(s, &leave, false);
 	} else {
 		body_decode(&sf_join_body, &r, &join);
-		news = rb_ok(&r) && serf_join_intent(s, &join);
+		news = rb_ok(&r) && serf_join_intent(s, &join, false);
 	}
 	if (news)
 		serf_forward(s, BC_INTENT, p, n);
@@ -329,7 +329,7 @@ send_leave_intent(struct serf *s, struct span name, bool erase, bool watched)
 	w = serf_msg(s, SF_LEAVE);
 	body_encode(&sf_leave_body, &m, w);
 	swim_broadcast(s->swim, BC_INTENT, watched, w->p, w->len);
-	(void)serf_leave_intent(s, &m);
+	(void)serf_leave_intent(s, &m, false);
 }
 
 static void

@@ -42,6 +42,7 @@ struct serf_member {
 					   forget it, if prune */
 	enum member_status status : 8;
 	bool		 prune : 1;
+	bool		 guessed : 1;	/* ltime, of a leave */
 };
 
 enum serf_event {

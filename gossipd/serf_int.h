@@ -85,9 +85,13 @@ void serf_forward(struct serf *, enum bcast_kind, const uint8_t *, size_t);
 int serf_span_cmp(struct span, struct span);
 
 /* serf_member.c */
-/* True if it is news, to be passed on. */
-bool serf_join_intent(struct serf *, const struct sf_join *);
-bool serf_leave_intent(struct serf *, const struct sf_leave *);
+/*
+ * True if it is news, to be passed on.  hearsay: what an exchange of state says
+ * of others; the time of a leave is a guess then, and what is said to be a join
+ * may be a leave that is under way.
+ */
+bool serf_join_intent(struct serf *, const struct sf_join *, bool hearsay);
+bool serf_leave_intent(struct serf *, const struct sf_leave *, bool hearsay);
 /* Our own join intent, now. */
 void serf_send_join(struct serf *);
 void serf_on_changed(void *arg, enum swim_event, struct ident *);

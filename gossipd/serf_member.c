@@ -56,6 +56,7 @@ set_status(struct serf *s, struct serf_member *m, enum member_status status)
 	s->count[status]++;
 	m->status = status;
 	m->prune = m->prune && status != MEMBER_ALIVE;
+	m->guessed = m->guessed && status != MEMBER_ALIVE;
 }
 
 static void
@@ -180,23 +181,31 @@ serf_send_join(struct serf *s)
 	swim_broadcast(s->swim, BC_INTENT, false, w->p, w->len);
 }
 
+/*
+ * A member's own leave is later than its join: of a join at the same time, the
+ * leave is somebody's guess.
+ */
+static bool
+outdoes_leave(const struct serf_member *x, bool hearsay)
+{
+	return x->status == MEMBER_LEAVING && (x->guessed || !hearsay);
+}
+
 bool
-serf_join_intent(struct serf *s, const struct sf_join *m)
+serf_join_intent(struct serf *s, const struct sf_join *m, bool hearsay)
 {
 	struct serf_member	*x = find(s, m->node);
 
 	serf_witness(&s->clock.member, m->ltime);
 	if (x == NULL)
 		return intent_keep(s, m->node, m->ltime, false);
-	/* A member's own leave is later than its join: at the same time, the
-	 * leave was somebody's guess. */
 	if (m->ltime < x->ltime ||
-	    (m->ltime == x->ltime && x->status != MEMBER_LEAVING))
+	    (m->ltime == x->ltime && !outdoes_leave(x, hearsay)))
 		return false;
 	if (is_self(s, x) && s->step == LEAVE_NOT && !s->own_join) {
-		/* Of us somebody knows what is newer than our last word.  It may
-		 * be the leave of an older life, told on with a later time, and
-		 * we would look as if we were leaving for ever. */
+		/* Of us somebody knows what is newer than our last word.  It
+		 * may be the leave of an older life, told on with a later
+		 * time, and we would look as if we were leaving for ever. */
 		serf_send_join(s);
 		return false;
 	}
@@ -227,7 +236,7 @@ prune(struct serf *s, struct serf_member *x)
 }
 
 bool
-serf_leave_intent(struct serf *s, const struct sf_leave *m)
+serf_leave_intent(struct serf *s, const struct sf_leave *m, bool hearsay)
 {
 	struct serf_member	*x = find(s, m->node);
 
@@ -244,6 +253,7 @@ serf_leave_intent(struct serf *s, const struct sf_leave *m)
 		return false;
 	}
 	x->ltime = m->ltime;
+	x->guessed = hearsay;
 	switch (x->status) {
 	case MEMBER_ALIVE:
 		set_status(s, x, MEMBER_LEAVING);

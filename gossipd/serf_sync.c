@@ -148,11 +148,11 @@ read_status(struct serf *s, struct span map, const struct span *left,
 				continue;
 			leave.ltime = ltime + 1;
 			leave.node = name;
-			(void)serf_leave_intent(s, &leave);
+			(void)serf_leave_intent(s, &leave, true);
 		} else {
 			join.ltime = ltime;
 			join.node = name;
-			(void)serf_join_intent(s, &join);
+			(void)serf_join_intent(s, &join, true);
 		}
 	}
 }

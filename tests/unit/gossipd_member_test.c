@@ -202,6 +202,19 @@ START_TEST(a_flood_of_large_events_does_not_keep_out_the_next)
 }
 END_TEST
 
+START_TEST(two_that_heard_of_a_leave_do_not_talk_each_other_out_of_it)
+{
+	mesh_cluster(&m, 3);
+	m.node[2].up = false;
+	say_leave(&m.node[0], "n2", 900, false);
+	say_leave(&m.node[1], "n2", 900, false);
+	ck_assert_ptr_null(mesh_exchange(&m.node[0], &m.node[1], false));
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEAVING);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_LEAVING);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(who_comes_back_after_it_left_is_not_told_that_it_failed)
 {
 	struct peer	*x = &m.node[2];
@@ -241,6 +254,8 @@ main(void)
 	tcase_add_test(t, rings_of_events_cost_nothing_before_the_first);
 	tcase_add_test(t, events_travel_with_the_exchange_of_state);
 	tcase_add_test(t, a_flood_of_large_events_does_not_keep_out_the_next);
+	tcase_add_test(t,
+	    two_that_heard_of_a_leave_do_not_talk_each_other_out_of_it);
 	tcase_add_test(t,
 	    who_comes_back_after_it_left_is_not_told_that_it_failed);
 	suite_add_tcase(s, t);
