@@ -2,8 +2,6 @@
  * The Serf core: its life, leaving, its clock, and what it makes of what SWIM
  * hands it.  The table of members is serf_member.c's.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,20 +21,6 @@ const struct serf_conf serf_conf_lan = {
 	.members_max = SERF_MEMBERS_MAX,
 	.coordinates = true,
 };
-
-void
-serf_note(struct serf *s, enum swim_note level, const char *fmt, ...)
-{
-	char	text[512];
-	va_list	ap;
-
-	if (s->ops.note == NULL)
-		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	s->ops.note(s->arg, level, text);
-}
 
 void
 serf_witness(uint64_t *clock, uint64_t v)
@@ -90,13 +74,13 @@ on_conflict(void *arg, const struct ident *have, const struct gaddr *claimed)
 	if (gaddr_to_sockaddr(claimed, &ss) == 0)
 		(void)addr_text(&ss, b, sizeof(b));
 	if (have->num == swim_self(s->swim)->num)
-		serf_note(s, SWIM_WARN, "another node has the name of this "
-		    "one, %s, at %s: give one of them another",
+		swim_note(s->swim, SWIM_WARN, "another node has the name of "
+		    "this one, %s, at %s: give one of them another",
 		    ident_name(have), b);
 	else
-		serf_note(s, SWIM_WARN, "member %s: two nodes have this name, "
-		    "at %s and %s; the first keeps it", ident_name(have), a,
-		    b);
+		swim_note(s->swim, SWIM_WARN, "member %s: two nodes have this "
+		    "name, at %s and %s; the first keeps it", ident_name(have),
+		    a, b);
 }
 
 static void

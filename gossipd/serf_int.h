@@ -74,8 +74,6 @@ struct serf {
 	struct wbuf		 ack, msg;	/* payload of acks; being made */
 };
 
-void serf_note(struct serf *, enum swim_note, const char *, ...)
-    __attribute__((format(printf, 3, 4)));
 void serf_witness(uint64_t *clock, uint64_t);
 /* s->msg with both type bytes in it. */
 struct wbuf *serf_msg(struct serf *, enum sf_type);

@@ -134,7 +134,7 @@ answer_change(struct serf *s, const struct sf_query *q, enum serf_key_op op)
 		rb_fail(&r, "not a key request");
 	body_decode(&sf_key_body, &r, &req);
 	why = rb_ok(&r) ? change(s, op, req.key) : r.err;
-	serf_note(s, why == NULL ? SWIM_INFO : SWIM_WARN,
+	swim_note(s->swim, why == NULL ? SWIM_INFO : SWIM_WARN,
 	    "keys: %s by word of %.*s: %s", query_name[op] + 6,
 	    (int)q->src_node.n, (const char *)q->src_node.p,
 	    why == NULL ? "done" : why);

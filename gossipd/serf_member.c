@@ -247,8 +247,8 @@ serf_leave_intent(struct serf *s, const struct sf_leave *m, bool hearsay)
 		return false;
 	if (is_self(s, x) && s->step == LEAVE_NOT) {
 		/* Somebody forces us out, or remembers an older life. */
-		serf_note(s, SWIM_WARN, "a leave of this node was announced: "
-		    "refuted");
+		swim_note(s->swim, SWIM_WARN, "a leave of this node was "
+		    "announced: refuted");
 		serf_send_join(s);
 		return false;
 	}

@@ -312,7 +312,8 @@ take_broadcasts(struct swim *s, size_t used)
 	used += COMPOUND_HEAD + s->conf.overhead;
 	if (used < room && !bcast_empty(s->bcast))
 		bcast_take(s->bcast, swim_retransmit_limit(
-		    s->conf.retransmit_mult, swim_size(s)), room - used, &s->parts);
+		    s->conf.retransmit_mult, swim_size(s)), room - used,
+		    &s->parts);
 }
 
 static void

@@ -137,6 +137,9 @@ const char *swim_merge(struct swim *, uint64_t now, const uint8_t *, size_t);
  */
 bool swim_teller_is_behind(const struct swim *, struct span name);
 
+/* A line for the log. */
+void swim_note(struct swim *, enum swim_note, const char *, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Queues a user message (both type bytes included) for gossip. */
 void swim_broadcast(struct swim *, enum bcast_kind, bool watched,
     const uint8_t *, size_t);

@@ -104,8 +104,6 @@ struct swim {
 	struct compound		 parts;
 };
 
-void swim_note(struct swim *, enum swim_note, const char *, ...)
-    __attribute__((format(printf, 3, 4)));
 struct sview *swim_view(const struct swim *, struct span name);
 bool swim_is_self(const struct swim *, struct span name);
 struct sview *swim_view_at(const struct swim *, uint32_t num);
