@@ -11,15 +11,6 @@
 
 const uint8_t consul_vsn[VSN_LEN] = { 1, 5, 2, 2, 5, 4 };
 
-static void
-put_number(struct strmap *tags, const char *key, uint64_t val)
-{
-	char	text[24];
-
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)val);
-	strmap_put(tags, key, text);
-}
-
 static int
 pair_cmp(const void *a, const void *b)
 {
@@ -40,16 +31,16 @@ make_tags(const struct conf_agent *a, bool wan, struct strmap *tags)
 	strmap_put(tags, "build", DISCO_BUILD);
 	strmap_put(tags, "acls", "0");
 	if (a->server) {
-		put_number(tags, "port", a->port_rpc);
+		tags_put_number(tags, "port", a->port_rpc);
 		strmap_put(tags, "raft_vsn", "3");
 		strmap_put(tags, "ft_fs", "1");
 		strmap_put(tags, TAG_DISCO, DISCO_VERSION);
 		if (a->port_wan != 0 && !wan)
-			put_number(tags, "wan_join_port", a->port_wan);
+			tags_put_number(tags, "wan_join_port", a->port_wan);
 		if (a->bootstrap || a->bootstrap_expect == 1)
 			strmap_put(tags, "bootstrap", "1");
 		else if (a->bootstrap_expect > 1)
-			put_number(tags, "expect", a->bootstrap_expect);
+			tags_put_number(tags, "expect", a->bootstrap_expect);
 		if (a->use_tls)
 			strmap_put(tags, "use_tls", "1");
 	}

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "gossipd/gossipd.h"
+#include "gossipd/tags.h"
 
 #define RELAY_MAX	5	/* as peers bound it */
 #define KEY_TEXT_MAX	64	/* base64 of the longest key, and then some */
@@ -73,37 +74,28 @@ member_cmp(const void *a, const void *b)
 }
 
 static void
-put(struct strmap *stats, const char *key, uint64_t v)
-{
-	char	text[24];
-
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
-	strmap_put(stats, key, text);
-}
-
-static void
 stats_of(struct pool *p, struct strmap *st)
 {
 	struct swim		*swim = serf_swim(p->serf);
 	struct bcast		*b = swim_bcast(swim);
 	struct serf_clocks	 c = serf_clocks(p->serf);
 
-	put(st, "coordinate_resets", serf_coord_resets(p->serf));
-	put(st, "dropped_members", p->refused);
-	put(st, "dropped_packets", p->bad_packets);
-	put(st, "dropped_streams", p->bad_streams);
-	put(st, "undecrypted", p->layers.undecrypted);
+	tags_put_number(st, "coordinate_resets", serf_coord_resets(p->serf));
+	tags_put_number(st, "dropped_members", p->refused);
+	tags_put_number(st, "dropped_packets", p->bad_packets);
+	tags_put_number(st, "dropped_streams", p->bad_streams);
 	strmap_put(st, "encrypted", pool_encrypted(p) ? "true" : "false");
-	put(st, "event_queue", bcast_count(b, BC_EVENT));
-	put(st, "event_time", c.event);
-	put(st, "failed", serf_count(p->serf, MEMBER_FAILED));
-	put(st, "health_score", swim_health(swim));
-	put(st, "intent_queue", bcast_count(b, BC_INTENT));
-	put(st, "left", serf_count(p->serf, MEMBER_LEFT));
-	put(st, "member_time", c.member);
-	put(st, "members", serf_count_all(p->serf));
-	put(st, "query_queue", bcast_count(b, BC_QUERY));
-	put(st, "query_time", c.query);
+	tags_put_number(st, "event_queue", bcast_count(b, BC_EVENT));
+	tags_put_number(st, "event_time", c.event);
+	tags_put_number(st, "failed", serf_count(p->serf, MEMBER_FAILED));
+	tags_put_number(st, "health_score", swim_health(swim));
+	tags_put_number(st, "intent_queue", bcast_count(b, BC_INTENT));
+	tags_put_number(st, "left", serf_count(p->serf, MEMBER_LEFT));
+	tags_put_number(st, "member_time", c.member);
+	tags_put_number(st, "members", serf_count_all(p->serf));
+	tags_put_number(st, "query_queue", bcast_count(b, BC_QUERY));
+	tags_put_number(st, "query_time", c.query);
+	tags_put_number(st, "undecrypted", p->layers.undecrypted);
 }
 
 static void

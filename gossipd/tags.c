@@ -1,6 +1,7 @@
 /*
  * Tags in meta, both ways.  What they mean to Consul is consul.c's.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,15 @@ tag_number(struct span meta, const char *key, int *val)
 		return false;
 	*val = (int)n;
 	return true;
+}
+
+void
+tags_put_number(struct strmap *tags, const char *key, uint64_t v)
+{
+	char	text[24];
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
+	strmap_put(tags, key, text);
 }
 
 void

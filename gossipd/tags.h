@@ -20,6 +20,7 @@ bool tag_number(struct span meta, const char *key, int *val);
 typedef void tag_fn(struct span key, struct span val, void *arg);
 void tags_each(struct span meta, tag_fn *, void *arg);
 
+void tags_put_number(struct strmap *, const char *key, uint64_t);
 void tags_encode(const struct strmap *, struct wbuf *);
 void tags_decode(struct span meta, struct strmap *);
 /* The map alone, as in a Member of an answer. */
