@@ -74,8 +74,8 @@ read_keys(struct keyring *ring, const char *text, size_t n)
 	if ((j = json_parse(text, n, err, sizeof(err))) == NULL ||
 	    j->type != JSON_ARRAY)
 		why = "it is not a JSON list of keys";
-	else if (j->child == NULL)
-		why = "there are no keys in it";	/* and not: no encryption */
+	else if (j->child == NULL)	/* which is not: no encryption */
+		why = "there are no keys in it";
 	for (k = why == NULL ? j->child : NULL; k != NULL && why == NULL;
 	    k = k->next)
 		why = add_key(ring, k->type == JSON_STRING ? k->str : NULL);

@@ -70,10 +70,6 @@ session_free(struct session *s)
 	struct net	*x = s->p->net;
 
 	session_buffered(s, 0);
-	if (s->frame.len > OUT_KEEP) {
-		layers_give_back(&s->p->layers);
-		child_give_back(s->p->g->child);
-	}
 	TAILQ_REMOVE(&x->sessions, s, link);
 	x->nin -= s->kind == SESS_IN;
 	ident_unref(s->p->idents, s->target);
@@ -114,7 +110,7 @@ give_back(struct wbuf *w)
 		wb_free(w);
 }
 
-/* An exchange is over: what it took, both ways. */
+/* An exchange of that size is over: what it took, both ways. */
 static void
 exchanged(struct pool *p, size_t n)
 {
@@ -393,6 +389,7 @@ on_data(struct stream *st, const uint8_t *m, size_t n, void *arg)
 	struct session		*s = arg;
 	struct pool		*p = s->p;
 	enum frame_result	 result;
+	size_t			 len;
 
 	(void)st;
 	session_buffered(s, n);
@@ -404,8 +401,9 @@ on_data(struct stream *st, const uint8_t *m, size_t n, void *arg)
 	}
 	result = frame_read(&s->frame, &p->layers, m, n);
 	if (result != FRAME_MORE) {
+		len = s->frame.len > n ? s->frame.len : n;
 		on_frame(s, result);
-		exchanged(p, n);
+		exchanged(p, len);
 	}
 	return 0;
 }
