@@ -345,6 +345,13 @@ has_rows(struct restore *r, size_t table)
 	    table == 2 ? store_count_checks(r->s) > 0 : has_coordinates(r->s);
 }
 
+static void
+raise_to(uint64_t *index, uint64_t least)
+{
+	if (*index < least)
+		*index = least;
+}
+
 /*
  * Tables of the catalog that had rows and no record have the header's index,
  * which is the highest of all: where it is not, those of records are.  The same
@@ -354,6 +361,7 @@ static void
 default_indexes(struct restore *r)
 {
 	uint64_t last = store_last_index(r->s);
+	struct service_row *svc;
 	struct node_row *n;
 	size_t i;
 
@@ -362,9 +370,15 @@ default_indexes(struct restore *r)
 	for (i = 0; i < 4; i++)
 		if ((r->seen & 1u << i) == 0 && has_rows(r, i))
 			*snap_table_index(r->s, i) = last;
-	RB_FOREACH(n, node_tree, &r->s->nodes)
+	RB_FOREACH(n, node_tree, &r->s->nodes) {
 		if (n->n.create_index == 0)
 			n->n.create_index = n->n.modify_index = last;
+		/* In whatever order they came. */
+		RB_FOREACH(svc, service_tree, &n->services) {
+			raise_to(&svc->set->index, svc->s.modify_index);
+			raise_to(&svc->kind->value, svc->s.modify_index);
+		}
+	}
 }
 
 /* ---- the stream ---- */
