@@ -5,7 +5,8 @@
  *	raft_core.c	the consensus, pure, around libraft's core
  *	raft_disk.c	log, snapshots and metadata
  *	raft_peers.c	the connections between servers
- *	raft.c		these three together, and time
+ *	raft.c		these three together, and time; raft_start.c how it begins,
+ *			raft_snapshot.c its snapshots
  */
 #ifndef CATALOGD_RAFT_H
 #define CATALOGD_RAFT_H

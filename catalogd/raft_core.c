@@ -21,255 +21,6 @@ _Static_assert(RAFT_VERSION_NUMBER == 2201, "libraft 0.22.1, see mk/libraft");
 #define INFLIGHT_MAX 4096
 #define INSTALL_MS 600000	/* until a snapshot is sent again */
 
-/* ---- slots ---- */
-
-static struct slot *
-slots_add(struct slots *s)
-{
-	if (s->head > 0 && s->head == s->n)
-		s->head = s->n = 0;
-	if (s->n == s->cap) {
-		if (s->head > s->cap / 2) {
-			memmove(s->item, s->item + s->head,
-			    (s->n - s->head) * sizeof(*s->item));
-			s->n -= s->head;
-			s->head = 0;
-		} else {
-			s->cap = s->cap == 0 ? 64 : s->cap * 2;
-			s->item = xreallocarray(s->item, s->cap,
-			    sizeof(*s->item));
-		}
-	}
-	memset(&s->item[s->n], 0, sizeof(*s->item));
-	return &s->item[s->n++];
-}
-
-static size_t
-slots_count(const struct slots *s)
-{
-	return s->n - s->head;
-}
-
-static void
-slots_shift(struct slots *s)
-{
-	s->bytes -= s->item[s->head].len + sizeof(struct slot);
-	free(s->item[s->head++].p);
-}
-
-static void
-slots_free(struct slots *s)
-{
-	while (s->head < s->n)
-		free(s->item[s->head++].p);
-	free(s->item);
-	memset(s, 0, sizeof(*s));
-}
-
-struct slot *
-rcore_slot(const struct rcore *c, uint64_t index)
-{
-	uint64_t first;
-
-	if (slots_count(&c->log) == 0)
-		return NULL;
-	first = c->log.item[c->log.head].index;
-	if (index < first || index - first >= slots_count(&c->log))
-		return NULL;
-	return &c->log.item[c->log.head + (size_t)(index - first)];
-}
-
-static void
-lose_tag(struct rcore *c, struct slot *s)
-{
-	void *tag = s->tag;
-
-	s->tag = NULL;
-	if (tag != NULL)
-		c->ops.lost(tag, c->ops.arg);
-}
-
-/* Entries that a newer leader does not have. */
-static void
-log_truncate(struct rcore *c, uint64_t index)
-{
-	struct slot *s;
-
-	while (slots_count(&c->log) > 0 &&
-	    (s = &c->log.item[c->log.n - 1])->index >= index) {
-		if (s->index <= c->applied) {
-			c->broken = "an applied entry was replaced";
-			return;
-		}
-		lose_tag(c, s);
-		c->log.bytes -= s->len + sizeof(*s);
-		free(s->p);
-		c->log.n--;
-	}
-}
-
-/* Takes the memory at p. */
-static struct slot *
-log_add(struct rcore *c, uint64_t index, uint64_t term, int type, void *p,
-    size_t len)
-{
-	struct slot *s = slots_add(&c->log);
-
-	s->index = index;
-	s->term = term;
-	s->type = type;
-	s->p = p;
-	s->len = len;
-	c->log.bytes += len + sizeof(*s);
-	return s;
-}
-
-/*
- * What is applied stays as long as a follower may ask for it.  The first entry
- * stays until there is a second: of a snapshot of that one alone the engine
- * believes that it is an entry, and never sends it.
- */
-static void
-log_trim(struct rcore *c)
-{
-	size_t keep = c->core.configuration.n > 1 ? c->conf.window : 0;
-
-	if (c->applied < RCORE_SNAPSHOT_MIN)
-		return;
-	while (slots_count(&c->log) > 0 &&
-	    c->log.item[c->log.head].index <= c->applied &&
-	    c->log.bytes > keep)
-		slots_shift(&c->log);
-}
-
-/* ---- memberships ---- */
-
-int
-rcore_conf_decode(const uint8_t *p, size_t len,
-    struct raft_configuration *conf)
-{
-	struct raft_buffer buf;
-	int rc;
-
-	if (!peer_conf_valid(p, len))
-		return -1;
-	/* The decoder wants memory that it may read in words. */
-	buf.base = memcpy(xcalloc(1, len + 8), p, len);
-	buf.len = len;
-	rc = raft_configuration_decode(&buf, conf);
-	free(buf.base);
-	return rc == 0 ? 0 : -1;
-}
-
-uint8_t *
-rcore_conf_encode(const struct rcore_member *m, size_t n, size_t *len)
-{
-	struct raft_configuration conf;
-	struct raft_buffer buf;
-	uint8_t *p;
-	size_t i;
-
-	raft_configuration_init(&conf);
-	for (i = 0; i < n; i++)
-		if (raft_configuration_add(&conf, m[i].id, m[i].address,
-		    m[i].voter ? RAFT_VOTER : RAFT_STANDBY) != 0) {
-			raft_configuration_close(&conf);
-			return NULL;
-		}
-	if (raft_configuration_encode(&conf, &buf) != 0)
-		fatalx("raft: out of memory");
-	raft_configuration_close(&conf);
-	p = memcpy(xmalloc(buf.len), buf.base, buf.len);
-	*len = buf.len;
-	raft_free(buf.base);
-	return p;
-}
-
-static bool
-sole_voter(const struct raft_configuration *conf, uint64_t id)
-{
-	bool self = false;
-	unsigned i, voters = 0;
-
-	for (i = 0; i < conf->n; i++)
-		if (conf->servers[i].role == RAFT_VOTER) {
-			voters++;
-			self = self || conf->servers[i].id == id;
-		}
-	return self && voters == 1;
-}
-
-static void
-keep_membership(struct rcore *c, uint64_t index, const uint8_t *p, size_t len)
-{
-	wb_reset(&c->memb);
-	wb_bytes(&c->memb, p, len);
-	c->memb_index = index;
-}
-
-/*
- * A membership is committed.  The core takes no notice when a later one is
- * already in its log; a rollback would then go too far back.
- */
-static void
-apply_membership(struct rcore *c, const struct slot *s)
-{
-	struct raft_event e;
-
-	memset(&e, 0, sizeof(e));
-	e.type = RAFT_CONFIGURATION;
-	e.configuration.index = s->index;
-	if (rcore_conf_decode(s->p, s->len, &e.configuration.conf) == -1) {
-		c->broken = "a membership in the log cannot be read";
-		return;
-	}
-	keep_membership(c, s->index, s->p, s->len);
-	rcore_step(c, &e);
-	if (c->core.configuration_committed_index >= s->index ||
-	    rcore_conf_decode(s->p, s->len, &e.configuration.conf) == -1)
-		return;
-	raft_configuration_close(&c->core.configuration_committed);
-	c->core.configuration_committed = e.configuration.conf;
-	c->core.configuration_committed_index = s->index;
-}
-
-/*
- * After entries were replaced: the membership in force is the last in the log,
- * wherever it stands, else the last applied.
- */
-static void
-settle_membership(struct rcore *c)
-{
-	struct raft_configuration conf;
-	const uint8_t *p = c->memb.p;
-	size_t i, len = c->memb.len;
-	uint64_t index = 0;
-	struct slot *s;
-
-	for (i = c->log.n; i > c->log.head && index == 0; i--) {
-		s = &c->log.item[i - 1];
-		if (s->index <= c->applied)
-			break;
-		if (s->type == RAFT_CHANGE) {
-			index = s->index;
-			p = s->p;
-			len = s->len;
-		}
-	}
-	if (c->core.configuration_uncommitted_index == index && index != 0)
-		return;
-	if (index <= c->core.configuration_committed_index) {
-		if (c->core.configuration_uncommitted_index == 0)
-			return;
-		index = 0;
-	}
-	if (len == 0 || rcore_conf_decode(p, len, &conf) == -1)
-		return;
-	raft_configuration_close(&c->core.configuration);
-	c->core.configuration = conf;
-	c->core.configuration_uncommitted_index = index;
-}
-
 /* ---- updates ---- */
 
 /* Entries that the engine has taken into its log: copied to slots. */
@@ -281,11 +32,11 @@ keep_entries(struct rcore *c, const struct raft_update *u)
 	struct slot *s;
 	unsigned i;
 
-	log_truncate(c, u->entries.index);
+	rcore_log_truncate(c, u->entries.index);
 	le = xcalloc(u->entries.n, sizeof(*le));
 	for (i = 0; i < u->entries.n; i++) {
 		re = &u->entries.batch[i];
-		s = log_add(c, u->entries.index + i, re->term, (int)re->type,
+		s = rcore_log_add(c, u->entries.index + i, re->term, (int)re->type,
 		    memcpy(xmalloc(re->buf.len + 1), re->buf.base,
 		    re->buf.len), re->buf.len);
 		le[i].index = s->index;
@@ -317,13 +68,13 @@ apply_committed(struct rcore *c)
 		c->applied = copy.index;
 		c->applied_term = copy.term;
 		if (copy.type == RAFT_CHANGE)
-			apply_membership(c, &copy);
+			rcore_conf_apply(c, &copy);
 		if (copy.type == RAFT_COMMAND)
 			c->ops.apply(copy.index, copy.p, copy.len, copy.tag,
 			    c->ops.arg);
 		else
 			c->ops.apply(copy.index, copy.p, 0, NULL, c->ops.arg);
-		log_trim(c);
+		rcore_log_trim(c);
 	}
 	c->applying = false;
 }
@@ -333,7 +84,7 @@ drop_batch(struct rcore *c)
 {
 	struct slot s;
 
-	while (slots_count(&c->batch) > 0) {
+	while (rcore_slots_count(&c->batch) > 0) {
 		s = c->batch.item[c->batch.head++];
 		free(s.p);
 		if (s.tag != NULL)
@@ -352,7 +103,7 @@ on_deposed(struct rcore *c)
 	c->led_term = 0;
 	c->round_open = c->round_again = false;
 	for (i = c->log.head; i < c->log.n; i++)
-		lose_tag(c, &c->log.item[i]);
+		rcore_lose_tag(c, &c->log.item[i]);
 	drop_batch(c);
 }
 
@@ -370,7 +121,7 @@ on_elected(struct rcore *c)
 	c->led_term = c->core.current_term;
 	c->nheard = 0;
 	c->office_at = raft_last_index(&c->core);
-	if (sole_voter(&c->core.configuration, c->conf.id) ||
+	if (rcore_conf_alone(&c->core.configuration, c->conf.id) ||
 	    c->office_at > c->core.commit_index)
 		return;
 	memset(&entry, 0, sizeof(entry));
@@ -433,7 +184,7 @@ rcore_step(struct rcore *c, struct raft_event *e)
 	if (e->type == RAFT_RECEIVE &&
 	    (u.flags & (RAFT_UPDATE_ENTRIES)) != 0) {
 		c->kept = true;
-		settle_membership(c);
+		rcore_conf_settle(c);
 	}
 }
 
@@ -487,8 +238,8 @@ rcore_free(struct rcore *c)
 		return;
 	raft_close(&c->core, NULL);
 	raft_configuration_close(&c->install.configuration);
-	slots_free(&c->batch);
-	slots_free(&c->log);
+	rcore_slots_free(&c->batch);
+	rcore_slots_free(&c->log);
 	wb_free(&c->memb);
 	free(c);
 }
@@ -511,7 +262,7 @@ starts_alone(const struct rcore *c, const struct log_snapshot *snap,
 		}
 	if (p == NULL || rcore_conf_decode(p, len, &conf) == -1)
 		return false;
-	alone = sole_voter(&conf, c->conf.id);
+	alone = rcore_conf_alone(&conf, c->conf.id);
 	raft_configuration_close(&conf);
 	return alone;
 }
@@ -528,7 +279,7 @@ start_core(struct rcore *c, uint64_t term, uint64_t vote,
 
 	entries = xcalloc(n + 1, sizeof(*entries));
 	for (i = 0; i < n; i++) {
-		s = log_add(c, e[i].index, e[i].term, e[i].type,
+		s = rcore_log_add(c, e[i].index, e[i].term, e[i].type,
 		    (uint8_t *)(uintptr_t)e[i].p, e[i].len);
 		e[i].p = NULL;
 		entries[i].term = s->term;
@@ -557,7 +308,7 @@ rcore_start(struct rcore *c, uint64_t now, uint64_t term, uint64_t vote,
 	c->now = now;
 	if (c->started) {
 		raft_close(&c->core, NULL);
-		slots_free(&c->log);
+		rcore_slots_free(&c->log);
 		core_init(c);
 	}
 	c->started = true;
@@ -569,7 +320,7 @@ rcore_start(struct rcore *c, uint64_t now, uint64_t term, uint64_t vote,
 		if (rcore_conf_decode(snap->conf, snap->conf_len,
 		    &m.configuration) == -1)
 			return -1;
-		keep_membership(c, snap->conf_index, snap->conf,
+		rcore_conf_keep(c, snap->conf_index, snap->conf,
 		    snap->conf_len);
 		c->applied = snap->index;
 		c->applied_term = snap->term;
@@ -614,7 +365,7 @@ before_timeout(struct rcore *c)
 	if (core->state == RAFT_FOLLOWER)
 		forget_leader(core);
 	if (core->state == RAFT_FOLLOWER &&
-	    sole_voter(&core->configuration, c->conf.id) &&
+	    rcore_conf_alone(&core->configuration, c->conf.id) &&
 	    !core->snapshot.installing &&
 	    core->last_stored == raft_last_index(core)) {
 		core->current_term++;
@@ -667,7 +418,7 @@ rcore_propose(struct rcore *c, const uint8_t *p, size_t len, void *tag)
 
 	if (c->core.state != RAFT_LEADER)
 		return -1;
-	s = slots_add(&c->batch);
+	s = rcore_slots_add(&c->batch);
 	s->type = RAFT_COMMAND;
 	s->p = memcpy(xmalloc(len + 1), p, len);
 	s->len = len;
@@ -687,7 +438,7 @@ rcore_flush(struct rcore *c, uint64_t now)
 
 	c->now = now;
 	/* What comes while leadership is being handed over waits for it. */
-	if ((n = slots_count(&c->batch)) == 0 || rcore_transferring(c))
+	if ((n = rcore_slots_count(&c->batch)) == 0 || rcore_transferring(c))
 		return;
 	entries = xcalloc(n, sizeof(*entries));
 	for (i = 0; i < n; i++) {
@@ -717,50 +468,6 @@ rcore_flush(struct rcore *c, uint64_t now)
 	}
 	free(entries);
 	handle_update(c, &u);
-}
-
-/* A leader that removed itself and failed would be missed: nobody else need
- * have the entry, and it does not stand for election. */
-static bool
-keeps_vote(const struct rcore *c, const uint8_t *p, size_t len)
-{
-	struct raft_configuration conf;
-	bool keeps = false;
-	unsigned i;
-
-	if (rcore_conf_decode(p, len, &conf) == -1)
-		return false;
-	for (i = 0; i < conf.n; i++)
-		if (conf.servers[i].id == c->conf.id)
-			keeps = conf.servers[i].role == RAFT_VOTER;
-	raft_configuration_close(&conf);
-	return keeps;
-}
-
-int
-rcore_change(struct rcore *c, uint64_t now, const uint8_t *conf, size_t len)
-{
-	struct raft_entry entry;
-	struct raft_event e;
-	uint64_t last;
-
-	rcore_flush(c, now);
-	if (!rcore_in_office(c) || rcore_changing(c) || rcore_transferring(c) ||
-	    !keeps_vote(c, conf, len))
-		return -1;
-	memset(&entry, 0, sizeof(entry));
-	entry.term = c->core.current_term;
-	entry.type = RAFT_CHANGE;
-	entry.buf.base = memcpy(xcalloc(1, len + 8), conf, len);
-	entry.buf.len = len;
-	memset(&e, 0, sizeof(e));
-	e.type = RAFT_SUBMIT;
-	e.submit.entries = &entry;
-	e.submit.n = 1;
-	last = raft_last_index(&c->core);
-	rcore_step(c, &e);
-	free(entry.buf.base);
-	return raft_last_index(&c->core) > last ? 0 : -1;
 }
 
 int
@@ -860,10 +567,10 @@ rcore_install(struct rcore *c, uint64_t now, uint64_t from, uint64_t term,
 		c->install = u.snapshot.metadata;
 		if (snap->index < c->applied)
 			c->broken = "a snapshot would undo what is applied";
-		keep_membership(c, snap->conf_index, snap->conf,
+		rcore_conf_keep(c, snap->conf_index, snap->conf,
 		    snap->conf_len);
 		on_deposed(c);
-		slots_free(&c->log);
+		rcore_slots_free(&c->log);
 	}
 	handle_update(c, &u);
 	return (u.flags & (RAFT_UPDATE_SNAPSHOT)) != 0;
@@ -940,7 +647,7 @@ rcore_pending(const struct rcore *c)
 {
 	uint64_t last = rcore_last_index(c);
 
-	return slots_count(&c->batch) +
+	return rcore_slots_count(&c->batch) +
 	    (last > c->applied ? (size_t)(last - c->applied) : 0);
 }
 

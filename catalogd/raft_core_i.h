@@ -62,8 +62,25 @@ struct rcore {
 
 /* raft_core.c */
 void rcore_step(struct rcore *, struct raft_event *);
+
+/* raft_core_log.c */
+struct slot *rcore_slots_add(struct slots *);
+size_t rcore_slots_count(const struct slots *);
+void rcore_slots_free(struct slots *);
 struct slot *rcore_slot(const struct rcore *, uint64_t index);
+void rcore_lose_tag(struct rcore *, struct slot *);
+void rcore_log_truncate(struct rcore *, uint64_t index);
+struct slot *rcore_log_add(struct rcore *, uint64_t index, uint64_t term,
+    int type, void *p, size_t len);
+void rcore_log_trim(struct rcore *);
+
+/* raft_core_conf.c */
 int rcore_conf_decode(const uint8_t *, size_t, struct raft_configuration *);
+/* Is that server the only one with a vote? */
+bool rcore_conf_alone(const struct raft_configuration *, uint64_t id);
+void rcore_conf_keep(struct rcore *, uint64_t index, const uint8_t *, size_t);
+void rcore_conf_apply(struct rcore *, const struct slot *);
+void rcore_conf_settle(struct rcore *);
 
 /* raft_core_recv.c */
 void rcore_send_message(struct rcore *, const struct raft_message *);

@@ -10,7 +10,7 @@
  * Servers tell each other who they are by Status.DiscoServer: the id of their
  * log, of which cluster it is, and on whom they would begin one.
  */
-#include "catalogd/server_i.h"
+#include "catalogd/server_raft_i.h"
 
 #include <bsd/string.h>
 
@@ -28,48 +28,9 @@
 #define ASK_AGAIN_MS 2000
 #define ASK_MEMBER_MS 10000	/* one that is in and does not answer */
 #define FRESH_MS 3000		/* an answer to bootstrap on */
-#define EXPECT_MAX 16
-#define RECOVER_MS 200	/* for the answer to go out */
 #define WARN_MS 60000
 
-#define DISCO_SERVER(F, T)						\
-	F(T, UINT, , raft_id, "RaftID", 0, NULL)			\
-	F(T, UINT, , cluster, "Cluster", 0, NULL)			\
-	F(T, UINT, , servers, "Servers", 0, NULL)			\
-	F(T, UINT, , last_index, "LastIndex", 0, NULL)			\
-	F(T, UINT, , set, "Set", 0, NULL)
-SCHEMA_DECLARE(disco_server, DISCO_SERVER)
 SCHEMA_DEFINE(disco_server, DISCO_SERVER)
-
-/* What another server said of itself. */
-struct ident {
-	LIST_ENTRY(ident)	 entry;
-	struct server		*srv;
-	char			*node_id;
-	void			*call;
-	uint64_t		 asked_ms, told_ms;	/* 0: never */
-	struct disco_server	 is;
-};
-
-struct health {
-	uint64_t	 id;
-	bool		 healthy;
-	int64_t		 since_ns;	/* wall clock */
-	uint64_t	 since_ms, dead_ms;	/* dead_ms 0: it is not */
-};
-
-struct server_raft {
-	struct ev_timer		*timer;
-	LIST_HEAD(, ident)	 idents;
-	struct health		 health[REPLICA_SERVERS_MAX];
-	size_t			 nhealth;
-	/* whom we would begin a log with, by node id */
-	char			*set[EXPECT_MAX];
-	size_t			 nset;
-	uint64_t		 set_hash;
-	uint64_t		 warned_ms;
-	struct autopilot_config	 autopilot;	/* when none is stored */
-};
 
 /* ---- members ---- */
 
@@ -154,8 +115,8 @@ raft_autopilot(const struct server *srv)
 
 /* ---- asking the others ---- */
 
-static struct ident *
-ident_get(struct server *srv, const char *node_id)
+struct ident *
+raft_ident(struct server *srv, const char *node_id)
 {
 	struct ident *i;
 
@@ -203,11 +164,11 @@ on_ident(enum call_status status, const char *error, const uint8_t *body,
 	raft_members_changed(i->srv);
 }
 
-static void
-ask(struct server *srv, const struct member *m, uint64_t again_ms)
+void
+raft_ask(struct server *srv, const struct member *m, uint64_t again_ms)
 {
 	static const uint8_t empty = 0x80;
-	struct ident *i = ident_get(srv, tag(m, "id"));
+	struct ident *i = raft_ident(srv, tag(m, "id"));
 	uint64_t now = ev_now(srv->ev);
 	struct msg_call mc;
 
@@ -318,8 +279,8 @@ boot_barred(struct server *srv)
 			continue;
 		if (strmap_get(&row->m.tags, "bootstrap") != NULL)
 			return true;
-		ask(srv, &row->m, ASK_AGAIN_MS / 4);
-		i = ident_get(srv, tag(&row->m, "id"));
+		raft_ask(srv, &row->m, ASK_AGAIN_MS / 4);
+		i = raft_ident(srv, tag(&row->m, "id"));
 		if (i->told_ms != 0 && i->is.servers > 0 &&
 		    i->is.set != srv->raft->set_hash)
 			return true;
@@ -354,7 +315,7 @@ boot_round(struct server *srv)
 			s[i].id = replica_id(srv->replica);
 			continue;
 		}
-		id = ident_get(srv, r->set[i]);
+		id = raft_ident(srv, r->set[i]);
 		if (id->told_ms == 0 || now - id->told_ms > FRESH_MS ||
 		    id->is.set != r->set_hash)
 			return;
@@ -418,7 +379,7 @@ static void
 look_at_member(struct server *srv, struct replica_server *s, size_t n,
     const struct member *m)
 {
-	struct ident *id = ident_get(srv, tag(m, "id"));
+	struct ident *id = raft_ident(srv, tag(m, "id"));
 	uint64_t now = ev_now(srv->ev);
 	char addr[ADDR_TEXT_MAX];
 	size_t i;
@@ -427,7 +388,7 @@ look_at_member(struct server *srv, struct replica_server *s, size_t n,
 		if (strcmp(s[i].node_id, tag(m, "id")) == 0)
 			break;
 	if (i == n) {
-		ask(srv, m, ASK_AGAIN_MS);
+		raft_ask(srv, m, ASK_AGAIN_MS);
 		if (id->told_ms != 0 && now - id->told_ms < ASK_MEMBER_MS)
 			add(srv, s, n, m, id);
 		return;
@@ -441,7 +402,7 @@ look_at_member(struct server *srv, struct replica_server *s, size_t n,
 	/* The same node with another disk cannot answer for the old one. */
 	if (s[i].heard_ms != 0 && now - s[i].heard_ms < ASK_MEMBER_MS / 2)
 		return;
-	ask(srv, m, ASK_AGAIN_MS);
+	raft_ask(srv, m, ASK_AGAIN_MS);
 	if (id->told_ms > s[i].heard_ms && id->is.raft_id != s[i].id)
 		drop(srv, s, n, i, "removed: its disk is another");
 }
@@ -622,132 +583,4 @@ raft_members_free(struct server *srv)
 	set_clear(r);
 	ev_timer_free(r->timer);
 	free(r);
-}
-
-/* ---- recovery ---- */
-
-/* Who of the voters is there, and what speaks against going on alone. */
-static const char *
-recovery_plan(struct server *srv, struct wbuf *w)
-{
-	struct replica_server s[REPLICA_SERVERS_MAX], leader;
-	const struct member *m;
-	size_t i, n, voters = 0, there = 0;
-	struct replica_stats st;
-	struct ident *id;
-	bool ahead = false;
-	char addr[80];
-
-	n = replica_servers(srv->replica, s, NELEM(s));
-	replica_stats(srv->replica, &st);
-	wb_printf(w, "This server has the log up to index %llu.\n",
-	    (unsigned long long)st.last_index);
-	for (i = 0; i < n; i++) {
-		m = raft_member(srv, &s[i]);
-		raft_address(srv, &s[i], addr, sizeof(addr));
-		voters += s[i].voter;
-		if (s[i].self || (m != NULL && m->status == MEMBER_ALIVE))
-			there += s[i].voter;
-		id = ident_get(srv, s[i].node_id);
-		if (!s[i].self && m != NULL && m->status == MEMBER_ALIVE) {
-			ask(srv, m, 0);
-			ahead = ahead || id->is.last_index > st.last_index;
-		}
-		wb_printf(w, "%s  %s  %s  %s\n", s[i].node_id, addr,
-		    s[i].voter ? "voter" : "no vote", s[i].self ?
-		    "this server: goes on alone" : m != NULL &&
-		    m->status == MEMBER_ALIVE ? "alive: has to begin anew" :
-		    "dead: must not come back with what it has");
-	}
-	if (replica_leader(srv->replica, &leader))
-		return "there is a leader";
-	if (there > voters / 2)
-		return "a majority of the servers is there";
-	if (ahead)
-		return "another server that is alive has more of the log";
-	if (n == 0 || replica_in_memory(srv->replica))
-		return "there is no log to go on with";
-	return NULL;
-}
-
-static void
-on_recover(void *arg)
-{
-	(void)arg;
-	fatalx("raft: starting again, to go on without the other servers");
-}
-
-void
-agent_raft_recover_read(struct server *srv, const void *arg,
-    const struct query_meta *meta, struct reply *r)
-{
-	const struct raft_recover_request *req = arg;
-	struct raft_recover_answer a = { 0 };
-	const char *why;
-	struct wbuf w;
-
-	(void)meta;
-	wb_init(&w, 0);
-	why = recovery_plan(srv, &w);
-	a.plan = wb_detach_str(&w);
-	if (why != NULL)
-		reply_error(r, "refused: %s\n%s", why, a.plan);
-	else if (req->doit && replica_recover_alone(srv->replica,
-	    a.plan) == -1)
-		reply_error(r, "cannot write it down: %s", strerror(errno));
-	else if (req->doit) {
-		log_warnx("raft: recovery begun by an operator: %s", a.plan);
-		a.begun = true;
-		ev_timer_free(srv->raft->timer);
-		srv->raft->timer = ev_timer_new(srv->ev, on_recover, srv);
-		ev_timer_set(srv->raft->timer, RECOVER_MS);
-	}
-	if (r->error == NULL)
-		reply_schema(r, &raft_recover_answer_schema, &a);
-	free(a.plan);
-}
-
-/* ---- Operator ---- */
-
-void
-operator_raft_remove_read(struct server *srv, const void *arg,
-    const struct query_meta *meta, struct reply *r)
-{
-	const struct raft_remove_request *req = arg;
-	struct replica_server s[REPLICA_SERVERS_MAX];
-	char addr[ADDR_TEXT_MAX];
-	size_t i, n;
-
-	(void)meta;
-	n = replica_servers(srv->replica, s, NELEM(s));
-	for (i = 0; i < n; i++) {
-		raft_address(srv, &s[i], addr, sizeof(addr));
-		if (!str_empty(req->id) ? strcmp(s[i].node_id, req->id) == 0 :
-		    strcmp(addr, str_or(req->address, "")) == 0 ||
-		    strcmp(s[i].address, str_or(req->address, "")) == 0)
-			break;
-	}
-	if (i == n) {
-		if (!str_empty(req->id))
-			reply_error(r, "id \"%s\" was not found in the Raft "
-			    "configuration", req->id);
-		else
-			reply_error(r, "address \"%s\" was not found in the "
-			    "Raft configuration", str_or(req->address, ""));
-		return;
-	}
-	if (n == 1)
-		reply_error(r, "the last server cannot be removed");
-	else if (s[i].self) {
-		(void)replica_transfer(srv->replica);
-		reply_error(r, "that server leads: it hands over now, and "
-		    "can be removed then");
-	} else {
-		memmove(s + i, s + i + 1, (n - i - 1) * sizeof(*s));
-		if (replica_change(srv->replica, s, n - 1) == -1)
-			reply_error(r, "another change of the Raft "
-			    "configuration is under way");
-		else
-			reply_empty(r);
-	}
 }
