@@ -169,11 +169,11 @@ check-sim: $(SIM)
 check-golden: all
 	tests/golden/run $(BUILD)
 check-net: all
-	tests/net/run $(BUILD)
+	tests/run net $(BUILD)
 check-interop: all
-	tests/interop/run $(BUILD)
+	tests/run interop $(BUILD)
 check-fault: all
-	tests/fault/run $(BUILD)
+	tests/run fault $(BUILD)
 
 lint:
 	mk/lint
