@@ -1,5 +1,6 @@
 /*
- * Who is let into which pool, under which tags, with which timing.
+ * Who is let into which pool, under which tags, from which networks, with which
+ * timing.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ gossipd_left(struct pool *p)
 static struct swim_said
 said(const char *name, struct wbuf *meta, const char *const *tags)
 {
-	struct swim_said	 a = { .state = SWIM_ALIVE };
+	struct swim_said	 a = { .state = SWIM_ALIVE, .inc = 1 };
 	struct strmap		 map = { 0 };
 
 	for (; *tags != NULL; tags += 2)
@@ -169,6 +170,179 @@ START_TEST(a_wan_is_given_more_time)
 }
 END_TEST
 
+START_TEST(a_server_is_known_by_its_tags)
+{
+	const struct { const char *const *tags; bool valid; } cases[] = {
+		{ TAGS(SERVER), true },
+		{ TAGS(SERVER, "expect", "3", "ft_fs", "1"), true },
+		{ TAGS(SERVER, "expect", "x"), false },
+		{ TAGS(SERVER, "raft_vsn", ""), false },
+		{ TAGS(SERVER, "sl_a", "10.0.0.1:8301"), true },
+		{ TAGS(SERVER, "sl_a", "nonsense"), false },
+		{ TAGS("role", "node", "port", "1", "vsn", "2", "build",
+		    "1.8.7"), false },
+		{ TAGS("role", "consul", "vsn", "2", "build", "1.8.7"), false },
+		{ TAGS("role", "consul", "port", "8300", "vsn", "2", "build",
+		    "new"), false },
+	};
+	struct swim_said	a;
+	struct wbuf		w;
+	size_t			i;
+
+	for (i = 0; i < NELEM(cases); i++) {
+		a = said("s", &w, cases[i].tags);
+		ck_assert_msg(consul_valid_server(a.meta) == cases[i].valid,
+		    "case %zu", i);
+		wb_free(&w);
+	}
+}
+END_TEST
+
+START_TEST(admission_is_consuls_and_servers_do_not_mix)
+{
+	struct consul_rules	us = {
+		.name = "me", .id = "id-me", .dc = "dc1", .server = false
+	};
+	const struct {
+		const char *const *tags;
+		bool	client_admits, server_admits;
+	} cases[] = {
+		{ TAGS("role", "node", "dc", "dc1"), true, true },
+		{ TAGS("role", "node", "dc", "dc2"), false, false },
+		{ TAGS("role", "node", "dc", "dc1", "id", "id-me"), false,
+		    false },
+		{ TAGS("role", "node", "dc", "dc1", "segment", "a"), false,
+		    false },
+		{ TAGS("role", "web"), true, true },
+		{ TAGS(SERVER, "dc", "dc2"), false, false },
+		{ TAGS(SERVER, "dc", "dc1"), true, false },
+		{ TAGS(SERVER, "dc", "dc1", "disco", "0.1.0"), true, true },
+	};
+	struct swim_said	a;
+	struct wbuf		w;
+	size_t			i;
+
+	for (i = 0; i < NELEM(cases); i++) {
+		a = said("other", &w, cases[i].tags);
+		us.server = false;
+		ck_assert_msg((consul_admit(&us, &a, 1) == NULL) ==
+		    cases[i].client_admits, "client, case %zu", i);
+		us.server = true;
+		ck_assert_msg((consul_admit(&us, &a, 1) == NULL) ==
+		    cases[i].server_admits, "server, case %zu", i);
+		/* What is gone hurts nobody. */
+		a.state = SWIM_DEAD;
+		if (consul_valid_server(a.meta) && i >= 6)
+			ck_assert_ptr_null(consul_admit(&us, &a, 1));
+		wb_free(&w);
+	}
+}
+END_TEST
+
+START_TEST(two_members_of_a_list_do_not_share_an_id)
+{
+	struct consul_rules	us = { .name = "me", .id = "x", .dc = "dc1" };
+	const char *const	*tags = TAGS("role", "node", "dc", "dc1",
+				    "id", "same", "build", "1.8.7:");
+	struct swim_said	a[2];
+	struct wbuf		w[2];
+
+	a[0] = said("a", &w[0], tags);
+	a[1] = said("b", &w[1], tags);
+	ck_assert_ptr_nonnull(consul_admit(&us, a, 2));
+	a[1].state = SWIM_LEFT;
+	ck_assert_ptr_null(consul_admit(&us, a, 2));
+	wb_free(&w[0]);
+	wb_free(&w[1]);
+}
+END_TEST
+
+START_TEST(our_own_tags_are_those_of_a_consul_agent)
+{
+	struct conf_agent	a = { .node_id = (char *)(uintptr_t)"u",
+				    .datacenter = (char *)(uintptr_t)"dc1",
+				    .port_rpc = 8300, .bootstrap_expect = 3 };
+	struct strmap		t = { 0 };
+	struct wbuf		w;
+	struct consul_rules	rules = { .name = "me", .dc = "dc1",
+				    .server = true };
+	struct swim_said	said = { .state = SWIM_ALIVE,
+				    .name = span_str("other") };
+
+	consul_tags(&a, &t);
+	ck_assert_str_eq(strmap_get(&t, "role"), "node");
+	ck_assert_str_eq(strmap_get(&t, "segment"), "");
+	ck_assert_str_eq(strmap_get(&t, "build"), DISCO_BUILD);
+	ck_assert_ptr_null(strmap_get(&t, "disco"));
+	ck_assert_ptr_null(strmap_get(&t, "expect"));
+	strmap_clear(&t);
+
+	a.server = true;
+	consul_tags(&a, &t);
+	ck_assert_str_eq(strmap_get(&t, "role"), "consul");
+	ck_assert_str_eq(strmap_get(&t, "expect"), "3");
+	ck_assert_str_eq(strmap_get(&t, "disco"), DISCO_VERSION);
+	wb_init(&w, 0);
+	tags_encode(&t, &w);
+	ck_assert(consul_valid_server(span_of(w.p, w.len)));
+	ck_assert(!consul_foreign_server(span_of(w.p, w.len), "dc1"));
+	ck_assert_uint_le(w.len, META_MAX);
+	said.meta = span_of(w.p, w.len);
+	/* Another of disco's, this one again, one that is gone, a client's
+	 * view. */
+	ck_assert_ptr_null(consul_server_clash(&rules, &said));
+	said.name = span_str("me");
+	ck_assert_ptr_null(consul_server_clash(&rules, &said));
+	said.name = span_str("other");
+	said.state = SWIM_DEAD;
+	ck_assert_ptr_null(consul_server_clash(&rules, &said));
+	said.state = SWIM_ALIVE;
+	rules.server = false;
+	ck_assert_ptr_null(consul_server_clash(&rules, &said));
+	wb_free(&w);
+	strmap_clear(&t);
+
+	a.bootstrap_expect = 1;
+	consul_tags(&a, &t);
+	ck_assert_str_eq(strmap_get(&t, "bootstrap"), "1");
+	ck_assert_ptr_null(strmap_get(&t, "expect"));
+	strmap_clear(&t);
+}
+END_TEST
+
+START_TEST(meta_without_the_magic_byte_is_a_role)
+{
+	struct strmap	t = { 0 };
+
+	tags_decode(span_str("web"), &t);
+	ck_assert_uint_eq(t.n, 1);
+	ck_assert_str_eq(strmap_get(&t, "role"), "web");
+	strmap_clear(&t);
+}
+END_TEST
+
+START_TEST(networks_cover_their_addresses)
+{
+	struct cidr	c;
+	struct gaddr	a = { .ip = { 10, 1, 2, 3 }, .len = 4 };
+	struct gaddr	mapped = { .ip = { [10] = 0xff, [11] = 0xff, [12] = 10,
+			    [13] = 1, [14] = 2, [15] = 3 }, .len = 16 };
+
+	ck_assert_int_eq(cidr_parse("10.1.0.0/15", &c), 0);
+	ck_assert(cidr_covers(&c, &a));
+	ck_assert(cidr_covers(&c, &mapped));
+	ck_assert_int_eq(cidr_parse("10.2.0.0/15", &c), 0);
+	ck_assert(!cidr_covers(&c, &a));
+	ck_assert_int_eq(cidr_parse("0.0.0.0/0", &c), 0);
+	ck_assert(cidr_covers(&c, &a));
+	ck_assert_int_eq(cidr_parse("::/0", &c), 0);
+	ck_assert(!cidr_covers(&c, &a));
+	ck_assert_int_eq(cidr_parse("10.0.0.0", &c), -1);
+	ck_assert_int_eq(cidr_parse("10.0.0.0/33", &c), -1);
+	ck_assert_int_eq(cidr_parse("web/8", &c), -1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -184,6 +358,12 @@ main(void)
 	tcase_add_test(t, servers_of_another_datacenter_never_clash);
 	tcase_add_test(t, tags_in_the_wan_pool_are_those_of_a_consul_server);
 	tcase_add_test(t, a_wan_is_given_more_time);
+	tcase_add_test(t, a_server_is_known_by_its_tags);
+	tcase_add_test(t, admission_is_consuls_and_servers_do_not_mix);
+	tcase_add_test(t, two_members_of_a_list_do_not_share_an_id);
+	tcase_add_test(t, our_own_tags_are_those_of_a_consul_agent);
+	tcase_add_test(t, meta_without_the_magic_byte_is_a_role);
+	tcase_add_test(t, networks_cover_their_addresses);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
