@@ -224,7 +224,8 @@ disk_snapshot(struct disk *d, const struct log_snapshot *s, struct wbuf *data)
 }
 
 void
-disk_install(struct disk *d, const struct log_snapshot *s, struct wbuf *file)
+disk_install(struct disk *d, const struct log_snapshot *s,
+    const struct wbuf *file)
 {
 	struct snapshot_job *j;
 	struct frame_job *f;
@@ -236,7 +237,6 @@ disk_install(struct disk *d, const struct log_snapshot *s, struct wbuf *file)
 	j->install = true;
 	wb_init(&j->head, 0);
 	j->data = *file;
-	memset(file, 0, sizeof(*file));
 	pthread_mutex_lock(&d->lock);
 	while ((f = TAILQ_FIRST(&d->jobs)) != NULL) {
 		TAILQ_REMOVE(&d->jobs, f, entry);

@@ -2,7 +2,8 @@
  * The files of one server's log: loading at start, then appending, snapshots
  * and metadata.  Appends and snapshots are written by one thread of its own and
  * reported on the loop when they are durable; a failed write or fsync ends the
- * process, but for a full disk, which is waited for.  Without a directory everything is durable at once and forgotten.
+ * process, but for a full disk, which is waited for.  Without a directory
+ * everything is durable at once and forgotten.
  */
 #ifndef CATALOGD_RAFT_DISK_H
 #define CATALOGD_RAFT_DISK_H
@@ -58,11 +59,12 @@ void disk_append(struct disk *, const struct log_entry *, size_t n);
 void disk_snapshot(struct disk *, const struct log_snapshot *,
     struct wbuf *data);
 /*
- * The same for a snapshot that came from elsewhere, the whole file of it: once
- * it is durable the log begins anew behind it.
+ * The same for a snapshot that came from elsewhere, the whole file of it, which
+ * stays the caller's and as it is until snapshotted(): once it is durable the
+ * log begins anew behind it.
  */
 void disk_install(struct disk *, const struct log_snapshot *,
-    struct wbuf *file);
+    const struct wbuf *file);
 /* The newest snapshot's file, to be read; -1 when there is none. */
 int disk_snapshot_open(struct disk *, uint64_t index, uint64_t term,
     uint64_t *size);

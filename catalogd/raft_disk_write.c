@@ -301,7 +301,9 @@ disk_snapshot_free(struct snapshot_job *j)
 	if (j->fd != -1)
 		close(j->fd);
 	wb_free(&j->head);
-	wb_free(&j->data);
+	/* One from elsewhere is lent. */
+	if (!j->install)
+		wb_free(&j->data);
 	free(j);
 }
 

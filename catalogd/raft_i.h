@@ -28,10 +28,10 @@ struct replica {
 	bool		 want_snapshot;
 	uint64_t	 snap_retry_ms;	/* none before */
 	bool		 full;		/* the disk is */
-	struct log_snapshot installing;	/* index != 0: being written */
 	struct wbuf	 install_file;	/* came, waits for our own */
+	struct log_snapshot installing;	/* index != 0: being written */
+	struct wbuf	 install_data;	/* the file, all of it */
 	uint64_t	 install_from, install_term;
-	struct wbuf	 install_data, install_conf;
 	struct log_entry *boot;		/* that first entry */
 	uint64_t	 mem_last;	/* in memory: kept, not yet reported */
 

@@ -67,36 +67,39 @@ replica_maybe_snapshot(struct replica *r)
 	disk_snapshot(r->disk, &r->taking, &data);
 }
 
+/* Its file is no longer needed. */
+static void
+install_end(struct replica *r)
+{
+	memset(&r->installing, 0, sizeof(r->installing));
+	wb_free(&r->install_data);
+	wb_init(&r->install_data, 0);
+}
+
 /* One that came from the leader, now that none of our own is being written. */
 static void
 try_install(struct replica *r)
 {
 	struct log_snapshot *s = &r->installing;
-	struct wbuf file = r->install_file;
+	struct wbuf *file = &r->install_data;
 
-	if (file.len == 0 || r->taking.index != 0 || s->index != 0)
+	if (r->install_file.len == 0 || r->taking.index != 0 || s->index != 0)
 		return;
+	*file = r->install_file;
 	wb_init(&r->install_file, 0);
-	if (log_snapshot_decode(file.p, file.len, s) == -1) {
+	if (log_snapshot_decode(file->p, file->len, s) == -1 ||
+	    s->index == 0) {
 		log_warnx("raft: a snapshot from the leader does not check "
 		    "out: it is asked for again");
-		memset(s, 0, sizeof(*s));
+		install_end(r);
 	} else if (!rcore_install(r->core, ev_now(r->ev), r->install_from,
-	    r->install_term, s))
-		memset(s, 0, sizeof(*s));
-	if (s->index == 0) {
-		wb_free(&file);
-		return;
+	    r->install_term, s)) {
+		install_end(r);
+	} else {
+		log_info("snapshot: from the leader: writing: index %llu, "
+		    "%zu bytes", (unsigned long long)s->index, file->len);
+		disk_install(r->disk, s, file);
 	}
-	wb_reset(&r->install_data);
-	wb_bytes(&r->install_data, s->data, s->data_len);
-	wb_reset(&r->install_conf);
-	wb_bytes(&r->install_conf, s->conf, s->conf_len);
-	s->data = r->install_data.p;
-	s->conf = r->install_conf.p;
-	log_info("snapshot: from the leader: writing: index %llu, %zu bytes",
-	    (unsigned long long)s->index, file.len);
-	disk_install(r->disk, s, &file);
 }
 
 void
@@ -131,9 +134,7 @@ installed(struct replica *r)
 	r->snap_term = s->term;
 	log_info("snapshot: installed: index %llu",
 	    (unsigned long long)s->index);
-	memset(s, 0, sizeof(*s));
-	wb_free(&r->install_data);
-	wb_init(&r->install_data, 0);
+	install_end(r);
 	rcore_installed(r->core, ev_now(r->ev));
 }
 

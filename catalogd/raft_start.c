@@ -216,7 +216,6 @@ replica_start(struct ev *ev, const struct replica_conf *c,
 	wb_init(&r->taking_conf, 0);
 	wb_init(&r->install_file, 0);
 	wb_init(&r->install_data, 0);
-	wb_init(&r->install_conf, 0);
 	r->disk = disk_open(c->dir, c->shown, &found, err, errlen);
 	if (r->disk == NULL || (found.has_snapshot &&
 	    restore_snapshot(r, &found, c->shown, err, errlen) == -1)) {
@@ -262,7 +261,6 @@ replica_free(struct replica *r)
 	wb_free(&r->taking_conf);
 	wb_free(&r->install_file);
 	wb_free(&r->install_data);
-	wb_free(&r->install_conf);
 	free(r->node_id);
 	free(r->address);
 	free(r->dir);
