@@ -476,8 +476,17 @@ on_hello(struct in *i, const uint8_t *p, size_t n)
 static const char *
 on_snap_begin(struct in *i, const struct peer_msg *m)
 {
+	struct in *j;
+
 	if (m->size == 0 || m->size > SNAP_MAX)
 		return "a snapshot of impossible size";
+	/* Memory is for one: who leads now is who began last. */
+	LIST_FOREACH(j, &i->peers->ins, entry)
+		if (j != i && j->snap_size > 0) {
+			wb_free(&j->snap);
+			wb_init(&j->snap, 0);
+			j->snap_size = 0;
+		}
 	wb_free(&i->snap);
 	wb_init(&i->snap, 0);
 	i->snap_size = m->size;
