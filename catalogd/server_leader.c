@@ -432,7 +432,8 @@ leader_office(struct server *srv, bool in)
 		return;
 	}
 	log_info("New leader elected: payload=%s", node);
-	(void)srv->env.fire("consul:new-leader", node, strlen(node), srv->env.arg);
+	(void)srv->env.fire("consul:new-leader", node, strlen(node),
+	    srv->env.arg);
 	ev_timer_set(srv->reconcile, RECONCILE_MS);
 	reconcile_all(srv);
 }

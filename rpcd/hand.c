@@ -179,7 +179,8 @@ hand_dial(struct hand *h, uint32_t id, uint8_t type, const char *address)
 			return;
 		}
 		to.addr = known->addr;
-	} else if (addr_parse(address, 0, &to.addr) == -1 || addr_port(&to.addr) == 0) {
+	} else if (addr_parse(address, 0, &to.addr) == -1 ||
+	    addr_port(&to.addr) == 0) {
 		ipc_send(h->ipc, IMSG_DIAL_FAILED, id, "no address", 10, -1);
 		return;
 	}
