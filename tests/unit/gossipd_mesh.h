@@ -370,4 +370,28 @@ mesh_status(struct peer *at, struct peer *of)
 	return m == NULL ? MEMBER_NONE : m->status;
 }
 
+/* One message of type and body into a node, as from another. */
+static inline void
+mesh_inject(struct peer *to, struct peer *from, enum ml_type type,
+    const struct body *b, const void *obj)
+{
+	struct wbuf	w;
+
+	wb_init(&w, 0);
+	wb_u8(&w, (uint8_t)type);
+	body_encode(b, obj, &w);
+	serf_input(to->serf, to->mesh->now, &from->addr, w.p, w.len);
+	wb_free(&w);
+}
+
+static inline void
+mesh_accuse(struct peer *at, const char *whom, const char *by, uint32_t inc)
+{
+	struct ml_claim	c = {
+		.from = span_str(by), .inc = inc, .node = span_str(whom)
+	};
+
+	mesh_inject(at, at, ML_SUSPECT, &ml_claim_body, &c);
+}
+
 #endif
