@@ -1,12 +1,14 @@
 /*
  * Consul's files of services and checks.  They differ from what the API shows
  * in two ways: nil lists are null (anti-entropy tells nil from empty, so the
- * difference must survive), and a check's definition has names of its own.
+ * difference must survive), and a check's definition has names of its own.  Ours
+ * have a checksum more.
  */
 #include <md5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "catalogd/agent_persist.h"
 #include "common/util.h"
@@ -93,6 +95,40 @@ struct schema persisted_check_schema = { "persisted_check",
 
 SCHEMA_DEFINE(persisted_state, PERSISTED_STATE)
 
+/*
+ * A flipped bit in a number is valid JSON: the last key is a checksum of what
+ * is before it.  Consul skips it, and its own files have none.
+ */
+#define SUM_KEY ",\"Sum\":\""
+#define SUM_FORMAT SUM_KEY "%08lx\"}"
+#define SUM_LEN (sizeof(SUM_KEY) - 1 + 8 + 2)
+
+static char *
+sum_add(const char *text, size_t *len)
+{
+	char	*out;
+
+	/* The brace at the end comes behind it. */
+	--*len;
+	xasprintf(&out, "%.*s" SUM_FORMAT, (int)*len, text,
+	    crc32(0, (const Bytef *)text, (uInt)*len));
+	*len += SUM_LEN;
+	return out;
+}
+
+static bool
+sum_wrong(const char *text, size_t len)
+{
+	char	 want[SUM_LEN + 1];
+
+	if (len <= SUM_LEN ||
+	    memcmp(text + len - SUM_LEN, SUM_KEY, sizeof(SUM_KEY) - 1) != 0)
+		return false;
+	snprintf(want, sizeof(want), SUM_FORMAT,
+	    crc32(0, (const Bytef *)text, (uInt)(len - SUM_LEN)));
+	return memcmp(text + len - SUM_LEN, want, SUM_LEN) != 0;
+}
+
 char *
 persist_encode(struct schema *s, const void *obj, size_t *len)
 {
@@ -103,7 +139,7 @@ persist_encode(struct schema *s, const void *obj, size_t *len)
 	w = jw_new(false);
 	schema_json_encode(s, obj, w);
 	text = jw_text(w, len);
-	out = xmemdup_str(text, *len);
+	out = sum_add(text, len);
 	jw_free(w);
 	return out;
 }
@@ -116,6 +152,10 @@ decode(struct schema *s, const char *text, size_t len, void *obj, char *err,
 	int		 rc;
 
 	memset(obj, 0, s->size);
+	if (sum_wrong(text, len)) {
+		snprintf(err, errlen, "it does not check out");
+		return -1;
+	}
 	if ((j = json_parse(text, len, err, errlen)) == NULL)
 		return -1;
 	/* Unknown keys are those of another version: skipped. */

@@ -736,6 +736,42 @@ START_TEST(file_names_are_those_of_consul)
 }
 END_TEST
 
+START_TEST(no_flipped_bit_in_a_file_is_believed)
+{
+	struct persisted_state p = { .check_id = xstrdup("service:web"),
+	    .output = xstrdup("all is well"), .status = xstrdup("passing"),
+	    .expires = 1800000000 }, q;
+	const char *theirs = "{\"CheckID\":\"a\",\"Output\":\"\","
+	    "\"Status\":\"passing\",\"Expires\":7}";
+	char *text, *again, err[256];
+	size_t len, n, i;
+	int rc;
+
+	text = persist_encode(&persisted_state_schema, &p, &len);
+	for (i = 0; i < len * 8; i++) {
+		text[i / 8] ^= (char)(1 << i % 8);
+		rc = persist_decode_state(text, len, &q, err, sizeof(err));
+		text[i / 8] ^= (char)(1 << i % 8);
+		if (rc == -1)
+			continue;
+		/* In the name of the checksum it does no harm. */
+		again = persist_encode(&persisted_state_schema, &q, &n);
+		ck_assert_uint_eq(n, len);
+		ck_assert_mem_eq(again, text, len);
+		free(again);
+		schema_clear(&persisted_state_schema, &q);
+	}
+	free(text);
+	schema_clear(&persisted_state_schema, &p);
+
+	/* Consul's own has none. */
+	ck_assert_int_eq(persist_decode_state(theirs, strlen(theirs), &q, err,
+	    sizeof(err)), 0);
+	ck_assert_int_eq(q.expires, 7);
+	schema_clear(&persisted_state_schema, &q);
+}
+END_TEST
+
 START_TEST(nil_stays_nil_on_disk)
 {
 	struct persisted_service	 p, q;
@@ -1050,6 +1086,7 @@ UNIT_MAIN("catalogd_agent",
     file_wins_over_what_the_api_left,
     file_names_are_those_of_consul,
     nil_stays_nil_on_disk,
+    no_flipped_bit_in_a_file_is_believed,
     broken_files_are_refused,
     reads_what_consul_wrote,
     restart_finds_what_was_saved,
