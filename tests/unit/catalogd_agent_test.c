@@ -743,7 +743,7 @@ START_TEST(no_flipped_bit_in_a_file_is_believed)
 	    .expires = 1800000000 }, q;
 	const char *theirs = "{\"CheckID\":\"a\",\"Output\":\"\","
 	    "\"Status\":\"passing\",\"Expires\":7}";
-	char *text, *again, err[256];
+	char *text, *again;
 	size_t len, n, i;
 	int rc;
 
