@@ -326,7 +326,8 @@ send_names(struct catalogd *c)
 	struct ipc	*l = child_link(c->child, PROC_DNSD);
 	uint8_t		 decides = c->server != NULL;
 
-	if (l == NULL)
+	/* Until they are known dnsd goes on with those that it has. */
+	if (l == NULL || (decides && !server_names_known(c->server)))
 		return;
 	ipc_send(l, IMSG_NAMES_BEGIN, 0, &decides, 1, -1);
 	if (c->server != NULL)
@@ -350,7 +351,8 @@ catalogd_name(enum view_kind kind, const char *name, bool exists, void *arg)
 	struct ipc	*l;
 
 	/* Until then the names are part of the list. */
-	if (c->started && (l = child_link(c->child, PROC_DNSD)) != NULL)
+	if (c->started && server_names_known(c->server) &&
+	    (l = child_link(c->child, PROC_DNSD)) != NULL)
 		send_name(l, kind, name, exists);
 }
 

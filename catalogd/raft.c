@@ -75,6 +75,18 @@ forget_removed(struct replica *r, const struct replica_server *old, size_t n)
 	}
 }
 
+/*
+ * A leader that was just elected does not know yet how far its log is
+ * committed: an entry of its own term has to be among what is applied.
+ */
+static bool
+caught_up(const struct replica *r)
+{
+	return rcore_in_office(r->core) || (r->goal_term != 0 &&
+	    rcore_applied_term(r->core) >= r->goal_term &&
+	    rcore_applied(r->core) >= r->goal);
+}
+
 /* What the core says, all of it, is looked at when a turn ends. */
 void
 replica_settle(struct replica *r)
@@ -87,7 +99,7 @@ replica_settle(struct replica *r)
 	    r->state != rcore_state(r->core) ||
 	    r->nservers != rcore_nservers(r->core) ||
 	    r->confirmed != rcore_confirmed(r->core) ||
-	    r->memb_index != 0)
+	    r->memb_index != 0 || (!r->current && caught_up(r)))
 		ev_timer_set(r->turn, 0);
 	replica_maybe_snapshot(r);
 }
@@ -128,6 +140,10 @@ tell_changes(struct replica *r)
 	bool in = rcore_in_office(r->core);
 
 	log_state(r);
+	if (!r->current && caught_up(r)) {
+		r->current = true;
+		r->ops.current(r->ops.arg);
+	}
 	if (leader != r->leader || r->nservers != rcore_nservers(r->core) ||
 	    r->memb_index != 0) {
 		if (leader != r->leader && leader != 0 &&
@@ -475,6 +491,11 @@ peer_receive(uint64_t from, const struct peer_msg *m, void *arg)
 	if (r->full && m->n > 0)
 		return;
 	rcore_receive(r->core, ev_now(r->ev), from, m);
+	if (!r->current && m->type == PEER_APPEND &&
+	    m->term != r->goal_term && rcore_leader(r->core) == from) {
+		r->goal_term = m->term;
+		r->goal = m->commit;
+	}
 	replica_settle(r);
 }
 
@@ -555,6 +576,12 @@ replica_leader(const struct replica *r, struct replica_server *s)
 		}
 	}
 	return false;
+}
+
+bool
+replica_current(const struct replica *r)
+{
+	return r->current;
 }
 
 bool

@@ -42,6 +42,8 @@ struct replica_ops {
 	void	(*lost)(void *tag, void *arg);
 	/* In office: everything before it is applied.  Out of office. */
 	void	(*office)(bool, void *arg);
+	/* replica_current() from now on. */
+	void	(*current)(void *arg);
 	/* Another leader, or none; another membership. */
 	void	(*changed)(void *arg);
 	/*
@@ -128,6 +130,11 @@ void replica_dials_lost(struct replica *);
 bool replica_leads(const struct replica *);
 /* Some server of which we know is leader, perhaps not yet in office. */
 bool replica_leader(const struct replica *, struct replica_server *);
+/*
+ * Applied is at least what was committed when this process started: until then
+ * the state is one that somebody may have seen the end of.
+ */
+bool replica_current(const struct replica *);
 /* Since the leader was heard; 0 on the leader.  False: never any. */
 bool replica_last_contact(const struct replica *, uint64_t *ms);
 

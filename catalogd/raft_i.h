@@ -35,6 +35,10 @@ struct replica {
 	struct log_entry *boot;		/* that first entry */
 	uint64_t	 mem_last;	/* in memory: kept, not yet reported */
 
+	/* Is what was committed before the start of this process applied? */
+	bool		 current;
+	uint64_t	 goal, goal_term;	/* what a leader had committed */
+
 	/* as told last */
 	bool		 office;
 	uint64_t	 leader, confirmed, memb_index;

@@ -129,6 +129,15 @@ on_office(bool in, void *arg)
 }
 
 static void
+on_current(void *arg)
+{
+	struct server *srv = arg;
+
+	srv->env.names(srv->env.arg);
+	calls_requeue(srv, CALL_HELD);
+}
+
+static void
 on_changed(void *arg)
 {
 	struct server *srv = arg;
@@ -215,8 +224,8 @@ int
 server_start(struct server *srv, char *err, size_t errlen)
 {
 	static const struct replica_ops base = { on_apply, on_lost, on_office,
-	    on_changed, on_confirmed, on_dump, on_restore, on_dial, on_where,
-	    NULL };
+	    on_current, on_changed, on_confirmed, on_dump, on_restore,
+	    on_dial, on_where, NULL };
 	struct replica_ops ops = base;
 	struct replica_conf rc;
 	struct replica_stats st;
@@ -317,6 +326,12 @@ names_node(const struct node *n, void *arg)
 
 	a->fn(VIEW_NODE, n->node, a->arg);
 	return true;
+}
+
+bool
+server_names_known(const struct server *srv)
+{
+	return srv->replica != NULL && replica_current(srv->replica);
 }
 
 void

@@ -73,7 +73,11 @@ struct server_call *server_call(struct server *, const struct msg_call *,
     const uint8_t *body, size_t len, call_fn *, void *arg);
 void server_call_cancel(struct server_call *);
 
-/* Each name that exists now (services, nodes). */
+/*
+ * Each name that exists now (services, nodes).  False: nobody can say yet, for
+ * the log is still being caught up with; names() is called when it is.
+ */
+bool server_names_known(const struct server *);
 void server_names(struct server *, void (*)(enum view_kind, const char *name,
     void *arg), void *arg);
 bool server_is_leader(const struct server *);

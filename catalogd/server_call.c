@@ -212,13 +212,17 @@ call_hold(struct server_call *c)
 	call_move(c, CALL_HELD);
 }
 
-/* Any server may answer a stale read once it has heard of a leader. */
+/*
+ * Any server may answer a stale read once it has heard of a leader, and has what
+ * it had before it was started again.
+ */
 static bool
 may_be_stale(const struct server_call *c)
 {
 	uint64_t ms;
 
 	return c->method->kind == METHOD_READ && c->head.allow_stale &&
+	    replica_current(c->srv->replica) &&
 	    replica_last_contact(c->srv->replica, &ms);
 }
 

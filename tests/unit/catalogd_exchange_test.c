@@ -110,6 +110,7 @@ setup(struct world *w, bool server)
 		for (i = 0; i < 100 && !server_in_office(w->srv); i++)
 			run_for(w, 20);
 		ck_assert(server_in_office(w->srv));
+		w->names = 0;
 	}
 	w->all = exchanges_new(w->ev, w->srv, "dc1", &xenv);
 }

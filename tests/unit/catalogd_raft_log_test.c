@@ -316,8 +316,8 @@ static bool
 try_start(struct world *w, char *err, size_t len)
 {
 	struct replica_ops ops = { .apply = on_apply, .lost = on_lost,
-	    .office = on_office, .changed = on_changed, .dump = on_dump,
-	    .restore = on_restore, .arg = w };
+	    .office = on_office, .current = on_changed, .changed = on_changed,
+	    .dump = on_dump, .restore = on_restore, .arg = w };
 	struct replica_conf c = { .dir = w->dir, .shown = w->dir,
 	    .node_id = "me", .bootstrap = true, .multiplier = 1 };
 
@@ -685,8 +685,8 @@ START_TEST(without_bootstrap_nobody_leads)
 {
 	struct replica_conf c = { .dir = "", .shown = "", .node_id = "me" };
 	struct replica_ops ops = { .apply = on_apply, .lost = on_lost,
-	    .office = on_office, .changed = on_changed, .dump = on_dump,
-	    .restore = on_restore };
+	    .office = on_office, .current = on_changed, .changed = on_changed,
+	    .dump = on_dump, .restore = on_restore };
 	struct replica_server s;
 	struct world w;
 	char err[512];

@@ -68,6 +68,12 @@ on_name(enum view_kind kind, const char *name, bool exists, void *arg)
 }
 
 static void
+on_names(void *arg)
+{
+	(void)arg;
+}
+
+static void
 on_refuse(const char *why, void *arg)
 {
 	struct world *w = arg;
@@ -87,7 +93,7 @@ static void
 start(struct world *w)
 {
 	struct server_env env = { .fire = on_fire, .name = on_name,
-	    .refuse = on_refuse, .arg = w };
+	    .names = on_names, .refuse = on_refuse, .arg = w };
 	char err[512] = "";
 
 	w->srv = server_new(w->ev, &w->agent, &w->conf, w->dir, &env);
@@ -1542,7 +1548,7 @@ END_TEST
 START_TEST(damaged_log_refuses_to_start_with_a_remedy)
 {
 	struct server_env env = { .fire = on_fire, .name = on_name,
-	    .refuse = on_refuse };
+	    .names = on_names, .refuse = on_refuse };
 	char dir[64], path[128], err[512] = "";
 	struct world w;
 	uint8_t b;

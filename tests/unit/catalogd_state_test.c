@@ -56,6 +56,12 @@ on_name(enum view_kind kind, const char *name, bool exists, void *arg)
 }
 
 static void
+on_names(void *arg)
+{
+	(void)arg;
+}
+
+static void
 on_refuse(const char *why, void *arg)
 {
 	(void)arg;
@@ -74,7 +80,7 @@ static void
 setup(struct world *w)
 {
 	struct server_env env = { .fire = on_fire, .name = on_name,
-	    .refuse = on_refuse };
+	    .names = on_names, .refuse = on_refuse };
 	char err[512];
 
 	log_set_level(LOG_L_ERR);
