@@ -11,8 +11,8 @@
 #define COMPRESS_MIN	256	/* below it a datagram hardly shrinks */
 #define FRAME_HEADER	5	/* type byte, be32 length: the AAD of streams */
 #define KEEP_MAX	(256u << 10)	/* scratch above it is given back */
-/* Of one value on a stream without a length, texts at its end apart: it is read
- * from its beginning each time more of it comes. */
+/* Of one value on a stream without a length, texts apart: it is read from its
+ * beginning each time more of it comes. */
 #define VALUE_MAX	4096
 
 /* Half a byte at a time: two look-ups a byte, a table that costs nothing. */
@@ -353,13 +353,41 @@ bad(struct frame *f, const char *why)
 	return FRAME_BAD;
 }
 
+/* What it takes to read a value again, in bytes: a text is one step. */
+static size_t
+cost_of(const uint8_t *p, size_t n)
+{
+	const uint8_t	*from = p;
+	struct rbuf	 r;
+	size_t		 i, len, cost = 0, count = 0;
+
+	rb_init(&r, p, n);
+	if (mp_peek(&r) == MP_MAP)
+		count = mp_get_map(&r);
+	else
+		mp_skip(&r);
+	for (i = 0; i < count && rb_ok(&r); i++) {
+		(void)mp_get_raw(&r, &len);	/* the key */
+		if (mp_peek(&r) == MP_RAW) {
+			cost += (size_t)(r.p - from);
+			(void)mp_get_raw(&r, &len);
+		} else {
+			mp_skip(&r);
+			cost += (size_t)(r.p - from);
+		}
+		from = r.p;
+	}
+	return cost + (size_t)(r.p - from);
+}
+
 /* After a failed read: is it for want of bytes that may still come? */
 static enum frame_result
-stopped(struct frame *f, const struct rbuf *r, const uint8_t *begin, bool whole)
+stopped(struct frame *f, const struct rbuf *r, const uint8_t *begin, size_t n,
+    bool whole)
 {
 	if (!r->more || whole)
 		return bad(f, r->err);
-	if ((size_t)(r->p - begin) > VALUE_MAX)
+	if (cost_of(begin, n) > VALUE_MAX)
 		return bad(f, "value is larger than limit");
 	return FRAME_MORE;
 }
@@ -390,7 +418,7 @@ read_pushpull(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + 1, n - 1);
 		body_decode(&ml_header_body, &r, &h);
 		if (!rb_ok(&r))
-			return stopped(f, &r, p + 1, whole);
+			return stopped(f, &r, p + 1, n - 1, whole);
 		if (h.nodes > FRAME_EXPAND_MAX || h.user_len > FRAME_EXPAND_MAX)
 			return bad(f, "Remote node state is larger than limit");
 		f->header = true;
@@ -402,7 +430,7 @@ read_pushpull(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + f->at, n - f->at);
 		mp_skip(&r);
 		if (!rb_ok(&r))
-			return stopped(f, &r, p + f->at, whole);
+			return stopped(f, &r, p + f->at, n - f->at, whole);
 		f->at = n - r.n;
 		f->nodes_left--;
 	}
@@ -419,7 +447,7 @@ read_user(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + 1, n - 1);
 		body_decode(&ml_user_body, &r, &h);
 		if (!rb_ok(&r))
-			return stopped(f, &r, p + 1, whole);
+			return stopped(f, &r, p + 1, n - 1, whole);
 		if (h.len > FRAME_USER_MAX)
 			return bad(f, "user message is larger than limit");
 		f->header = true;
@@ -446,7 +474,7 @@ read_message(struct frame *f, const uint8_t *p, size_t n, bool whole)
 		rb_init(&r, p + 1, n - 1);
 		mp_skip(&r);
 		if (!rb_ok(&r))
-			return stopped(f, &r, p + 1, whole);
+			return stopped(f, &r, p + 1, n - 1, whole);
 		return done(f, p, n - r.n);
 	default:
 		return bad(f, "unknown message type on a stream");
@@ -467,7 +495,7 @@ read_compressed(struct frame *f, struct layers *l, const uint8_t *p, size_t n,
 	rb_init(&r, p + 1, n - 1);
 	if ((why = expand(l, &r, FRAME_EXPAND_MAX)) != NULL)
 		return rb_ok(&r) ? bad(f, why) :
-		    stopped(f, &r, p + 1, whole);
+		    stopped(f, &r, p + 1, n - 1, whole);
 	return read_message(f, l->expanded.p, l->expanded.len, true);
 }
 

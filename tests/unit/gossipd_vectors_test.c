@@ -772,21 +772,29 @@ START_TEST(a_stream_does_not_dwell_on_one_value)
 }
 END_TEST
 
-/* One text is waited for at no cost. */
+/* A text is waited for at no cost, and one that came costs nothing. */
 START_TEST(a_long_compressed_state_is_waited_for)
 {
-	static const uint8_t	 begin[] = {
+	static const uint8_t	 last[] = {
 		ML_COMPRESS, 0x82, 0xa4, 'A', 'l', 'g', 'o', 0, 0xa3, 'B', 'u',
 		'f', 0xdb, 0, 0x10, 0, 0
+	};
+	static const uint8_t	 first[] = {
+		ML_COMPRESS, 0x82, 0xa3, 'B', 'u', 'f', 0xda, 0x20, 0
 	};
 	static uint8_t		 bytes[1u << 19];
 	struct layers		 l;
 	struct frame		 f;
 
-	memcpy(bytes, begin, sizeof(begin));
 	layers_init(&l, NULL);
+	memcpy(bytes, last, sizeof(last));
 	frame_init(&f, false);
 	ck_assert_int_eq(frame_read(&f, &l, bytes, sizeof(bytes)), FRAME_MORE);
+	memcpy(bytes, first, sizeof(first));
+	bytes[sizeof(first) + 0x2000] = 0xa4;	/* "Algo" */
+	frame_init(&f, false);
+	ck_assert_int_eq(frame_read(&f, &l, bytes, sizeof(first) + 0x2001),
+	    FRAME_MORE);
 	layers_clear(&l);
 }
 END_TEST
