@@ -361,7 +361,7 @@ node_start(struct node *n)
 	for (i = 0; i < n->nlog; i++) {
 		if (n->first + i <= n->snap.index)
 			continue;
-		/* As raft_disk.c's drop_stale(). */
+		/* As raft_disk_load.c's drop_stale(). */
 		if (k == 0 && n->log[i].term < n->snap.term)
 			break;
 		e[k].index = n->first + i;
