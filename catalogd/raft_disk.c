@@ -98,6 +98,22 @@ disk_start(struct disk *d, struct ev *ev, const struct disk_ops *ops)
 	d->running = true;
 }
 
+uint64_t
+disk_stop(struct disk *d)
+{
+	if (!d->running)
+		return 0;
+	pthread_mutex_lock(&d->lock);
+	d->stop = true;
+	pthread_cond_signal(&d->cond);
+	pthread_mutex_unlock(&d->lock);
+	pthread_join(d->thread, NULL);
+	d->running = false;
+	if (d->error[0] != '\0')
+		log_errorx("%s", d->error);
+	return d->error[0] == '\0' && TAILQ_EMPTY(&d->jobs) ? d->next - 1 : 0;
+}
+
 void
 disk_close(struct disk *d)
 {
@@ -105,15 +121,7 @@ disk_close(struct disk *d)
 
 	if (d == NULL)
 		return;
-	if (d->running) {
-		pthread_mutex_lock(&d->lock);
-		d->stop = true;
-		pthread_cond_signal(&d->cond);
-		pthread_mutex_unlock(&d->lock);
-		pthread_join(d->thread, NULL);
-		if (d->error[0] != '\0')
-			log_errorx("%s", d->error);
-	}
+	(void)disk_stop(d);
 	ev_io_free(d->io);
 	while ((j = TAILQ_FIRST(&d->jobs)) != NULL) {
 		TAILQ_REMOVE(&d->jobs, j, entry);

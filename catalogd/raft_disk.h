@@ -47,6 +47,11 @@ void disk_found_clear(struct disk_found *);
 /* Starts the thread; before the sandbox closes. */
 void disk_start(struct disk *, struct ev *, const struct disk_ops *);
 /* Waits until everything is written. */
+/*
+ * Writes what is queued, and no more after it.  The index of the last record; 0:
+ * not all of it could be written.
+ */
+uint64_t disk_stop(struct disk *);
 void disk_close(struct disk *);
 
 /* Synchronous: returns when it is durable. */

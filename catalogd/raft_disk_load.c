@@ -223,7 +223,9 @@ load_segment(struct loader *l, size_t i)
 	l->next = l->first[i];
 	res = log_scan(p, len, l->first[i], last, load_entry, l, &good, &why);
 	free(p);
-	if (res == LOG_DAMAGED)
+	/* Whoever is stopped in order leaves no write half done. */
+	if (res == LOG_DAMAGED ||
+	    (res == LOG_TORN && l->found->meta.last != 0))
 		return damaged(l->d, name, good, why, l->err, l->errlen);
 	if (res == LOG_TORN && cut_tail(l, name, good, len) == -1)
 		return failed(l->d, name, l->err, l->errlen);
@@ -253,6 +255,21 @@ drop_stale(struct loader *l)
 		free((void *)(uintptr_t)f->entry[--f->n].p);
 }
 
+/* Cut where a record ends, or without its last file. */
+static int
+lost_end(struct loader *l)
+{
+	char name[64], why[128];
+
+	disk_segment_name(name, sizeof(name),
+	    l->nfirst > 0 ? l->first[l->nfirst - 1] : l->next);
+	snprintf(why, sizeof(why), "records %llu to %llu, which were there "
+	    "when the server was stopped, are missing",
+	    (unsigned long long)l->next,
+	    (unsigned long long)l->found->meta.last);
+	return damaged(l->d, name, 0, why, l->err, l->errlen);
+}
+
 static int
 load(struct loader *l)
 {
@@ -267,6 +284,8 @@ load(struct loader *l)
 	for (i = 0; i < l->nfirst; i++)
 		if (load_segment(l, i) == -1)
 			return -1;
+	if (l->next <= l->found->meta.last)
+		return lost_end(l);
 	drop_stale(l);
 	l->d->next = l->next;
 	l->d->persisted = l->base - 1 + l->found->n;

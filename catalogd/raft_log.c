@@ -7,13 +7,15 @@
 #include <zlib.h>
 
 #define SEGMENT_MAGIC "DISCOLG1"
-#define META_MAGIC "DISCOMD2"
+#define META_MAGIC "DISCOMD3"
+#define META_MAGIC_2 "DISCOMD2"
 #define META_MAGIC_1 "DISCOMD1"
 #define SNAPSHOT_MAGIC "DISCOSN1"
 #define FRAME_MAGIC 0xd15c0f3au
 #define FRAME_END 0xa5		/* no frame ends in a zero block */
 #define DISK_BLOCK 512		/* what a disk writes whole or not at all */
-#define META_LEN 48
+#define META_LEN 56
+#define META_LEN_2 48
 #define META_LEN_1 40
 #define SNAPSHOT_HEAD 52
 
@@ -222,6 +224,7 @@ log_meta_encode(struct wbuf *w, const struct log_meta *m)
 	wb_u64(w, m->term);
 	wb_u64(w, m->vote);
 	wb_u64(w, m->cluster);
+	wb_u64(w, m->last);
 	wb_u32(w, m->flags);
 	wb_u32(w, crc(w->p, META_LEN - 4));
 }
@@ -230,16 +233,19 @@ int
 log_meta_decode(const uint8_t *p, size_t n, struct log_meta *m)
 {
 	struct rbuf r;
-	bool first;
+	bool first, second;
 
 	first = n == META_LEN_1 && memcmp(p, META_MAGIC_1, 8) == 0;
-	if (!first && (n != META_LEN || memcmp(p, META_MAGIC, 8) != 0))
+	second = n == META_LEN_2 && memcmp(p, META_MAGIC_2, 8) == 0;
+	if (!first && !second &&
+	    (n != META_LEN || memcmp(p, META_MAGIC, 8) != 0))
 		return -1;
 	rb_init(&r, p + 8, n - 8);
 	m->id = rb_u64(&r);
 	m->term = rb_u64(&r);
 	m->vote = rb_u64(&r);
 	m->cluster = first ? 0 : rb_u64(&r);
+	m->last = first || second ? 0 : rb_u64(&r);
 	m->flags = rb_u32(&r);
 	return rb_u32(&r) == crc(p, n - 4) && m->id != 0 ? 0 : -1;
 }

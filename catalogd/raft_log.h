@@ -57,10 +57,16 @@ typedef void log_entry_fn(const struct log_entry *, void *arg);
 enum log_result log_scan(const uint8_t *, size_t, uint64_t first, bool last,
     log_entry_fn *, void *arg, size_t *good, const char **why);
 
+/*
+ * last: the index of the last record when the server was stopped in order, so
+ * that a log that is cut is told from one that a crash left; 0: it was not, or
+ * it runs.
+ */
 enum { META_HAS_LOG = 1 };
 struct log_meta {
 	uint64_t	id, term, vote, cluster;
 	uint32_t	flags;
+	uint64_t	last;
 };
 void log_meta_encode(struct wbuf *, const struct log_meta *);
 int log_meta_decode(const uint8_t *, size_t, struct log_meta *);

@@ -167,6 +167,10 @@ choose_id(struct replica *r, const struct disk_found *f)
 
 	if (f->has_meta) {
 		r->meta = f->meta;
+		if (r->meta.last != 0) {
+			r->meta.last = 0;
+			disk_meta(r->disk, &r->meta);
+		}
 		return;
 	}
 	/* Made anew with the data: an id whose log is lost never returns. */
@@ -250,6 +254,8 @@ replica_free(struct replica *r)
 		return;
 	if (r->core != NULL)
 		replica_flush(r);
+	if (r->disk != NULL && (r->meta.last = disk_stop(r->disk)) != 0)
+		disk_meta(r->disk, &r->meta);
 	disk_close(r->disk);
 	peers_free(r->peers);
 	ev_timer_free(r->timeout);

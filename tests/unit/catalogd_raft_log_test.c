@@ -180,7 +180,7 @@ END_TEST
 
 START_TEST(metadata_and_snapshots_check_out_or_are_refused)
 {
-	struct log_meta m = { 7, 8, 9, 10, META_HAS_LOG }, m2;
+	struct log_meta m = { 7, 8, 9, 10, META_HAS_LOG, 11 }, m2;
 	struct log_snapshot s, s2;
 	struct wbuf w;
 	size_t i;
@@ -192,6 +192,7 @@ START_TEST(metadata_and_snapshots_check_out_or_are_refused)
 	ck_assert_uint_eq(m2.term, 8);
 	ck_assert_uint_eq(m2.vote, 9);
 	ck_assert_uint_eq(m2.flags, META_HAS_LOG);
+	ck_assert_uint_eq(m2.last, 11);
 	for (i = 0; i < w.len; i++) {
 		w.p[i] ^= 1;
 		ck_assert_int_eq(log_meta_decode(w.p, w.len, &m2), -1);
@@ -437,6 +438,27 @@ START_TEST(restart_replays_the_same_state)
 }
 END_TEST
 
+/* The metadata say that it was stopped in order: as if it had not been. */
+static void
+crashed(struct world *w)
+{
+	struct log_meta m;
+	struct wbuf b;
+	char path[128], *p;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/meta", w->dir);
+	ck_assert_ptr_nonnull(p = file_read(path, 4096, &len));
+	ck_assert_int_eq(log_meta_decode((uint8_t *)p, len, &m), 0);
+	free(p);
+	ck_assert_uint_ne(m.last, 0);
+	m.last = 0;
+	wb_init(&b, 0);
+	log_meta_encode(&b, &m);
+	ck_assert_int_eq(file_write_atomic(path, b.p, b.len, 0600), 0);
+	wb_free(&b);
+}
+
 START_TEST(torn_tail_is_cut)
 {
 	struct world w;
@@ -451,6 +473,7 @@ START_TEST(torn_tail_is_cut)
 	ck_assert_uint_eq(files(&w, "log-", log, sizeof(log)), 1);
 	ck_assert_int_eq(stat(log, &sb), 0);
 	ck_assert_int_eq(truncate(log, sb.st_size - 7), 0);
+	crashed(&w);
 	start(&w);
 	ck_assert_uint_eq(w.n, 1);
 	/* And goes on behind the cut. */
@@ -458,6 +481,34 @@ START_TEST(torn_tail_is_cut)
 	stop(&w);
 	start(&w);
 	ck_assert_uint_eq(w.n, 4);
+	teardown(&w);
+}
+END_TEST
+
+/* Wherever it is cut, also between two records. */
+START_TEST(log_that_is_cut_after_a_stop_in_order_refuses)
+{
+	char log[512], err[1024], *p;
+	size_t len, cut;
+	struct world w;
+
+	setup(&w);
+	start(&w);
+	write_entries(&w, 1, 20);
+	write_entries(&w, 1, 20);
+	stop(&w);
+	ck_assert_uint_eq(files(&w, "log-", log, sizeof(log)), 1);
+	ck_assert_ptr_nonnull(p = file_read(log, 4096, &len));
+	for (cut = 0; cut < len; cut++) {
+		ck_assert_int_eq(file_write_atomic(log, p, cut, 0600), 0);
+		ck_assert(!try_start(&w, err, sizeof(err)));
+		ck_assert_ptr_nonnull(strstr(err, log));
+		ck_assert_ptr_nonnull(strstr(err, "mv "));
+	}
+	ck_assert_int_eq(file_write_atomic(log, p, len, 0600), 0);
+	free(p);
+	start(&w);
+	ck_assert_uint_eq(w.n, 2);
 	teardown(&w);
 }
 END_TEST
@@ -712,6 +763,7 @@ UNIT_MAIN("catalogd_raft_log",
     metadata_and_snapshots_check_out_or_are_refused,
     restart_replays_the_same_state,
     torn_tail_is_cut,
+    log_that_is_cut_after_a_stop_in_order_refuses,
     each_missing_file_is_noticed,
     interrupted_bootstrap_starts_over,
     failed_write_ends_the_process,
