@@ -218,6 +218,25 @@ dns_is() { # VIEWER NAME [ADDRESS...]
 	[ $# -gt 0 ] || want=
 	[ "$got" = "$want" ] || { echo "got '$got', want '$want'"; return 1; }
 }
+leader_of() { # VIEWER: the node that leads, or nothing
+	local a
+	a=$(http "$1" /v1/status/leader | sed 's/^"10\.0\.0\.\([0-9]*\):8300"$/\1/')
+	case $a in ''|*[!0-9]*) return 1 ;; esac
+	echo "node$((a - 1))"
+}
+one_leader() { # NODES...: all name the same, which is one of them
+	local n l first=
+	for n in "$@"; do
+		l=$(leader_of "$n") || { echo "$n: no leader"; return 1; }
+		[ "${first:=$l}" = "$l" ] || { echo "$n: $l, others $first"; return 1; }
+	done
+	case " $* " in *" $first "*) ;; *) echo "leader is $first"; return 1 ;; esac
+}
+others() { # NODE AMONG...: those that are not it
+	local n=$1 m
+	shift
+	for m in "$@"; do [ "$m" = "$n" ] || printf '%s ' "$m"; done
+}
 web_json() { # the service and check of the walk-through
 	cat <<'J'
 {
