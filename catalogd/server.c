@@ -143,6 +143,7 @@ on_changed(void *arg)
 	struct server *srv = arg;
 
 	calls_requeue(srv, CALL_HELD);
+	forward_leader_changed(srv);
 	raft_members_changed(srv);
 }
 

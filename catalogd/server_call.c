@@ -92,6 +92,10 @@ on_call_timer(void *arg)
 {
 	struct server_call *c = arg;
 
+	if (c->state == CALL_FORWARDED) {
+		forward_give_up(c);
+		return;
+	}
 	if (c->retry) {
 		c->retry = false;
 		timer_drop(c);

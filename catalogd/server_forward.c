@@ -6,7 +6,9 @@
  * nobody leads, or the leader is ourselves and not yet in office: held.  The
  * leader cannot be reached, or says that it is none, or a read's connection
  * ended: asked again a little later, as long as a call may be held.  A write
- * that was on its way when the connection ended is not repeated.
+ * that was on its way when the connection ended is not repeated.  When another
+ * leads, the one before may be gone without a word: soon after, a read is asked
+ * of the new one, and a write ends with its outcome unknown.
  */
 #include "catalogd/server_i.h"
 
@@ -16,6 +18,7 @@
 #include "common/log.h"
 
 #define RETRY_FRACTION 16	/* of the hold */
+#define GRACE_MS 1000		/* for answers of a leader that handed over */
 #define NOT_SENT "rpc error getting client: "
 
 /* Would trying again do no harm, and perhaps some good? */
@@ -98,6 +101,7 @@ forward_call(struct server_call *c)
 	mc.server = m->name;
 	mc.flags = c->method->kind == METHOD_WRITE ? CALL_WRITE : 0;
 	call_move(c, CALL_FORWARDED);
+	c->forward_to = leader.id;
 	c->forward = srv->env.call(&mc, c->body, c->len, 0, on_answer, c,
 	    srv->env.arg);
 	return true;
@@ -109,4 +113,31 @@ forward_cancel(struct server_call *c)
 	if (c->forward != NULL)
 		c->srv->env.call_cancel(c->forward, c->srv->env.arg);
 	c->forward = NULL;
+}
+
+void
+forward_leader_changed(struct server *srv)
+{
+	struct replica_server leader;
+	struct server_call *c;
+
+	if (srv->replica == NULL || !replica_leader(srv->replica, &leader))
+		return;
+	TAILQ_FOREACH(c, &srv->list[CALL_FORWARDED], entry)
+		if (c->forward_to != leader.id && c->timer == NULL)
+			call_set_timer(c, GRACE_MS);
+}
+
+void
+forward_give_up(struct server_call *c)
+{
+	forward_cancel(c);
+	ev_timer_free(c->timer);
+	c->timer = NULL;
+	if (c->method->kind == METHOD_WRITE) {
+		call_fail(c, "leadership lost while committing log");
+		return;
+	}
+	c->start_ms = ev_now(c->srv->ev);
+	call_move(c, CALL_QUEUED);
 }

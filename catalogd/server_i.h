@@ -120,6 +120,7 @@ struct server_call {
 	bool			 confirmed;	/* we lead, or did just now */
 	uint64_t		 confirm;	/* number of that question */
 	void			*forward;	/* CALL_FORWARDED */
+	uint64_t		 forward_to;	/* that server's id */
 	char			*last_error;	/* of the last try */
 	call_fn			*fn;		/* NULL: cancelled */
 	void			*arg;
@@ -228,6 +229,9 @@ uint64_t call_hold_ms(const struct server *);
 /* True: the leader has been asked, or is to be asked again. */
 bool forward_call(struct server_call *);
 void forward_cancel(struct server_call *);
+/* Another leads now.  A call that waits too long for the one before ends. */
+void forward_leader_changed(struct server *);
+void forward_give_up(struct server_call *);
 
 /* server_raft.c */
 void raft_members_init(struct server *);
