@@ -3,6 +3,7 @@
 #	make			build everything into build/
 #	make quickstart		install what is missing, build, run one node, show it
 #	make check		install what tests need, build, run the tests
+#	make check-long		what takes half an hour more
 #	make lint		warnings as errors (gcc, clang), includes, man pages
 #	make fuzz		libFuzzer programs in build/fuzz (clang)
 #	make install DESTDIR= PREFIX=/usr/local
@@ -79,7 +80,7 @@ SIM	 = $(BUILD)/tests/sim/sim
 SIM_OBJS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
 
 .PHONY: all quickstart check check-unit check-fuzz check-sim check-golden check-net \
-	check-interop check-fault lint fuzz tests-built install clean deps-build deps-test
+	check-interop check-fault check-long lint fuzz tests-built install clean deps-build deps-test
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 $(BUILD)/%.o: %.c
@@ -174,6 +175,12 @@ check-interop: all
 	tests/run interop $(BUILD)
 check-fault: all
 	tests/run fault $(BUILD)
+# What takes long: faults by the dozen, kill -9 again and again, data damaged
+# by the hundred.
+check-long: all
+	BUILD=$(BUILD) tests/fault/servers 600
+	BUILD=$(BUILD) FAULTS="all kill" tests/fault/servers 180
+	BUILD=$(BUILD) tests/fault/damage 4
 
 lint:
 	mk/lint
