@@ -475,9 +475,12 @@ class Run:
         for t, act, a, d in schedule:
             time.sleep(max(0, start + t - time.time()))
             with self.calm:
-                # One server at a time, or Consul's have no leader.
+                # One server at a time, or Consul's have no leader; and a real
+                # agent that has not come up is deaf to a signal.
+                deaf = time.time() + READY_S
                 while len(busy) >= DOWN_MAX or a in busy or \
-                        (a.server and any(b.server for b in busy)):
+                        (a.server and any(b.server for b in busy)) or \
+                        (a.down and a.last[0] <= (a.down[-1][1] or 0) and time.time() < deaf):
                     time.sleep(0.1)
                 say("%s %s %s %s for %.1f s" % (datetime.now(timezone.utc).strftime(
                     "%H:%M:%S"), act, a.name, a.kind, d))
