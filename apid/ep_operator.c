@@ -83,6 +83,10 @@ ep_disco_recover(struct request *r)
 {
 	struct raft_recover_request	q = { 0 };
 
+	if (!r->apid->agent.server) {
+		reply_text(r, 500, "recovery must run against a server node");
+		return;
+	}
 	q.datacenter = r->apid->agent.datacenter;
 	q.doit = r->method == M_PUT;
 	ask_catalogd(r, "Agent.RaftRecover", &raft_recover_request_schema, &q,
