@@ -276,7 +276,7 @@ enum key_type {
 	K(CA_FILE, "ca_file", STR, NULL, 0)				\
 	K(CA_PATH, "ca_path", STR, NULL, 0)				\
 	K(CERT_FILE, "cert_file", STR, NULL, 0)				\
-	K(KEY_FILE, "key_file", STR, NULL, KF_SECRET)			\
+	K(KEY_FILE, "key_file", STR, NULL, 0)				\
 	K(VERIFY_IN, "verify_incoming", BOOL, "false", 0)		\
 	K(VERIFY_IN_RPC, "verify_incoming_rpc", BOOL, "false", 0)	\
 	K(VERIFY_IN_HTTPS, "verify_incoming_https", BOOL, "false", KF_REFUSE) \

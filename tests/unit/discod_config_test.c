@@ -1195,6 +1195,21 @@ START_TEST(what_n_prints_is_read_back_to_the_same)
 }
 END_TEST
 
+/* A path is no secret, and without it cert_file could not be read back. */
+START_TEST(the_place_of_the_key_is_shown)
+{
+	struct got g;
+	char *text;
+
+	build(&g, "{" BASE ", \"cert_file\": \"/etc/passwd\", "
+	    "\"key_file\": \"/etc/passwd\"}");
+	text = config_show(&g.v, &g.c);
+	ck_assert_ptr_nonnull(strstr(text, "\"key_file\": \"/etc/passwd\""));
+	free(text);
+	got_clear(&g);
+}
+END_TEST
+
 START_TEST(secrets_are_not_shown)
 {
 	struct got g;
@@ -1314,6 +1329,7 @@ main(void)
 	tcase_add_test(mem, every_key_is_in_the_man_page);
 	tcase_add_test(mem, what_n_prints_is_read_back_to_the_same);
 	tcase_add_test(mem, secrets_are_not_shown);
+	tcase_add_test(mem, the_place_of_the_key_is_shown);
 	tcase_add_test(mem, debug_config_has_the_recorded_names_in_order);
 	tcase_add_test(mem, a_child_gets_its_own_items_only);
 	suite_add_tcase(s, mem);
