@@ -1,8 +1,8 @@
 /*
  * Consul's files of services and checks.  They differ from what the API shows
  * in two ways: nil lists are null (anti-entropy tells nil from empty, so the
- * difference must survive), and a check's definition has names of its own.  Ours
- * have a checksum more.
+ * difference must survive), and a check's definition has names of its own.
+ * Ours have a checksum more.
  */
 #include <md5.h>
 #include <stdio.h>
