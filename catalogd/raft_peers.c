@@ -28,6 +28,7 @@
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 1000
 #define UP_MS 3000		/* a connection that lived */
+#define REFUSED_MS 60000	/* between two lines about it */
 #define DIAL_MAX_MS 15000	/* rpcd answers sooner */
 #define IN_MAX 64		/* connections */
 #define WAITING_MAX 4096	/* bytes */
@@ -49,6 +50,7 @@ struct out {
 	uint64_t	 retry_ms;	/* not before */
 	unsigned	 pause_ms;
 	bool		 said;		/* that there is no connection */
+	bool		 said_up;	/* that there is one */
 	char		 address[ADDR_TEXT_MAX];
 	struct wbuf	 waiting;	/* while dialling */
 	/* a snapshot on its way */
@@ -84,6 +86,7 @@ struct peers {
 	LIST_HEAD(, known) knowns;
 	size_t		 nin, nknown;
 	uint32_t	 dials;
+	uint64_t	 refused_ms;	/* when that was last said; 0: never */
 };
 
 struct peers *
@@ -275,8 +278,9 @@ on_out_closed(struct stream *s, const char *why, void *arg)
 	/* It worked until now: the next try may come soon. */
 	if (ev_now(o->peers->ev) - o->up_ms > UP_MS) {
 		o->pause_ms = 0;
-		o->said = false;
-	}
+		o->said = o->said_up = false;
+	} else if (why == NULL)
+		why = "closed by the other side at once: its log says why";
 	out_down(o, why == NULL ? "closed by the other side" : why);
 }
 
@@ -313,7 +317,9 @@ peers_dialed(struct peers *p, uint32_t id, int fd, const char *why)
 	stream_write(o->stream, o->waiting.p, o->waiting.len);
 	wb_reset(&o->waiting);
 	o->up_ms = ev_now(p->ev);
-	log_info("raft: server %s: connected", o->address);
+	if (!o->said_up)
+		log_info("raft: server %s: connected", o->address);
+	o->said_up = true;
 }
 
 void
@@ -445,6 +451,18 @@ refusal(const struct peers *p, const struct peer_hello *h)
 	return NULL;
 }
 
+/* It will try again, and again: now and then is enough. */
+static void
+say_refused(struct peers *p, const char *who, const char *why)
+{
+	uint64_t now = ev_now(p->ev);
+
+	if (p->refused_ms != 0 && now - p->refused_ms < REFUSED_MS)
+		return;
+	p->refused_ms = now;
+	log_warnx("raft: connection from %s: closed: %s", who, why);
+}
+
 static int
 on_hello(struct in *i, const uint8_t *p, size_t n)
 {
@@ -459,7 +477,7 @@ on_hello(struct in *i, const uint8_t *p, size_t n)
 	why = took == -1 ? "it is no server of disco, or of another version" :
 	    refusal(peers, &h);
 	if (why != NULL) {
-		log_warnx("raft: connection from %s: closed: %s", i->text, why);
+		say_refused(peers, i->text, why);
 		return -1;
 	}
 	LIST_FOREACH_SAFE(j, &peers->ins, entry, next)
