@@ -32,16 +32,16 @@ static struct wbuf		 answer;
 static uint64_t			 now = 1;
 static unsigned			 nmessages, nanswers;
 static uint32_t			 probe_seq;	/* last ping of ours */
+static struct gaddr		 probed;	/* where it went */
+static struct gaddr		 source;	/* of the packet in hand */
 static uint32_t			 inc[MEMBERS];
 
 static void
 on_message(const uint8_t *p, size_t n, void *arg)
 {
-	struct gaddr	from = gaddr_of(span_of("\x0a\x40\x00\x01", 4), 8301);
-
 	(void)arg;
 	nmessages++;
-	serf_input(serf, now, &from, p, n);
+	serf_input(serf, now, &source, p, n);
 }
 
 /* All that is counted. */
@@ -59,11 +59,11 @@ on_send(void *arg, const struct gaddr *to, bool crc, const uint8_t *p, size_t n)
 	struct rbuf		r;
 
 	(void)arg;
-	(void)to;
 	rb_init(&r, p + 1, n - 1);
 	if (p[0] == ML_PING) {
 		body_decode(&ml_ping_body, &r, &ping);
 		probe_seq = ping.seq;
+		probed = *to;
 	}
 	wb_reset(&answer);
 	(void)packet_seal(&layers, nonce, crc, p, n, &answer);
@@ -210,6 +210,7 @@ put_ack(struct wbuf *w)
 		serf_tick(serf, now);
 	}
 	now += NS_PER_MS;
+	source = probed;
 	wb_init(&vec, 0);
 	wb_init(&payload, 0);
 	mp_array(&vec, COORD_DIM);
@@ -303,6 +304,8 @@ node_start(struct keyring *ring)
 	struct wbuf		 w;
 	uint32_t		 i;
 
+	source = gaddr_of(span_of("\x0a\x40\x00\x01", 4), 8301);
+	conf.swim = swim_conf_lan;
 	conf.coordinates = true;
 	layers_init(&layers, ring);
 	layers_init(&theirs, ring);
