@@ -11,7 +11,8 @@
 
 #define WHO_MAX		160	/* text of the accusers, for the log */
 /* How often a suspect is asked, and how long before the end each time. */
-#define ASKS_PER_S	16
+#define ASKS_PER_S	16	/* by us */
+#define ASKERS		32	/* about, of one that all suspect */
 #define ASK_MAX		3u
 #define ASK_EVERY_NS(s)	(2 * (s)->conf.probe_timeout_ns)
 
@@ -199,6 +200,11 @@ suspicion_confirm(struct swim *s, struct suspicion *x, struct span from)
 			return false;
 	x->from[++x->n] = hash;
 	add_who(s, x, from);
+	/* All know of it now, and were all to ask, a slow suspect's socket
+	 * would be full of it. */
+	if (x->n == x->k && rng_below(&s->rng, (uint32_t)swim_size(s)) >=
+	    ASKERS)
+		x->asked = ASK_MAX;
 	RB_REMOVE(due_tree, &s->dues, x);
 	x->fire = x->start +
 	    swim_suspicion_total(x->n, x->k, x->min_ns, x->max_ns);

@@ -331,6 +331,44 @@ START_TEST(a_suspect_is_asked_before_it_is_called_dead)
 }
 END_TEST
 
+START_TEST(of_all_who_suspect_one_a_few_ask)
+{
+	struct suspicion	*x;
+	struct swim		*s;
+	struct ml_alive		 a = { .inc = 1, .port = 8301 };
+	uint8_t			 ip[4] = { 10, 9, 0, 0 };
+	char			 name[8];
+	unsigned		 asking = 0;
+	int			 i;
+
+	mesh_cluster(&m, 3);
+	s = serf_swim(m.node[0].serf);
+	a.addr = span_of(ip, sizeof(ip));
+	a.vsn = span_of(consul_vsn, VSN_LEN);
+	for (i = 0; i < 200; i++) {
+		ip[3] = (uint8_t)i;
+		(void)snprintf(name, sizeof(name), "x%d", i);
+		a.node = span_str(name);
+		mesh_inject(&m.node[0], &m.node[1], ML_ALIVE, &ml_alive_body, &a);
+	}
+	/* Each stands for the same suspect at one of 203 members. */
+	for (i = 0; i < 200; i++) {
+		(void)snprintf(name, sizeof(name), "x%d", i);
+		mesh_accuse(&m.node[0], name, "n0", 1);
+		mesh_accuse(&m.node[0], name, "n1", 1);
+		x = suspicion_find(s, swim_view(s, span_str(name))->id->num);
+		ck_assert_uint_eq(x->asked, 0);
+		ck_assert_uint_lt(x->due, x->fire);
+		mesh_accuse(&m.node[0], name, "n2", 1);
+		ck_assert_uint_eq(x->n, x->k);
+		asking += x->due < x->fire;
+	}
+	ck_assert_uint_gt(asking, 15);
+	ck_assert_uint_lt(asking, 60);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(a_suspicion_of_a_later_life_starts_anew)
 {
 	struct swim	*s;
@@ -735,6 +773,7 @@ main(void)
 	tcase_add_test(t, one_that_left_is_back_at_once);
 	tcase_add_test(t, an_accuser_that_missed_the_refutation_is_told);
 	tcase_add_test(t, a_suspect_is_asked_before_it_is_called_dead);
+	tcase_add_test(t, of_all_who_suspect_one_a_few_ask);
 	tcase_add_test(t, a_suspicion_of_a_later_life_starts_anew);
 	tcase_add_test(t, corrections_go_to_the_teller_and_are_counted);
 	tcase_add_test(t, a_lone_node_leaves_at_once);
