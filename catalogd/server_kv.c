@@ -27,13 +27,31 @@ kvs_allowed(const struct server *srv, const char *op,
 	return false;
 }
 
+/*
+ * While somebody else holds the key the answer is known, and it must not wait for
+ * the log: the end of that holder's session may be on its way there, and its
+ * delay begins when it is applied.
+ */
+static bool
+held_by_another(const struct server *srv, const struct kvs_request *req)
+{
+	const char *ours = str_or(req->entry.session, "");
+	const struct dir_entry *e;
+
+	return strcmp(str_or(req->op, ""), "lock") == 0 &&
+	    (e = store_key(srv->store, req->entry.key)) != NULL &&
+	    !str_empty(e->session) && strcmp(e->session, ours) != 0 &&
+	    store_session(srv->store, ours) != NULL;
+}
+
 void
 kvs_apply_write(struct server *srv, void *arg, struct wbuf *entry,
     struct reply *r)
 {
 	struct kvs_request *req = arg;
 
-	if (!kvs_allowed(srv, str_or(req->op, ""), &req->entry, r)) {
+	if (!kvs_allowed(srv, str_or(req->op, ""), &req->entry, r) ||
+	    held_by_another(srv, req)) {
 		if (r->error == NULL)
 			mp_bool(&r->body, false);
 		return;

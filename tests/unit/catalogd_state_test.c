@@ -605,6 +605,48 @@ START_TEST(lock_delay_keeps_others_off_for_its_time)
 }
 END_TEST
 
+/* The end of the holder's session is still on its way to the log. */
+START_TEST(lock_delay_keeps_off_who_asks_at_the_same_time)
+{
+	struct session_request r;
+	struct kvs_request k;
+	struct answer a, b;
+	struct rbuf rb;
+	struct world w;
+	char *one, *two;
+
+	setup(&w);
+	put_node(&w, "n1", NULL, NULL, "passing");
+	one = session(&w, NULL, 300);
+	two = session(&w, NULL, 0);
+	ck_assert(kv(&w, "lock", "l", "1", one));
+	memset(&r, 0, sizeof(r));
+	r.datacenter = DC;
+	r.op = S("destroy");
+	r.session.id = one;
+	memset(&k, 0, sizeof(k));
+	k.datacenter = DC;
+	k.op = S("lock");
+	k.entry.key = S("l");
+	k.entry.session = two;
+	begin(&w, "Session.Apply", &session_request_schema, &r, &a);
+	begin(&w, "KVS.Apply", &kvs_request_schema, &k, &b);
+	await(&w, &a);
+	await(&w, &b);
+	ck_assert(a.error == NULL && b.error == NULL);
+	rb_init(&rb, b.body.p, b.body.len);
+	ck_assert(!mp_get_bool(&rb));
+	answer_clear(&a);
+	answer_clear(&b);
+	ck_assert(!kv(&w, "lock", "l", "2", two));
+	run_for(&w, 350);
+	ck_assert(kv(&w, "lock", "l", "2", two));
+	free(one);
+	free(two);
+	teardown(&w);
+}
+END_TEST
+
 /* ---- transactions ---- */
 
 START_TEST(transactions_are_judged_before_the_log)
@@ -835,5 +877,6 @@ UNIT_MAIN("catalogd_state", write_wakes_its_key_and_the_prefixes_above,
     session_errors_have_their_texts,
     session_lives_twice_its_ttl_unless_renewed,
     lock_delay_keeps_others_off_for_its_time,
+    lock_delay_keeps_off_who_asks_at_the_same_time,
     transactions_are_judged_before_the_log,
     query_finds_what_is_healthy_and_fits, query_errors_have_their_texts)
