@@ -89,6 +89,7 @@ on_apply(uint64_t index, const uint8_t *entry, size_t len, void *tag,
 	for (i = 0; i < ch.n; i++)
 		watch_wake(srv, &ch.item[i], call_wake);
 	session_applied(srv, index, &ch);
+	leader_applied(srv, &ch);
 	for (i = 0; srv->started && i < ch.nnames; i++)
 		srv->env.name(ch.name[i].kind, ch.name[i].name,
 		    ch.name[i].exists, srv->env.arg);

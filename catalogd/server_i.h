@@ -133,6 +133,7 @@ struct member_row {
 	bool			 seen;		/* in the list being told */
 	uint64_t		 lost_ms;	/* since when gossip does not
 						   know it; 0: it does */
+	bool			 proposed;	/* on its way to the log */
 };
 RB_HEAD(member_tree, member_row);
 int member_cmp(struct member_row *, struct member_row *);
@@ -434,6 +435,7 @@ bool lock_delayed(const struct server *, const char *key);
 
 /* server_leader.c */
 void leader_office(struct server *, bool);
+void leader_applied(struct server *, const struct changes *);
 void leader_free(struct server *);
 const struct member *leader_member(const struct server *, const char *name);
 

@@ -151,9 +151,12 @@ serf_health(const struct member *m, bool alive)
 static void
 propose_register(struct server *srv, struct register_request *req)
 {
+	struct member_row *row = member_find(srv, req->node);
 	struct wbuf w;
 	struct health_check *c;
 
+	if (row != NULL)
+		row->proposed = true;
 	c = req->check;
 	req->check = NULL;
 	*(struct health_check *)VEC_ADD(&req->checks) = *c;
@@ -334,6 +337,28 @@ on_reconcile(void *arg)
 	reconcile_all(srv);
 }
 
+/*
+ * What gossip told while an entry of ours was on its way was compared with the
+ * catalog as it was before.
+ */
+void
+leader_applied(struct server *srv, const struct changes *ch)
+{
+	struct member_row *row;
+	size_t i;
+
+	if (!server_in_office(srv))
+		return;
+	for (i = 0; i < ch->n; i++) {
+		if (ch->item[i].kind != WATCH_NODE_CHECKS ||
+		    (row = member_find(srv, ch->item[i].name)) == NULL ||
+		    !row->proposed)
+			continue;
+		row->proposed = false;
+		reconcile(srv, &row->m);
+	}
+}
+
 /* ---- what gossipd tells ---- */
 
 /* Our leader would make no Consul server a member, nor could we be theirs. */
@@ -423,9 +448,12 @@ void
 leader_office(struct server *srv, bool in)
 {
 	const char *node = str_or(srv->agent.node_name, "");
+	struct member_row *row;
 
 	if (srv->reconcile == NULL)
 		srv->reconcile = ev_timer_new(srv->ev, on_reconcile, srv);
+	RB_FOREACH(row, member_tree, &srv->members)
+		row->proposed = false;
 	if (!in) {
 		log_info("leadership lost");
 		ev_timer_stop(srv->reconcile);
