@@ -579,6 +579,20 @@ replica_leader(const struct replica *r, struct replica_server *s)
 }
 
 bool
+replica_alone(const struct replica *r)
+{
+	struct rcore_server s;
+	unsigned i;
+
+	for (i = 0; i < rcore_nservers(r->core); i++) {
+		rcore_server(r->core, i, &s);
+		if (s.voter && s.id != r->meta.id)
+			return false;
+	}
+	return r->office;
+}
+
+bool
 replica_current(const struct replica *r)
 {
 	return r->current;

@@ -128,6 +128,8 @@ void replica_dials_lost(struct replica *);
 
 /* In office. */
 bool replica_leads(const struct replica *);
+/* In office, and nobody else could be: there is no other vote. */
+bool replica_alone(const struct replica *);
 /* Some server of which we know is leader, perhaps not yet in office. */
 bool replica_leader(const struct replica *, struct replica_server *);
 /*

@@ -246,8 +246,12 @@ call_here(struct server_call *c)
 			call_hold(c);
 		return false;
 	}
-	if (c->method->kind == METHOD_READ && c->head.require_consistent &&
-	    !c->confirmed) {
+	/*
+	 * Consul's default trusts in a lease.  A leader that was stopped for a
+	 * while, or is cut off, does not know that another leads: ask.
+	 */
+	if (c->method->kind == METHOD_READ && !c->confirmed &&
+	    !replica_alone(srv->replica)) {
 		c->confirm = replica_confirm(srv->replica);
 		call_move(c, CALL_CONFIRMING);
 		return false;
