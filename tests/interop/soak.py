@@ -274,6 +274,8 @@ class Run:
         self.errors = []
         self.peers_word = []        # accusations of real agents, with evidence
         self.over = threading.Event()
+        self.last_key = threading.Event()   # no new rotation begins
+        self.busy = set()           # agents to which something is being done
         self.calm = threading.Lock()        # held by whoever wants nobody down
         self.last = {}              # viewer -> its last view
         self.seen = {}              # (viewer, member) -> status
@@ -461,7 +463,7 @@ class Run:
             out.append((round(t, 1), act, a, round(d, 1)))
 
     def chaos(self, schedule):
-        busy, threads = set(), []
+        busy, threads = self.busy, []
         start = time.time()
 
         def one(act, a, d):
@@ -485,7 +487,6 @@ class Run:
                 say("%s %s %s %s for %.1f s" % (datetime.now(timezone.utc).strftime(
                     "%H:%M:%S"), act, a.name, a.kind, d))
                 busy.add(a)
-                self.busy = busy
                 th = threading.Thread(target=one, args=(act, a, d))
                 th.start()
                 threads.append(th)
@@ -511,12 +512,12 @@ class Run:
         """install, use, remove, again and again; whoever is down would miss it,
         so each step waits until all are up, and holds the next trouble off."""
         old = self.key
-        while not self.over.is_set():
+        while not self.last_key.is_set():
             new = b64key(self.rng)
             for step, key in (("-install", new), ("-use", new), ("-remove", old)):
                 if not self.step(step, key):
                     return
-                self.over.wait(2)
+                self.last_key.wait(2)
             old = self.key = new
             self.rotations += 1
 
@@ -537,22 +538,19 @@ class Run:
     def step(self, step, key):
         end = time.time() + 120
         text = "all are up"
-        while time.time() < end and not self.over.is_set():
+        while time.time() < end:
             with self.calm:
                 quiet = time.time() + 60
-                while time.time() < quiet and not self.over.is_set() and \
-                        (getattr(self, "busy", None) or not self.all_see_all()):
+                while time.time() < quiet and \
+                        (self.busy or not self.all_see_all()):
                     time.sleep(0.1)
-                if self.over.is_set():
-                    return False
                 ok, text = self.keyring(step, key)
             if ok:
                 say("keyring %s: done" % step)
                 return True
             say("keyring %s: %s" % (step, text[:300]))
             time.sleep(1)
-        if not self.over.is_set():
-            self.error("keyring %s: %s" % (step, text[:300]))
+        self.error("keyring %s: %s" % (step, text[:300]))
         return False
 
     def events(self):
@@ -614,14 +612,13 @@ class Run:
             rotator.start()
         self.chaos(schedule)
         agreed = self.until(AGREE_S, self.agree)
-        if stop_rotating and agreed and self.rotations == 0:
-            self.until(AGREE_S, lambda: self.rotations > 0)
-        self.over.set()
+        self.last_key.set()
         if stop_rotating:
             rotator.join()
             if self.rotations == 0:
                 self.error("the key was not rotated once")
             self.same_key()
+        self.over.set()
         if not agreed:
             self.error("the views differ %d s after all were up" % AGREE_S)
             self.disagreement()
