@@ -52,7 +52,10 @@ write_members(struct serf *s, struct wbuf *left, struct wbuf *status)
 		if (m->status == MEMBER_LEFT)
 			mp_raw(left, m->id->data, m->id->name_len);
 		mp_raw(status, m->id->data, m->id->name_len);
-		mp_uint(status, m->ltime);
+		/* Taken for the time of a join, that of a leave would make
+		 * the leave itself old. */
+		mp_uint(status, m->ltime - (m->status == MEMBER_LEAVING &&
+		    m->ltime > 0));
 	}
 }
 

@@ -115,6 +115,28 @@ START_TEST(a_join_at_the_time_of_a_guessed_leave_stands)
 }
 END_TEST
 
+START_TEST(who_heard_of_a_leave_by_exchange_still_takes_it)
+{
+	struct sf_leave	leave = { .ltime = 50, .node = span_str("n2") };
+	struct wbuf	w;
+
+	mesh_cluster(&m, 3);
+	wb_init(&w, 0);
+	wb_u8(&w, ML_USER);
+	wb_u8(&w, SF_LEAVE);
+	body_encode(&sf_leave_body, &leave, &w);
+	serf_input(m.node[0].serf, m.now, &m.node[2].addr, w.p, w.len);
+	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), BC_INTENT, 0);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEAVING);
+	ck_assert_ptr_null(mesh_exchange(&m.node[0], &m.node[1], false));
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_ALIVE);
+	serf_input(m.node[1].serf, m.now, &m.node[2].addr, w.p, w.len);
+	ck_assert_int_eq(mesh_status(&m.node[1], &m.node[2]), MEMBER_LEAVING);
+	wb_free(&w);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(telling_each_other_of_a_leave_does_not_make_it_newer)
 {
 	uint64_t	before;
@@ -658,6 +680,7 @@ main(void)
 	    force_leave_turns_a_failed_member_into_one_that_left);
 	tcase_add_test(t, a_leave_that_it_never_heard_of_does_not_stick);
 	tcase_add_test(t, a_join_at_the_time_of_a_guessed_leave_stands);
+	tcase_add_test(t, who_heard_of_a_leave_by_exchange_still_takes_it);
 	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
 	tcase_add_test(t, news_of_a_return_do_not_date_the_leave_before_it);
 	tcase_add_test(t, who_missed_a_return_does_not_make_it_leave_again);
