@@ -420,6 +420,7 @@ quarrel_down(struct quarrel *q, struct host *x, uint32_t name,
 	const struct serf_member	*m;
 	struct span			 text;
 	struct sview			*v;
+	char				 has[64];
 
 	text = ident_name_span(l->said[0]);
 	v = swim_view(serf_swim(x->serf), text);
@@ -431,8 +432,11 @@ quarrel_down(struct quarrel *q, struct host *x, uint32_t name,
 	if (m->status != MEMBER_FAILED)
 		return quarrel(q, INV_AGREE, x, name,
 		    "still alive in Serf's memory", 0);
-	return l->left ? quarrel(q, INV_AGREE, x, name,
-	    "failed, though it left", 0) : false;
+	if (!l->left)
+		return false;
+	(void)snprintf(has, sizeof(has), "failed since %llu, though it left",
+	    (unsigned long long)m->ltime);
+	return quarrel(q, INV_AGREE, x, name, has, v == NULL ? 0 : v->inc);
 }
 
 static bool
