@@ -170,6 +170,8 @@ child_pid() { # NODE PROGRAM
 	pgrep -P "$p" -x "$2" | head -n 1
 }
 stopped() { ! kill -0 "$1" 2>/dev/null; }
+# Has the discod of a node ended?  By its directory: another test's nodes have the same names.
+ended() { ! pgrep -f "^$BIN/discod .*-data-dir $T/$1/data " >/dev/null; }
 # stop_agent NODE [SIGNAL]: and waits until it is gone.
 stop_agent() {
 	local p i

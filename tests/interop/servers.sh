@@ -34,8 +34,8 @@ start() { # NODE
 kill9() { # NODE
 	if [ "$(kind_of "$1")" = disco ]; then crash_agent "$1"; else kill -9 "$(cat "$T/$1/consul.pid")"; fi
 }
-ended() { # NODE
-	if [ "$(kind_of "$1")" = disco ]; then ! pgrep -f "^$BIN/discod .*-node $1 " >/dev/null; else stopped "$(cat "$T/$1/consul.pid")"; fi
+has_ended() { # NODE
+	if [ "$(kind_of "$1")" = disco ]; then ended "$1"; else stopped "$(cat "$T/$1/consul.pid")"; fi
 }
 # Errors are explained for so long after what was done to somebody.
 explained() { # SECONDS
@@ -281,7 +281,7 @@ within 8 "and is free after it" is true api node5 PUT "/v1/kv/lk/two?acquire=$ON
 say "an agent and a server leave, and come back"
 explained 30
 check "leave of an agent" cmd node5 leave
-within 20 "it has ended" ended node5
+within 20 "it has ended" has_ended node5
 within 10 "out of the catalog" is "" sh -c "ip netns exec $(ns node4) curl -s 127.0.0.1:8500/v1/catalog/nodes | jq -r '.[] | select(.Node == \"node5\").Node'"
 within 5 "out of DNS" dns_are db.service.consul
 for n in node4 $VIEW; do check "left, as $n has it" members_are $n "node5 left" 1; done
@@ -290,7 +290,7 @@ start node5
 for s in "web node4 node5" "db node5" "batch node5"; do within 20 "back: passing: $s" passing_are $s; done
 explained 30
 check "leave of a server" cmd "$F" leave
-within 20 "it has ended" ended "$F"
+within 20 "it has ended" has_ended "$F"
 within 10 "the others have a leader" one_leader "$VIEW" "$L"
 within 10 "out of the catalog" is "" sh -c "ip netns exec $(ns node4) curl -s 127.0.0.1:8500/v1/catalog/nodes | jq -r '.[] | select(.Node == \"$F\").Node'"
 for s in "MEMBER $F left" "SERVICE $F/consul gone" "NODE $F gone"; do within 10 "which was seen: $s" saw "$s"; done
