@@ -371,6 +371,7 @@ catalogd_view(const struct msg_view *v, void *arg)
 		memset(&m, 0, sizeof(m));
 		m.kind = v->kind;
 		m.name = v->name;
+		m.datacenter = v->datacenter;
 		m.error = large;
 		ipc_send_schema(l, IMSG_VIEW, 0, &msg_view_schema, &m);
 	} else
@@ -381,15 +382,17 @@ catalogd_view(const struct msg_view *v, void *arg)
 static void
 on_watch(struct catalogd *c, const struct imsg *im)
 {
-	char	*name = xmemdup_str(im->body + 1, im->len - 1);
-	uint8_t	 kind = im->body[0];
+	char		*name = xmemdup_str(im->body + 1, im->len - 1);
+	size_t		 n = strlen(name);
+	const char	*dc = n < im->len - 1 ? name + n + 1 : NULL;
+	uint8_t		 kind = im->body[0];
 
 	if (kind < VIEW_SERVICE || kind > VIEW_REVERSE)
 		fatalx("%s from dnsd: kind %u", imsg_name(im->type), kind);
 	if (im->type == IMSG_WATCH)
-		views_watch(c->views, kind, name);
+		views_watch(c->views, kind, name, dc);
 	else
-		views_unwatch(c->views, kind, name);
+		views_unwatch(c->views, kind, name, dc);
 	free(name);
 }
 

@@ -48,6 +48,7 @@ struct view {
 	RB_ENTRY(view)		 entry;
 	enum view_kind		 kind;
 	char			*name;
+	char			*dc;		/* NULL: our own */
 	struct follow		*follow;	/* reverse: FOLLOW_ADDR */
 	bool			 sent, failed;
 	uint64_t		 hash;
@@ -69,8 +70,12 @@ struct views {
 static int
 view_cmp(const struct view *a, const struct view *b)
 {
+	int	 rc;
+
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
+	if ((rc = strcasecmp(str_or(a->dc, ""), str_or(b->dc, ""))) != 0)
+		return rc;
 	return strcasecmp(a->name, b->name);
 }
 
@@ -117,6 +122,13 @@ follow_free(struct follow *f)
 static void on_answer(enum call_status, const char *, const uint8_t *, size_t,
     void *);
 
+static char *
+follow_dc(const struct follow *f)
+{
+	return f->view != NULL && f->view->dc != NULL ? f->view->dc :
+	    f->vs->dc;
+}
+
 static void
 follow_start(struct follow *f, uint64_t now)
 {
@@ -133,7 +145,7 @@ follow_start(struct follow *f, uint64_t now)
 	case FOLLOW_SERVICE:
 	case FOLLOW_ADDR:
 		memset(&s, 0, sizeof(s));
-		s.datacenter = vs->dc;
+		s.datacenter = follow_dc(f);
 		if (f->kind == FOLLOW_SERVICE)
 			s.service_name = f->view->name;
 		else
@@ -148,7 +160,7 @@ follow_start(struct follow *f, uint64_t now)
 		break;
 	case FOLLOW_NODE:
 		memset(&n, 0, sizeof(n));
-		n.datacenter = vs->dc;
+		n.datacenter = follow_dc(f);
 		n.node = f->view->name;
 		n.allow_stale = true;
 		n.min_query_index = f->index;
@@ -183,6 +195,7 @@ view_error(struct views *vs, struct view *v, const char *error)
 	memset(&m, 0, sizeof(m));
 	m.kind = v->kind;
 	m.name = v->name;
+	m.datacenter = v->dc;
 	m.error = (char *)(uintptr_t)error;
 	vs->ops.send(&m, vs->ops.arg);
 }
@@ -196,6 +209,7 @@ view_send(struct views *vs, struct view *v, uint64_t index,
 
 	m->kind = v->kind;
 	m->name = xstrdup(v->name);
+	str_set(&m->datacenter, v->dc);
 	m->index = index;
 	hash = view_hash(m);
 	if (!v->sent || v->failed || hash != v->hash)
@@ -407,6 +421,15 @@ nodes_stop(struct views *vs)
 	vs->have_nodes = false;
 }
 
+/* One that is in no tree. */
+static void
+view_drop(struct view *v)
+{
+	free(v->name);
+	free(v->dc);
+	free(v);
+}
+
 static void
 view_free(struct views *vs, struct view *v)
 {
@@ -415,8 +438,7 @@ view_free(struct views *vs, struct view *v)
 	follow_free(v->follow);
 	if (v->kind == VIEW_REVERSE && --vs->nreverse == 0)
 		nodes_stop(vs);
-	free(v->name);
-	free(v);
+	view_drop(v);
 }
 
 void
@@ -449,24 +471,26 @@ reverse_watch(struct views *vs, struct view *v)
 }
 
 void
-views_watch(struct views *vs, enum view_kind kind, const char *name)
+views_watch(struct views *vs, enum view_kind kind, const char *name,
+    const char *dc)
 {
 	struct view	*v = xcalloc(1, sizeof(*v)), *old;
 
 	v->kind = kind;
 	v->name = xstrdup(name);
-	if (vs->n >= vs->max) {
-		view_error(vs, v, "too many views");
-		free(v->name);
-		free(v);
+	if (!str_empty(dc))
+		v->dc = xstrdup(dc);
+	if (vs->n >= vs->max || (kind == VIEW_REVERSE && v->dc != NULL)) {
+		view_error(vs, v, vs->n >= vs->max ? "too many views" :
+		    "reverse names are this datacenter's");
+		view_drop(v);
 		return;
 	}
 	if ((old = RB_INSERT(view_tree, &vs->tree, v)) != NULL) {
 		/* Asked again: it has forgotten.  Tell at the next answer. */
-		free(v->name);
-		free(v);
+		view_drop(v);
 		view_free(vs, old);
-		views_watch(vs, kind, name);
+		views_watch(vs, kind, name, dc);
 		return;
 	}
 	vs->n++;
@@ -484,13 +508,15 @@ views_watch(struct views *vs, enum view_kind kind, const char *name)
 }
 
 void
-views_unwatch(struct views *vs, enum view_kind kind, const char *name)
+views_unwatch(struct views *vs, enum view_kind kind, const char *name,
+    const char *dc)
 {
 	struct view	 key, *v;
 
 	memset(&key, 0, sizeof(key));
 	key.kind = kind;
 	key.name = (char *)(uintptr_t)name;
+	key.dc = (char *)(uintptr_t)dc;
 	if ((v = RB_FIND(view_tree, &vs->tree, &key)) != NULL)
 		view_free(vs, v);
 }

@@ -32,8 +32,14 @@ struct views_ops {
 struct views *views_new(const struct views_ops *, const char *datacenter,
     size_t max, uint64_t seed);
 void views_free(struct views *);
-void views_watch(struct views *, enum view_kind, const char *name);
-void views_unwatch(struct views *, enum view_kind, const char *name);
+/*
+ * dc: NULL or "" is one's own.  Another's views are followed in the same way,
+ * by calls that the servers pass on; there are no reverse ones of it.
+ */
+void views_watch(struct views *, enum view_kind, const char *name,
+    const char *dc);
+void views_unwatch(struct views *, enum view_kind, const char *name,
+    const char *dc);
 void views_clear(struct views *);	/* dnsd is gone */
 /* Servers may be there again: those that failed try now. */
 void views_retry(struct views *);

@@ -281,7 +281,7 @@ START_TEST(service_is_followed_and_told_only_when_it_changed)
 	memset(&a, 0, sizeof(a));
 	instance(&a, "n1", "passing");
 	a.index = 7;
-	views_watch(b.vs, VIEW_SERVICE, "web");
+	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
 	run(&b);
 	ck_assert_uint_eq(asked_index(&b), 0);
 	answer(&b, "Health.ServiceNodes",
@@ -324,7 +324,7 @@ START_TEST(index_that_went_back_starts_over_and_zero_is_one)
 
 	setup(&b);
 	memset(&a, 0, sizeof(a));
-	views_watch(b.vs, VIEW_SERVICE, "web");
+	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
 	run(&b);
 	answer(&b, "Health.ServiceNodes",
 	    &indexed_check_service_nodes_schema, &a);
@@ -352,7 +352,7 @@ START_TEST(outage_is_told_once_and_ends_with_a_view)
 	setup(&b);
 	memset(&a, 0, sizeof(a));
 	a.index = 7;
-	views_watch(b.vs, VIEW_SERVICE, "web");
+	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
 	run(&b);
 	answer(&b, "Health.ServiceNodes",
 	    &indexed_check_service_nodes_schema, &a);
@@ -387,7 +387,7 @@ START_TEST(garbage_is_an_outage)
 	void		*arg;
 
 	setup(&b);
-	views_watch(b.vs, VIEW_NODE, "n1");
+	views_watch(b.vs, VIEW_NODE, "n1", NULL);
 	run(&b);
 	c = b.open[0];
 	fn = c->fn;
@@ -408,7 +408,7 @@ START_TEST(node_is_there_or_not)
 	setup(&b);
 	memset(&a, 0, sizeof(a));
 	a.index = 4;
-	views_watch(b.vs, VIEW_NODE, "n1");
+	views_watch(b.vs, VIEW_NODE, "n1", NULL);
 	run(&b);
 	answer(&b, "Catalog.NodeServices", &indexed_node_services_schema,
 	    &a);
@@ -442,8 +442,8 @@ START_TEST(reverse_names_share_one_list)
 	n->node = xstrdup("n1");
 	n->address = xstrdup("10.0.0.1");
 	a.index = 4;
-	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1");
-	views_watch(b.vs, VIEW_REVERSE, "10.0.0.2");
+	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1", NULL);
+	views_watch(b.vs, VIEW_REVERSE, "10.0.0.2", NULL);
 	run(&b);
 	ck_assert_uint_eq(b.nopen, 1);
 	answer(&b, "Catalog.ListNodes", &indexed_nodes_schema, &a);
@@ -466,11 +466,11 @@ START_TEST(reverse_names_share_one_list)
 	ck_assert_str_eq(b.last.name, "10.0.0.2");
 	ck_assert_str_eq(b.last.entries.item[0].service, "web");
 	/* A third is answered from the list that is there. */
-	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1");
+	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1", NULL);
 	ck_assert_int_eq(b.sent, 3);
 	/* The last one gone, nothing is followed. */
-	views_unwatch(b.vs, VIEW_REVERSE, "10.0.0.1");
-	views_unwatch(b.vs, VIEW_REVERSE, "10.0.0.2");
+	views_unwatch(b.vs, VIEW_REVERSE, "10.0.0.1", NULL);
+	views_unwatch(b.vs, VIEW_REVERSE, "10.0.0.2", NULL);
 	ck_assert_uint_eq(views_count(b.vs), 0);
 	ck_assert_uint_eq(views_run(b.vs, b.now + 100000), UINT64_MAX);
 	schema_clear(&indexed_nodes_schema, &a);
@@ -484,13 +484,61 @@ START_TEST(names_compare_without_case_and_unwatch_stops)
 	struct bench	 b;
 
 	setup(&b);
-	views_watch(b.vs, VIEW_SERVICE, "Web");
+	views_watch(b.vs, VIEW_SERVICE, "Web", NULL);
 	run(&b);
 	ck_assert_uint_eq(b.nopen, 1);
-	views_unwatch(b.vs, VIEW_SERVICE, "wEB");
+	views_unwatch(b.vs, VIEW_SERVICE, "wEB", NULL);
 	ck_assert_int_eq(b.cancelled, 1);
 	ck_assert_uint_eq(views_count(b.vs), 0);
-	views_unwatch(b.vs, VIEW_SERVICE, "web");
+	views_unwatch(b.vs, VIEW_SERVICE, "web", NULL);
+	teardown(&b);
+}
+END_TEST
+
+/* The one call that is open, of node n1. */
+static void
+asked_dc(struct bench *b, const char *dc)
+{
+	struct node_request	 r;
+	const char		*why;
+
+	ck_assert_uint_eq(b->nopen, 1);
+	ck_assert_int_eq(schema_decode_all(&node_request_schema,
+	    b->open[0]->body.p, b->open[0]->body.len, &r, &why), 0);
+	ck_assert_str_eq(r.datacenter, dc);
+	schema_clear(&node_request_schema, &r);
+}
+
+START_TEST(name_of_another_datacenter_is_a_view_of_its_own)
+{
+	struct bench			 b;
+	struct indexed_node_services	 a;
+
+	setup(&b);
+	memset(&a, 0, sizeof(a));
+	views_watch(b.vs, VIEW_NODE, "n1", NULL);
+	run(&b);
+	asked_dc(&b, "dc1");
+	answer(&b, "Catalog.NodeServices", &indexed_node_services_schema, &a);
+	ck_assert(str_empty(b.last.datacenter));
+	views_unwatch(b.vs, VIEW_NODE, "n1", "dc2");
+	ck_assert_uint_eq(views_count(b.vs), 1);
+	views_unwatch(b.vs, VIEW_NODE, "n1", "");
+	ck_assert_uint_eq(views_count(b.vs), 0);
+	views_watch(b.vs, VIEW_NODE, "n1", "dc2");
+	run(&b);
+	asked_dc(&b, "dc2");
+	answer_error(&b, "No path to datacenter");
+	ck_assert_str_eq(b.last.datacenter, "dc2");
+	ck_assert_str_eq(b.last.error, "No path to datacenter");
+	run(&b);
+	asked_dc(&b, "dc2");
+	answer(&b, "Catalog.NodeServices", &indexed_node_services_schema, &a);
+	ck_assert_str_eq(b.last.datacenter, "dc2");
+	ck_assert(b.last.error == NULL);
+	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1", "dc2");
+	ck_assert_ptr_nonnull(strstr(b.last.error, "reverse"));
+	ck_assert_uint_eq(views_count(b.vs), 1);
 	teardown(&b);
 }
 END_TEST
@@ -502,14 +550,14 @@ START_TEST(views_are_bounded)
 
 	setup(&b);
 	for (; name[0] < 'a' + VIEWS; name[0]++)
-		views_watch(b.vs, VIEW_SERVICE, name);
+		views_watch(b.vs, VIEW_SERVICE, name, NULL);
 	ck_assert_int_eq(b.sent, 0);
-	views_watch(b.vs, VIEW_SERVICE, "z");
+	views_watch(b.vs, VIEW_SERVICE, "z", NULL);
 	ck_assert_int_eq(b.sent, 1);
 	ck_assert_str_eq(b.last.error, "too many views");
 	ck_assert_uint_eq(views_count(b.vs), VIEWS);
-	views_unwatch(b.vs, VIEW_SERVICE, "a");
-	views_watch(b.vs, VIEW_SERVICE, "z");
+	views_unwatch(b.vs, VIEW_SERVICE, "a", NULL);
+	views_watch(b.vs, VIEW_SERVICE, "z", NULL);
 	ck_assert_int_eq(b.sent, 1);
 	teardown(&b);
 }
@@ -529,7 +577,7 @@ START_TEST(busy_view_is_asked_for_at_intervals)
 		instance(&a, name, "passing");
 	}
 	a.index = 7;
-	views_watch(b.vs, VIEW_SERVICE, "web");
+	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
 	views_run(b.vs, b.now);
 	answer(&b, "Health.ServiceNodes",
 	    &indexed_check_service_nodes_schema, &a);
@@ -550,5 +598,6 @@ UNIT_MAIN("catalogd_views",
     node_is_there_or_not,
     reverse_names_share_one_list,
     names_compare_without_case_and_unwatch_stops,
+    name_of_another_datacenter_is_a_view_of_its_own,
     views_are_bounded,
     busy_view_is_asked_for_at_intervals)
