@@ -3,14 +3,15 @@
  * connection.
  *
  *	load [-a ADDRESS] [-p PORT] [-c CONNECTIONS] [-n COUNT | -t SECONDS]
- *	    [-m MODULUS] [-s SALT] kv | etcd3 | etcd2 | register
+ *	    [-m MODULUS] [-s SALT] kv | etcd3 | etcd2 | register | names
  *	load [-a ADDRESS] [-p PORT] [-c READERS] [-n ROUNDS]
  *	    readers-kv | readers-service
  *
  * Writers print: requests, a second, the median and the 99th of 100 in us.
  * `register` writes instances 0 to MODULUS - 1 in turn, `-m` of them in all,
  * a hundred to a node and a hundred to a service; with a SALT in an order that
- * leaps, and another port in each.
+ * leaps, and another port in each.  `names` is for bench/dns: instances ten to a
+ * service, on a thousand nodes.
  *
  * Readers wait, all of them, for one key or one service to change; then it is
  * written.  Printed for the median round: us from sending the write to its
@@ -130,6 +131,24 @@ write_instance(struct http *h, struct conn *c, const struct opts *o, size_t i)
 	    "\"Output\":\"HTTP GET http://localhost/health: 200 OK\"}}",
 	    node, 1 + (node >> 16), node >> 8 & 255, node & 255, service, k,
 	    service, port, service, k, service, k);
+	http_send(h, c, "PUT", "/v1/catalog/register", body);
+}
+
+static void
+write_name(struct http *h, struct conn *c, const struct opts *o, size_t i)
+{
+	size_t k = (o->salt == 0 ? i : i * 7919 + o->salt) % o->modulus;
+	size_t service = k / 10, node = (k + service) % 1000;
+	char body[512];
+
+	snprintf(body, sizeof(body),
+	    "{\"Node\":\"host-%04zu\",\"Address\":\"10.1.%zu.%zu\","
+	    "\"Service\":{\"ID\":\"svc-%05zu-%zu\","
+	    "\"Service\":\"svc-%05zu\",\"Port\":%zu},"
+	    "\"Check\":{\"CheckID\":\"svc-%05zu-%zu\",\"Name\":\"tcp\","
+	    "\"Status\":\"passing\",\"ServiceID\":\"svc-%05zu-%zu\"}}",
+	    node, node >> 8, node & 255, service, k % 10, service,
+	    8000 + k % 10, service, k % 10, service, k % 10);
 	http_send(h, c, "PUT", "/v1/catalog/register", body);
 }
 
@@ -295,6 +314,8 @@ main(int argc, char **argv)
 		write_load(&o, write_etcd2);
 	else if (strcmp(what, "register") == 0)
 		write_load(&o, write_instance);
+	else if (strcmp(what, "names") == 0)
+		write_load(&o, write_name);
 	else if (strcmp(what, "readers-kv") == 0 && o.count <= ROUNDS_MAX)
 		read_load(&o, &key);
 	else if (strcmp(what, "readers-service") == 0 && o.count <= ROUNDS_MAX)
