@@ -336,6 +336,21 @@ check_recursors(const struct build *b)
 			    "if it is not 53", list->item[i]);
 }
 
+static void
+check_secondaries(const struct build *b)
+{
+	const struct strs *list = &b->v->v[KEY_DNS_SECONDARIES].list;
+	struct sockaddr_storage ss;
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (addr_parse(list->item[i], 53, &ss) == -1)
+			problem(b->p, v_where(b->v, KEY_DNS_SECONDARIES),
+			    "dns_config.secondaries: \"%s\": give an IP "
+			    "address, and :port if NOTIFY is not for 53",
+			    list->item[i]);
+}
+
 /* "10.0.0.0/8" */
 static bool
 cidr_ok(const char *text)
@@ -359,7 +374,7 @@ static void
 check_networks(const struct build *b)
 {
 	static const enum key keys[] = {
-		KEY_LAN_CIDRS, KEY_WAN_CIDRS, KEY_HTTP_WRITE_FROM
+		KEY_LAN_CIDRS, KEY_WAN_CIDRS, KEY_HTTP_WRITE_FROM, KEY_DNS_ACL
 	};
 	const struct strs *list;
 	size_t i, j;
@@ -405,6 +420,7 @@ check_rules(const struct build *b)
 	check_joins(b);
 	check_wan(b);
 	check_recursors(b);
+	check_secondaries(b);
 	check_networks(b);
 	why = meta_check(&v->v[KEY_NODE_META].map, buf, sizeof(buf));
 	if (why != NULL)
@@ -714,6 +730,12 @@ build_dns(const struct build *b)
 	d->a_record_limit = limit(v, KEY_DNS_A_LIMIT);
 	d->node_meta_txt = v_bool(v, KEY_DNS_META_TXT);
 	d->disable_compression = v_bool(v, KEY_DNS_NO_COMPRESS);
+	strs_copy(&d->recursion_acl, &v->v[KEY_DNS_ACL].list);
+	d->recursion = v_bool(v, KEY_DNS_RECURSION);
+	d->dnssec = v_bool(v, KEY_DNS_DNSSEC);
+	strs_copy(&d->trust_anchors, &v->v[KEY_DNS_ANCHORS].list);
+	strs_copy(&d->secondaries, &v->v[KEY_DNS_SECONDARIES].list);
+	d->responses_per_second = limit(v, KEY_DNS_RATE);
 	d->soa_refresh = limit(v, KEY_SOA_REFRESH);
 	d->soa_retry = limit(v, KEY_SOA_RETRY);
 	d->soa_expire = limit(v, KEY_SOA_EXPIRE);

@@ -209,6 +209,12 @@ enum key_type {
 	K(SOA_RETRY, "dns_config.soa.retry", UINT, "600", 0)		\
 	K(SOA_EXPIRE, "dns_config.soa.expire", UINT, "86400", 0)	\
 	K(SOA_MIN_TTL, "dns_config.soa.min_ttl", UINT, "0", 0)		\
+	K(DNS_ACL, "dns_config.recursion_acl", STRS, NULL, 0)		\
+	K(DNS_RECURSION, "dns_config.recursion", BOOL, "false", 0)	\
+	K(DNS_DNSSEC, "dns_config.dnssec", BOOL, "false", 0)		\
+	K(DNS_ANCHORS, "dns_config.trust_anchors", STRS, NULL, 0)	\
+	K(DNS_SECONDARIES, "dns_config.secondaries", STRS, NULL, 0)	\
+	K(DNS_RATE, "dns_config.responses_per_second", UINT, "0", 0)	\
 	K(DNS_CACHE, "dns_config.use_cache", BOOL, "false", KF_IDLE)	\
 	K(DNS_CACHE_AGE, "dns_config.cache_max_age", DUR, "0s", KF_IDLE) \
 	K(RECURSORS, "recursors", STRS, NULL, 0)			\

@@ -145,7 +145,16 @@ SCHEMA_DECLARE(dns_ttl, DUR_PAIR_)
 	F(T, UINT, , soa_refresh, "soa_refresh", 0, NULL)		\
 	F(T, UINT, , soa_retry, "soa_retry", 0, NULL)			\
 	F(T, UINT, , soa_expire, "soa_expire", 0, NULL)			\
-	F(T, UINT, , soa_min_ttl, "soa_min_ttl", 0, NULL)
+	F(T, UINT, , soa_min_ttl, "soa_min_ttl", 0, NULL)		\
+	F(T, STRS, , recursion_acl, "recursion_acl", 0, NULL) /* networks;
+					none: this host */		\
+	F(T, BOOL, , recursion, "recursion", 0, NULL) /* without recursors */ \
+	F(T, BOOL, , dnssec, "dnssec", 0, NULL)				\
+	F(T, STRS, , trust_anchors, "trust_anchors", 0, NULL) /* none: the
+					root's */			\
+	F(T, STRS, , secondaries, "secondaries", 0, NULL)		\
+	F(T, UINT, , responses_per_second, "responses_per_second", 0,	\
+	    NULL)	/* to one network, of one kind; 0: no limit */
 SCHEMA_DECLARE(conf_dns, CONF_DNS_)
 
 #define CONF_HTTP_(F, T)						\
