@@ -67,6 +67,7 @@ check_free(struct local_check *c)
 {
 	schema_clear(&health_check_schema, &c->chk);
 	schema_clear(&check_def_schema, &c->def);
+	agent_past_free(c);
 	free(c->token);
 	free(c);
 }
@@ -218,6 +219,39 @@ agent_remembered(const struct agent *a, const char *id)
 
 /* ---- the state of a check ---- */
 
+void
+agent_past_free(struct local_check *c)
+{
+	size_t	 i;
+
+	for (i = 0; c->past != NULL && i < c->past->n; i++) {
+		free(c->past->change[i].status);
+		free(c->past->change[i].output);
+	}
+	free(c->past);
+	c->past = NULL;
+}
+
+static void
+past_add(struct local_check *c, const char *status, const char *output,
+    uint64_t now)
+{
+	struct check_past	*p = c->past;
+
+	if (p == NULL)
+		p = c->past = xcalloc(1, sizeof(*p));
+	if (p->n == AGENT_PAST_MAX) {
+		free(p->change[0].status);
+		free(p->change[0].output);
+		memmove(&p->change[0], &p->change[1],
+		    (AGENT_PAST_MAX - 1) * sizeof(p->change[0]));
+		p->n--;
+	}
+	p->change[p->n].at_ms = now;
+	p->change[p->n].status = xstrdup(status);
+	p->change[p->n++].output = xstrndup(output, AGENT_PAST_OUTPUT);
+}
+
 static void
 set_critical(struct local_check *c, bool critical, uint64_t now)
 {
@@ -262,6 +296,8 @@ agent_set_state(struct agent *a, struct local_check *c, const char *status,
 		return;
 	}
 	str_set(&c->chk.status, status);
+	if (!same)
+		past_add(c, status, output, now);
 	if (!same && check_kind_probed(c->kind))
 		a->ops.save_state(c->chk.check_id, status, output, 0,
 		    a->ops.arg);
@@ -297,6 +333,15 @@ agent_aliases(struct agent *a, uint64_t now)
 
 /* ---- adding and removing ---- */
 
+static void
+probe_msg(struct agent *a, const struct local_check *c, struct msg_check *m)
+{
+	check_def_msg(&c->def, c->chk.check_id, c->chk.status,
+	    a->cat.check_output_max_size, m);
+	m->failing = c->found && strcmp(str_or(c->chk.status, ""),
+	    "passing") != 0;
+}
+
 void
 agent_probe_start(struct agent *a, struct local_check *c)
 {
@@ -304,8 +349,7 @@ agent_probe_start(struct agent *a, struct local_check *c)
 
 	if (!check_kind_probed(c->kind))
 		return;
-	check_def_msg(&c->def, c->chk.check_id, c->chk.status,
-	    a->cat.check_output_max_size, &m);
+	probe_msg(a, c, &m);
 	a->ops.check_set(&m, a->ops.arg);
 	schema_clear(&msg_check_schema, &m);
 }
@@ -317,6 +361,7 @@ agent_probe_stop(struct agent *a, struct local_check *c)
 		a->ops.check_remove(c->chk.check_id, a->ops.arg);
 	c->ttl_at = AGENT_NEVER;
 	c->defer_at = AGENT_NEVER;
+	c->until = AGENT_NEVER;
 }
 
 void
@@ -370,6 +415,7 @@ agent_result(struct agent *a, const struct msg_result *r, uint64_t now)
 	if (c == NULL || !check_kind_probed(c->kind) ||
 	    !check_status_valid(r->status))
 		return;
+	c->found = true;
 	agent_set_state(a, c, r->status, str_or(r->output, ""), now);
 	agent_aliases(a, now);
 }
@@ -384,8 +430,7 @@ agent_each_probe(struct agent *a, void (*fn)(const struct msg_check *,
 	RB_FOREACH(c, local_checks, &a->checks) {
 		if (c->deleted || !check_kind_probed(c->kind))
 			continue;
-		check_def_msg(&c->def, c->chk.check_id, c->chk.status,
-		    a->cat.check_output_max_size, &m);
+		probe_msg(a, c, &m);
 		fn(&m, arg);
 		schema_clear(&msg_check_schema, &m);
 	}
@@ -457,6 +502,11 @@ agent_run(struct agent *a, uint64_t now)
 	RB_FOREACH(c, local_checks, &a->checks) {
 		if (c->deleted)
 			continue;
+		if (now >= c->until) {
+			agent_maintenance_off(a, c);
+			expired = true;
+			continue;
+		}
 		if (now >= c->ttl_at) {
 			ttl_expired(a, c, now);
 			expired = true;
@@ -469,6 +519,8 @@ agent_run(struct agent *a, uint64_t now)
 			a->wake_at = c->ttl_at;
 		if (c->defer_at < a->wake_at)
 			a->wake_at = c->defer_at;
+		if (c->until < a->wake_at)
+			a->wake_at = c->until;
 	}
 	if (expired)
 		agent_aliases(a, now);
@@ -532,7 +584,7 @@ agent_check_stray(struct agent *a, const char *id)
 	c->chk.check_id = xstrdup(id);
 	c->deleted = true;
 	c->kind = CHECK_NONE;
-	c->ttl_at = c->defer_at = AGENT_NEVER;
+	c->ttl_at = c->defer_at = c->until = AGENT_NEVER;
 	if (RB_INSERT(local_checks, &a->checks, c) != NULL) {
 		check_free(c);
 		return;

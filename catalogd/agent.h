@@ -24,7 +24,19 @@
 #define AGENT_SERVICE_MAINT	"_service_maintenance:"
 #define AGENT_NEVER		UINT64_MAX
 
+#define AGENT_PAST_MAX		8	/* changes remembered of a check */
+#define AGENT_PAST_OUTPUT	256	/* bytes of output with each */
+
 enum agent_source { AGENT_FILE, AGENT_REMOTE };
+
+/* What a check was before, oldest first. */
+struct check_past {
+	size_t	 n;
+	struct {
+		uint64_t	 at_ms;
+		char		*status, *output;
+	} change[AGENT_PAST_MAX];
+};
 
 /*
  * gen counts changes: what was sent is in sync only if it has not moved since.
@@ -54,6 +66,10 @@ struct local_check {
 	uint64_t		 reap_ms;	/* 0: never */
 	uint64_t		 ttl_at;	/* AGENT_NEVER: not running */
 	uint64_t		 defer_at;	/* output waits to be sent */
+	uint64_t		 until;		/* maintenance: ends by itself */
+	bool			 found;		/* its status was found by a
+						   run, at some time */
+	struct check_past	*past;		/* the last changes; or NULL */
 };
 
 RB_HEAD(local_services, local_service);
@@ -123,9 +139,10 @@ void agent_remember_end(struct agent *);
 /* Both take what they point to.  -1 and err: not restored. */
 int agent_restore_service(struct agent *, struct node_service *,
     const char *token, uint64_t now, char *err, size_t errlen);
+/* left_ms: of a maintenance mode that ends by itself; 0: it does not. */
 int agent_restore_check(struct agent *, struct health_check *,
-    struct check_def *, const char *token, uint64_t now, char *err,
-    size_t errlen);
+    struct check_def *, const char *token, uint64_t left_ms, uint64_t now,
+    char *err, size_t errlen);
 
 /* Definitions in files: what is not named between begin and end goes. */
 void agent_files_begin(struct agent *);

@@ -369,6 +369,7 @@ static const struct method {
 	{ "Agent.DeregisterCheck",	on_deregister_check },
 	{ "Agent.UpdateCheck",		on_update_check },
 	{ "Agent.Maintenance",		on_maintenance },
+	{ "Agent.CheckRuns",		api_check_runs },
 	{ "Agent.Stats",		on_stats },
 	{ "Agent.Sync",			on_sync },
 	{ "Agent.EventFire",		api_event_fire },
@@ -438,6 +439,7 @@ agent_api_free(struct agent_api *api)
 	while ((w = TAILQ_FIRST(&api->waits)) != NULL)
 		agent_api_cancel(w);
 	user_events_clear(&api->events);
+	schema_clear(&msg_check_runs_schema, &api->runs);
 	free(api);
 }
 

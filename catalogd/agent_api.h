@@ -23,6 +23,9 @@ struct agent_api_ops {
 		    bool write, uint64_t timeout_ms, call_fn *, void *fn_arg,
 		    void *arg);
 	void	(*cancel)(void *handle, void *arg);
+	/* Asks checkd where checks stand; false: it is not there. */
+	bool	(*ask_runs)(void *arg);
+	int64_t	(*wall_ns)(void *arg);
 	void	*arg;
 };
 
@@ -37,6 +40,8 @@ struct agent_wait *agent_api_call(struct agent_api *, const char *method,
 void agent_api_cancel(struct agent_wait *);
 /* A user event "consul:event:NAME" that gossip brought. */
 void agent_api_event(struct agent_api *, const struct msg_event *);
+/* What checkd answered.  Takes its elements. */
+void agent_api_runs(struct agent_api *, struct msg_check_runs *);
 /* After a change, and when due: answers those that wait.  The next time. */
 uint64_t agent_api_run(struct agent_api *, uint64_t now);
 

@@ -1,6 +1,6 @@
 /*
- * What agent_api.c and agent_event.c share: one call under way, and those that
- * are answered later.
+ * What agent_api.c, agent_event.c and agent_runs.c share: one call under way,
+ * and those that are answered later.
  */
 #ifndef CATALOGD_AGENT_API_INT_H
 #define CATALOGD_AGENT_API_INT_H
@@ -24,7 +24,7 @@ struct agent_wait {
 	bool			(*over)(struct agent_wait *, uint64_t now);
 	/* Agent.Service: another hash */
 	char			*id, *hash;
-	/* Agent.EventList: another index */
+	/* Agent.EventList: another index; Agent.CheckRuns: another answer */
 	struct agent_event_list	 list;
 	uint64_t		 gen;
 	/* Agent.EventFire: the servers' answer */
@@ -36,6 +36,8 @@ struct agent_api {
 	struct agent		*agent;
 	struct agent_api_ops	 ops;
 	struct user_events	 events;
+	struct msg_check_runs	 runs;		/* while somebody waits */
+	uint64_t		 runs_gen;	/* how often they were told */
 	TAILQ_HEAD(, agent_wait) waits;
 };
 
@@ -62,5 +64,8 @@ void api_resume(struct agent_wait *, uint64_t now, struct api_request *);
 /* agent_event.c */
 int api_event_fire(struct api_request *);
 int api_event_list(struct api_request *);
+
+/* agent_runs.c */
+int api_check_runs(struct api_request *);
 
 #endif

@@ -74,13 +74,19 @@ is_alias(const struct check_def *d)
 	return !str_empty(d->alias_node) || !str_empty(d->alias_service);
 }
 
+bool
+check_def_timed(const struct check_def *d)
+{
+	return d->args.n > 0 || !str_empty(d->http) || !str_empty(d->tcp) ||
+	    !str_empty(d->udp) || !str_empty(d->dns) ||
+	    !str_empty(d->grpc) || !str_empty(d->h2ping);
+}
+
 const char *
 check_def_problem(const struct check_def *d)
 {
-	bool	 timed;
+	bool	 timed = check_def_timed(d);
 
-	timed = d->args.n > 0 || !str_empty(d->http) || !str_empty(d->tcp) ||
-	    !str_empty(d->grpc);
 	if (d->interval > 0 && d->ttl > 0)
 		return "Interval and TTL cannot both be specified";
 	if (timed && d->interval <= 0)
@@ -103,8 +109,14 @@ check_def_kind(const struct check_def *d)
 		return CHECK_HTTP;
 	if (!str_empty(d->tcp))
 		return CHECK_TCP;
+	if (!str_empty(d->udp))
+		return CHECK_UDP;
+	if (!str_empty(d->dns))
+		return CHECK_DNS;
 	if (!str_empty(d->grpc))
 		return CHECK_GRPC;
+	if (!str_empty(d->h2ping))
+		return CHECK_H2PING;
 	if (!str_empty(d->docker_container_id))
 		return CHECK_DOCKER;
 	if (d->args.n > 0)
@@ -127,8 +139,14 @@ check_def_type(const struct check_def *d)
 		return "http";
 	case CHECK_TCP:
 		return "tcp";
+	case CHECK_UDP:
+		return "udp";
+	case CHECK_DNS:
+		return "dns";
 	case CHECK_GRPC:
 		return "grpc";
+	case CHECK_H2PING:
+		return "h2ping";
 	case CHECK_DOCKER:
 		return "docker";
 	case CHECK_SCRIPT:
@@ -151,7 +169,22 @@ check_status_valid(const char *s)
 bool
 check_kind_probed(enum check_kind k)
 {
-	return k == CHECK_HTTP || k == CHECK_TCP || k == CHECK_SCRIPT;
+	switch (k) {
+	case CHECK_HTTP:
+	case CHECK_TCP:
+	case CHECK_UDP:
+	case CHECK_DNS:
+	case CHECK_GRPC:
+	case CHECK_H2PING:
+	case CHECK_SCRIPT:
+		return true;
+	case CHECK_TTL:
+	case CHECK_DOCKER:
+	case CHECK_ALIAS:
+	case CHECK_NONE:
+		return false;
+	}
+	return false;
 }
 
 size_t
@@ -407,14 +440,42 @@ check_def_msg(const struct check_def *d, const char *id, const char *status,
 		m->output_max = d->output_max_size;
 	m->success_before_passing = d->success_before_passing;
 	m->failures_before_critical = d->failures_before_critical;
-	if (kind == CHECK_HTTP) {
+	m->tls_skip_verify = d->tls_skip_verify;
+	str_set(&m->tls_server_name, d->tls_server_name);
+	switch (kind) {
+	case CHECK_HTTP:
 		str_set(&m->http, d->http);
 		str_set(&m->method, d->method);
 		strsmap_copy(&m->header, &d->header);
 		str_set(&m->body, d->body);
-		m->tls_skip_verify = d->tls_skip_verify;
-	} else if (kind == CHECK_TCP)
+		m->follow_redirects = d->follow_redirects;
+		break;
+	case CHECK_TCP:
 		str_set(&m->tcp, d->tcp);
-	else if (kind == CHECK_SCRIPT)
+		m->tls = d->tcp_use_tls;
+		break;
+	case CHECK_UDP:
+		str_set(&m->udp, d->udp);
+		str_set(&m->body, d->body);
+		break;
+	case CHECK_DNS:
+		str_set(&m->dns, d->dns);
+		break;
+	case CHECK_GRPC:
+		str_set(&m->grpc, d->grpc);
+		m->tls = d->grpc_use_tls;
+		break;
+	case CHECK_H2PING:
+		str_set(&m->h2ping, d->h2ping);
+		m->tls = d->h2ping_use_tls;
+		break;
+	case CHECK_SCRIPT:
 		strs_copy(&m->args, &d->args);
+		break;
+	case CHECK_TTL:
+	case CHECK_DOCKER:
+	case CHECK_ALIAS:
+	case CHECK_NONE:
+		break;
+	}
 }

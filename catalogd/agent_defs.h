@@ -15,8 +15,8 @@
 #include "common/schema/rpc.h"
 
 enum check_kind {
-	CHECK_TTL, CHECK_HTTP, CHECK_TCP, CHECK_GRPC, CHECK_DOCKER,
-	CHECK_SCRIPT, CHECK_ALIAS,
+	CHECK_TTL, CHECK_HTTP, CHECK_TCP, CHECK_UDP, CHECK_DNS, CHECK_GRPC,
+	CHECK_H2PING, CHECK_DOCKER, CHECK_SCRIPT, CHECK_ALIAS,
 	CHECK_NONE		/* nothing runs it: maintenance */
 };
 
@@ -33,6 +33,8 @@ int def_error(char *err, size_t errlen, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 bool check_def_empty(const struct check_def *);
+/* Is it run at intervals? */
+bool check_def_timed(const struct check_def *);
 /* NULL, or what is wrong with it. */
 const char *check_def_problem(const struct check_def *);
 /* 0, or -1 with err: an id or the whole is too long. */

@@ -17,6 +17,7 @@
 
 #define FILE_BYTES_MAX	(1u << 20)	/* a definition is a few hundred */
 #define FILES_MAX	100000
+#define LEFT_MAX_S	(20LL * 365 * 86400)	/* no maintenance is longer */
 #define ALIVE_TRUST_S	(2 * ALIVE_EVERY_MS / 1000)
 
 enum { DIR_SERVICES, DIR_CHECKS, DIR_STATE, NDIRS };
@@ -25,6 +26,7 @@ static const char *const subdir[NDIRS] = {
 };
 
 struct text { char *name, *text; size_t len; };
+struct clocks { uint64_t now_ms; int64_t wall_s; };
 
 struct agent_files {
 	char	*dir;			/* NULL: nothing is kept */
@@ -207,7 +209,8 @@ agent_files_save_service(struct agent_files *f, const struct local_service *s)
 }
 
 int
-agent_files_save_check(struct agent_files *f, const struct local_check *c)
+agent_files_save_check(struct agent_files *f, const struct local_check *c,
+    int64_t until_s)
 {
 	struct persisted_check	 p;
 	struct check_def	 def = c->def;	/* borrowed */
@@ -218,6 +221,7 @@ agent_files_save_check(struct agent_files *f, const struct local_check *c)
 	p.chk_type = c->kind == CHECK_NONE ? NULL : &def;
 	p.token = c->token;
 	p.source = remote;
+	p.until = until_s;
 	return save(f, DIR_CHECKS, c->chk.check_id, &persisted_check_schema,
 	    &p);
 }
@@ -337,7 +341,7 @@ agent_files_states(struct agent_files *f, struct agent *a, int64_t wall_s)
 }
 
 static void
-load_service(struct agent *a, const struct text *t, uint64_t now)
+load_service(struct agent *a, const struct text *t, const struct clocks *k)
 {
 	struct persisted_service	 p;
 	char				 err[256];
@@ -347,7 +351,7 @@ load_service(struct agent *a, const struct text *t, uint64_t now)
 		log_warnx("service %s: not restored: %s", t->name, err);
 		return;
 	}
-	if (agent_restore_service(a, &p.service, p.token, now, err,
+	if (agent_restore_service(a, &p.service, p.token, k->now_ms, err,
 	    sizeof(err)) == -1)
 		log_warnx("service %s: not restored: %s", t->name, err);
 	memset(&p.service, 0, sizeof(p.service));
@@ -355,10 +359,11 @@ load_service(struct agent *a, const struct text *t, uint64_t now)
 }
 
 static void
-load_check(struct agent *a, const struct text *t, uint64_t now)
+load_check(struct agent *a, const struct text *t, const struct clocks *k)
 {
 	struct persisted_check	 p;
 	struct check_def	 none;
+	uint64_t		 left_ms = 0;
 	char			 err[256];
 
 	memset(&none, 0, sizeof(none));
@@ -367,33 +372,44 @@ load_check(struct agent *a, const struct text *t, uint64_t now)
 		log_warnx("check %s: not restored: %s", t->name, err);
 		return;
 	}
+	/* One that ended meanwhile ends right away, and so leaves no file. */
+	if (p.until > 0)
+		left_ms = 1;
+	if (p.until > k->wall_s && p.until - k->wall_s < LEFT_MAX_S)
+		left_ms = (uint64_t)(p.until - k->wall_s) * 1000;
 	if (agent_restore_check(a, &p.check, p.chk_type != NULL ? p.chk_type :
-	    &none, p.token, now, err, sizeof(err)) == -1)
+	    &none, p.token, left_ms, k->now_ms, err, sizeof(err)) == -1)
 		log_warnx("check %s: not restored: %s", t->name, err);
 	schema_clear(&persisted_check_schema, &p);
 }
 
 static void
 load_all(struct agent_files *f, int which, void (*fn)(struct agent *,
-    const struct text *, uint64_t), struct agent *a, uint64_t now)
+    const struct text *, const struct clocks *), struct agent *a,
+    const struct clocks *k)
 {
 	struct text	*v;
 	size_t		 i, n;
 
 	n = load_dir(f, which, &v);
 	for (i = 0; i < n; i++)
-		fn(a, &v[i], now);
+		fn(a, &v[i], k);
 	texts_free(v, n);
 }
 
 void
 agent_files_services(struct agent_files *f, struct agent *a, uint64_t now)
 {
-	load_all(f, DIR_SERVICES, load_service, a, now);
+	struct clocks	 k = { now, 0 };
+
+	load_all(f, DIR_SERVICES, load_service, a, &k);
 }
 
 void
-agent_files_checks(struct agent_files *f, struct agent *a, uint64_t now)
+agent_files_checks(struct agent_files *f, struct agent *a, uint64_t now,
+    int64_t wall_s)
 {
-	load_all(f, DIR_CHECKS, load_check, a, now);
+	struct clocks	 k = { now, wall_s };
+
+	load_all(f, DIR_CHECKS, load_check, a, &k);
 }

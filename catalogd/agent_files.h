@@ -28,12 +28,15 @@ void agent_files_free(struct agent_files *);
 /* What was stored: states first, services after those in files, then checks. */
 void agent_files_states(struct agent_files *, struct agent *, int64_t wall_s);
 void agent_files_services(struct agent_files *, struct agent *, uint64_t now);
-void agent_files_checks(struct agent_files *, struct agent *, uint64_t now);
+void agent_files_checks(struct agent_files *, struct agent *, uint64_t now,
+    int64_t wall_s);
 
 void agent_files_alive(struct agent_files *, int64_t wall_s);
 int agent_files_save_service(struct agent_files *,
     const struct local_service *);
-int agent_files_save_check(struct agent_files *, const struct local_check *);
+/* until_s: when a maintenance mode ends; 0: it does not. */
+int agent_files_save_check(struct agent_files *, const struct local_check *,
+    int64_t until_s);
 void agent_files_save_state(struct agent_files *, const char *id,
     const char *status, const char *output, int64_t expires_s);
 void agent_files_drop_service(struct agent_files *, const char *id);

@@ -35,5 +35,8 @@ void agent_probe_stop(struct agent *, struct local_check *);
 /* Gone here; the servers are still to be told. */
 void agent_check_drop(struct agent *, struct local_check *);
 void agent_service_drop(struct agent *, struct local_service *);
+void agent_past_free(struct local_check *);
+/* c is the check that stands for a maintenance mode: it ends. */
+void agent_maintenance_off(struct agent *, struct local_check *c);
 
 #endif

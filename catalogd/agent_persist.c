@@ -43,6 +43,13 @@ static struct schema file_check_schema = { "health_check",
 	F(T, STR, , method, "Method", 0, NULL)				\
 	F(T, STR, , body, "Body", 0, NULL)				\
 	F(T, STR, , tcp, "TCP", 0, NULL)				\
+	F(T, BOOL, , tcp_use_tls, "TCPUseTLS", S_OMIT, NULL)		\
+	F(T, STR, , udp, "UDP", S_OMIT, NULL)				\
+	F(T, STR, , dns, "DNS", S_OMIT, NULL)				\
+	F(T, STR, , h2ping, "H2PING", S_OMIT, NULL)			\
+	F(T, BOOL, , h2ping_use_tls, "H2PingUseTLS", S_OMIT, NULL)	\
+	F(T, BOOL, , follow_redirects, "FollowRedirects", S_OMIT, NULL)	\
+	F(T, STR, , tls_server_name, "TLSServerName", S_OMIT, NULL)	\
 	F(T, DUR, , interval, "Interval", 0, NULL)			\
 	F(T, STR, , alias_node, "AliasNode", 0, NULL)			\
 	F(T, STR, , alias_service, "AliasService", 0, NULL)		\
@@ -88,6 +95,8 @@ static const struct schema_field persisted_check_fields[] = {
 	    offsetof(struct persisted_check, token), NULL },
 	{ "Source", NULL, K_STR, 0,
 	    offsetof(struct persisted_check, source), NULL },
+	{ "Until", NULL, K_INT, S_OMIT,
+	    offsetof(struct persisted_check, until), NULL },
 };
 struct schema persisted_check_schema = { "persisted_check",
     sizeof(struct persisted_check), persisted_check_fields,

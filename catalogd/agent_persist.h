@@ -19,7 +19,9 @@ SCHEMA_DECLARE(persisted_service, PERSISTED_SERVICE)
 	F(T, STRUCT, health_check, check, "Check", 0, NULL)		\
 	F(T, PTR, check_def, chk_type, "ChkType", 0, NULL)		\
 	F(T, STR, , token, "Token", 0, NULL)				\
-	F(T, STR, , source, "Source", 0, NULL)
+	F(T, STR, , source, "Source", 0, NULL)				\
+	F(T, INT, , until, "Until", S_OMIT, NULL) /* disco's own: when a
+			maintenance mode ends, seconds since 1970 */
 SCHEMA_DECLARE(persisted_check, PERSISTED_CHECK)
 
 /* expires: seconds since 1970; 0 (disco's own): as long as the node lives. */

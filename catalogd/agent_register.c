@@ -24,6 +24,8 @@
 	"Scripts are disabled on this agent; to enable, configure "	\
 	"'enable_script_checks' or 'enable_local_script_checks' to true"
 
+#define MAINT_MAX_NS	(10LL * 365 * 86400 * NS_PER_S)
+
 /* ---- adding ---- */
 
 /* One check to be added: chk and def are taken. */
@@ -33,6 +35,7 @@ struct add {
 	const char		*token;
 	enum agent_source	 source;
 	bool			 keep;		/* its state, if it is there */
+	bool			 found;		/* that state is a run's */
 };
 
 static void
@@ -68,6 +71,7 @@ check_initial(struct agent *a, struct local_check *old, struct add *n)
 		if (n->keep) {
 			str_set(&n->chk.status, old->chk.status);
 			str_set(&n->chk.output, old->chk.output);
+			n->found = old->found;
 		}
 		return;
 	}
@@ -76,6 +80,7 @@ check_initial(struct agent *a, struct local_check *old, struct add *n)
 	if ((r = agent_remembered(a, n->chk.check_id)) != NULL) {
 		str_set(&n->chk.status, r->status);
 		str_set(&n->chk.output, r->output);
+		n->found = true;
 	}
 }
 
@@ -115,12 +120,12 @@ check_begin(struct agent *a, struct local_check *c, uint64_t now)
 		break;
 	case CHECK_HTTP:
 	case CHECK_TCP:
+	case CHECK_UDP:
+	case CHECK_DNS:
+	case CHECK_GRPC:
+	case CHECK_H2PING:
 	case CHECK_SCRIPT:
 		agent_probe_start(a, c);
-		break;
-	case CHECK_GRPC:
-		str_set(&c->chk.output,
-		    "gRPC checks are not run by this agent");
 		break;
 	case CHECK_DOCKER:
 		str_set(&c->chk.output,
@@ -152,6 +157,7 @@ check_add(struct agent *a, struct add *n, uint64_t now)
 {
 	struct local_check	*c = agent_check_any(a, n->chk.check_id);
 	enum agent_source	 source = n->source;
+	bool			 found;
 
 	agent_check_bind(a, &n->chk);
 	str_set(&n->chk.node, a->conf.node_name);
@@ -181,12 +187,14 @@ check_add(struct agent *a, struct add *n, uint64_t now)
 		c->chk = n->chk;
 	}
 	c->def = n->def;
+	found = n->found;
 	memset(n, 0, sizeof(*n));
 	c->kind = check_def_kind(&c->def);
 	c->deleted = false;
 	c->seen = true;
 	c->critical = false;
-	c->ttl_at = c->defer_at = AGENT_NEVER;
+	c->found = found;
+	c->ttl_at = c->defer_at = c->until = AGENT_NEVER;
 	agent_check_touch(a, c);
 	check_begin(a, c, now);
 	if (c->kind == CHECK_TTL && source == AGENT_REMOTE)
@@ -440,6 +448,13 @@ agent_files_end(struct agent *a, uint64_t now)
 
 /* ---- from disk ---- */
 
+static void
+maintenance_until(struct agent *a, struct local_check *c, uint64_t until)
+{
+	c->until = until;
+	agent_wake_by(a, until);
+}
+
 int
 agent_restore_service(struct agent *a, struct node_service *svc,
     const char *token, uint64_t now, char *err, size_t errlen)
@@ -467,8 +482,8 @@ agent_restore_service(struct agent *a, struct node_service *svc,
 
 int
 agent_restore_check(struct agent *a, struct health_check *chk,
-    struct check_def *def, const char *token, uint64_t now, char *err,
-    size_t errlen)
+    struct check_def *def, const char *token, uint64_t left_ms, uint64_t now,
+    char *err, size_t errlen)
 {
 	const char		*why = NULL;
 	struct local_check	*c;
@@ -511,6 +526,8 @@ agent_restore_check(struct agent *a, struct health_check *chk,
 	c = check_add(a, &n, now);
 	str_set(&c->token, token);
 	c->source = AGENT_REMOTE;
+	if (maint && left_ms > 0)
+		maintenance_until(a, c, now + left_ms);
 	agent_aliases(a, now);
 	return 0;
 }
@@ -587,15 +604,21 @@ agent_update_check(struct agent *a, const struct agent_update *u,
 	return 0;
 }
 
+/* On already, it goes on; a new end is taken over. */
 static int
 maintenance_on(struct agent *a, struct local_service *s, const char *id,
-    const char *reason, uint64_t now)
+    const char *reason, int64_t lasts, uint64_t now)
 {
+	uint64_t		 until = now + (uint64_t)(lasts / NS_PER_MS);
 	struct local_check	*c;
 	struct add		 n;
 
-	if (agent_check_find(a, id) != NULL)
-		return 0;
+	if ((c = agent_check_find(a, id)) != NULL) {
+		if (lasts <= 0)
+			return 0;
+		maintenance_until(a, c, until);
+		return a->ops.save_check(c, a->ops.arg);
+	}
 	memset(&n, 0, sizeof(n));
 	str_set(&n.chk.check_id, id);
 	str_set(&n.chk.name, s != NULL ? "Service Maintenance Mode" :
@@ -611,10 +634,23 @@ maintenance_on(struct agent *a, struct local_service *s, const char *id,
 	n.source = AGENT_REMOTE;
 	c = check_add(a, &n, now);
 	c->source = AGENT_REMOTE;
+	if (lasts > 0)
+		maintenance_until(a, c, until);
 	agent_say(a, false, "%s %s: entered maintenance mode",
 	    s != NULL ? "service" : "node",
 	    s != NULL ? s->svc.id : a->conf.node_name);
 	return a->ops.save_check(c, a->ops.arg);
+}
+
+void
+agent_maintenance_off(struct agent *a, struct local_check *c)
+{
+	bool	 node = strcmp(c->chk.check_id, AGENT_NODE_MAINT) == 0;
+
+	agent_say(a, false, "%s %s: left maintenance mode",
+	    node ? "node" : "service",
+	    node ? a->conf.node_name : str_or(c->chk.service_id, ""));
+	agent_check_drop(a, c);
 }
 
 int
@@ -630,18 +666,17 @@ agent_maintenance(struct agent *a, const struct agent_maintenance *m,
 	    (s = agent_service_find(a, m->service_id)) == NULL)
 		return def_error(err, errlen, 404,
 		    "No service registered with ID \"%s\"", m->service_id);
+	if (m->lasts < 0 || m->lasts > MAINT_MAX_NS)
+		return def_error(err, errlen, 400,
+		    "Invalid duration of maintenance");
 	if (s != NULL)
 		xasprintf(&id, AGENT_SERVICE_MAINT "%s", s->svc.id);
 	else
 		id = xstrdup(AGENT_NODE_MAINT);
 	if (m->enable)
-		rc = maintenance_on(a, s, id, m->reason, now);
-	else if ((c = agent_check_find(a, id)) != NULL) {
-		agent_check_drop(a, c);
-		agent_say(a, false, "%s %s: left maintenance mode",
-		    s != NULL ? "service" : "node",
-		    s != NULL ? s->svc.id : a->conf.node_name);
-	}
+		rc = maintenance_on(a, s, id, m->reason, m->lasts, now);
+	else if ((c = agent_check_find(a, id)) != NULL)
+		agent_maintenance_off(a, c);
 	if (rc == -1)
 		(void)def_error(err, errlen, 500,
 		    "failed persisting check \"%s\"", id);

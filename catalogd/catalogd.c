@@ -428,13 +428,21 @@ start_server(struct catalogd *c)
 	return -1;
 }
 
+static int64_t
+wall_ns(void *arg)
+{
+	(void)arg;
+	return ev_wall_ns();
+}
+
 static void
 start_agent(struct catalogd *c)
 {
 	struct agent_ops	 ops = catalogd_agent_ops;
 	struct sync_ops		 sops = { sync_call, sync_log, c };
 	struct agent_api_ops	 aops = { api_sync, api_stats, api_call,
-				    view_cancel, c };
+				    view_cancel, catalogd_ask_runs, wall_ns,
+				    c };
 	struct coord_send_ops	 cops = { coord_ask, coord_send, sync_log, c };
 	struct views_ops	 vops = { view_call, view_cancel,
 				    catalogd_view, view_now, view_changed, c };
@@ -467,7 +475,7 @@ load_agent(struct catalogd *c)
 	file_services(c, now);
 	agent_files_services(c->files, c->agent, now);
 	file_checks(c, now);
-	agent_files_checks(c->files, c->agent, now);
+	agent_files_checks(c->files, c->agent, now, ev_wall_ns() / NS_PER_S);
 	agent_remember_end(c->agent);
 	defs_clear(c);
 }

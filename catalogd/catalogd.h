@@ -77,6 +77,7 @@ void catalogd_dial(uint32_t id, const char *address, void *);
 void catalogd_dial_snapshot(uint32_t id, const char *address, void *);
 void catalogd_force_leave(const char *node, void *);
 void catalogd_name(enum view_kind, const char *, bool, void *);
+bool catalogd_ask_runs(void *);
 bool catalogd_fire(const char *, const void *, size_t, void *);
 void catalogd_view(const struct msg_view *, void *);
 

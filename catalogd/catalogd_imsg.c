@@ -296,6 +296,31 @@ on_result(struct catalogd *c, const struct imsg *im)
 	schema_clear(&msg_result_schema, &r);
 }
 
+bool
+catalogd_ask_runs(void *arg)
+{
+	struct catalogd	*c = arg;
+	struct ipc	*l = child_link(c->child, PROC_CHECKD);
+
+	if (l == NULL)
+		return false;
+	ipc_send(l, IMSG_CHECKS_ASK, 0, NULL, 0, -1);
+	return true;
+}
+
+static void
+on_check_runs(struct catalogd *c, const struct imsg *im)
+{
+	struct msg_check_runs	 m;
+	const char		*err;
+
+	if (schema_decode_all(&msg_check_runs_schema, im->body, im->len, &m,
+	    &err) == -1)
+		fatalx("CHECK_RUNS from checkd: %s", err);
+	agent_api_runs(c->api, &m);
+	catalogd_wake(c);
+}
+
 /* ---- names and views ---- */
 
 static void
@@ -509,6 +534,9 @@ catalogd_msg(struct child *child, enum proc peer, struct ipc *l,
 	case IMSG_CHECK_RESULT:
 		on_result(c, m);
 		break;
+	case IMSG_CHECK_RUNS:
+		on_check_runs(c, m);
+		break;
 	case IMSG_WATCH:
 	case IMSG_UNWATCH:
 		on_watch(c, m);
@@ -534,8 +562,13 @@ static int
 save_check(const struct local_check *chk, void *arg)
 {
 	struct catalogd	*c = arg;
+	uint64_t	 now = ev_now(c->ev);
+	int64_t		 until = 0;
 
-	return agent_files_save_check(c->files, chk);
+	if (chk->until != AGENT_NEVER)
+		until = (ev_wall_ns() + (int64_t)(chk->until > now ?
+		    chk->until - now : 0) * NS_PER_MS) / NS_PER_S;
+	return agent_files_save_check(c->files, chk, until);
 }
 
 static void

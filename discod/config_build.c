@@ -374,7 +374,8 @@ static void
 check_networks(const struct build *b)
 {
 	static const enum key keys[] = {
-		KEY_LAN_CIDRS, KEY_WAN_CIDRS, KEY_HTTP_WRITE_FROM, KEY_DNS_ACL
+		KEY_LAN_CIDRS, KEY_WAN_CIDRS, KEY_HTTP_WRITE_FROM, KEY_DNS_ACL,
+		KEY_CHECK_TARGETS
 	};
 	const struct strs *list;
 	size_t i, j;
@@ -426,6 +427,12 @@ check_rules(const struct build *b)
 	if (why != NULL)
 		problem(b->p, v_where(v, KEY_NODE_META), "node_meta invalid: "
 		    "%s", why);
+	if (v_str(v, KEY_UI_PATH)[strspn(v_str(v, KEY_UI_PATH), "/-_"
+	    "0123456789abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0')
+		problem(b->p, v_where(v, KEY_UI_PATH), "ui-content-path can "
+		    "only contain alphanumeric, -, _, or /. received: %s",
+		    v_str(v, KEY_UI_PATH));
 	if (v_bool(v, KEY_UI) && v_str(v, KEY_UI_DIR) != NULL)
 		problem(b->p, v_where(v, KEY_UI_DIR), "Both the ui and ui-dir "
 		    "flags were specified, please provide only one.");
@@ -850,6 +857,7 @@ config_build(const struct values *v, struct defs *d,
 	build_http(&b);
 	if (p->line.n > 0)
 		return;
+	strs_copy(&c->checkd.allow_targets, &v->v[KEY_CHECK_TARGETS].list);
 	addr_advertise(v, env, c, p);
 	if (p->line.n == 0)
 		addr_listeners(v, env, c, &c->warnings, p);

@@ -395,7 +395,8 @@ check_fault(const struct check_def *c, bool scripts)
 {
 	bool script = c->args.n > 0 || !str_empty(c->docker_container_id);
 	bool timed = script || !str_empty(c->http) || !str_empty(c->tcp) ||
-	    !str_empty(c->grpc);
+	    !str_empty(c->udp) || !str_empty(c->dns) ||
+	    !str_empty(c->grpc) || !str_empty(c->h2ping);
 	bool alias = !str_empty(c->alias_node) || !str_empty(c->alias_service);
 
 	if (c->interval > 0 && c->ttl > 0)
@@ -448,9 +449,6 @@ check_rules(const struct rules *r, struct check_def *c, const char *where,
 	if (!str_empty(c->docker_container_id))
 		warning(r->warnings, where, "%s: docker checks are not run: it "
 		    "stays as it is", what);
-	else if (!str_empty(c->grpc))
-		warning(r->warnings, where, "%s: gRPC checks are not run yet: "
-		    "it stays as it is", what);
 }
 
 static void

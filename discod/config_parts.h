@@ -130,9 +130,9 @@ enum key_type {
 	K(SYSLOG, "enable_syslog", BOOL, "false", KF_FIXED)		\
 	K(SYSLOG_FACILITY, "syslog_facility", STR, "LOCAL0", KF_IDLE)	\
 	K(ENABLE_DEBUG, "enable_debug", BOOL, "false", KF_IDLE)		\
-	K(UI, "ui", BOOL, "false", KF_WARN)				\
+	K(UI, "ui", BOOL, "false", 0)					\
 	K(UI_DIR, "ui_dir", STR, NULL, KF_WARN)				\
-	K(UI_PATH, "ui_content_path", STR, "/ui/", KF_IDLE)		\
+	K(UI_PATH, "ui_content_path", STR, "/ui/", 0)		\
 	K(TEL_NO_HOSTNAME, "telemetry.disable_hostname", BOOL, "false",	\
 	    KF_IDLE)							\
 	K(TEL_PREFIX, "telemetry.metrics_prefix", STR, "consul", KF_IDLE) \
@@ -233,7 +233,8 @@ enum key_type {
 	K(CENTRAL_CONFIG, "enable_central_service_config", BOOL, "false", \
 	    KF_WARN)							\
 	K(TLS_FOR_CHECKS, "enable_agent_tls_for_checks", BOOL, "false",	\
-	    KF_WARN)							\
+	    KF_FIXED)							\
+	K(CHECK_TARGETS, "check_allow_targets", STRS, NULL, 0)		\
 	K(NO_REMOTE_EXEC, "disable_remote_exec", BOOL, "true", KF_IDLE)	\
 	K(NO_COORDINATES, "disable_coordinates", BOOL, "false", KF_FIXED) \
 	K(SESSION_TTL_MIN, "session_ttl_min", DUR, "0s", 0)		\

@@ -258,4 +258,9 @@ tls_build(const struct values *v, const struct config_env *env,
 	if (p->line.n == before)
 		check_certs(v, c, &c->warnings, p);
 	c->agent.use_tls = c->agent.server && t->cert != NULL;
+	if (!v_bool(v, KEY_TLS_FOR_CHECKS))
+		return;
+	str_set(&c->checkd.tls.ca, t->ca);
+	str_set(&c->checkd.tls.cert, t->cert);
+	str_set(&c->checkd.tls.key, t->key);
 }

@@ -12,6 +12,7 @@
  *	Agent.DeregisterCheck	agent_id		empty
  *	Agent.UpdateCheck	agent_update (TTL)	empty
  *	Agent.Maintenance	agent_maintenance	empty
+ *	Agent.CheckRuns		agent_id ("": all)	agent_check_runs
  *	Agent.Stats		empty			agent_stats
  *	Agent.Sync		empty			empty
  *	Agent.EventFire		agent_event_fire	user_event
@@ -67,9 +68,39 @@ SCHEMA_DECLARE(agent_update, AGENT_UPDATE)
 #define AGENT_MAINTENANCE(F, T)						\
 	F(T, STR, , service_id, "ServiceID", 0, NULL) /* "": the node */ \
 	F(T, BOOL, , enable, "Enable", 0, NULL)				\
-	F(T, STR, , reason, "Reason", 0, NULL)
+	F(T, STR, , reason, "Reason", 0, NULL)				\
+	F(T, DUR, , lasts, "For", S_OPT, NULL) /* 0: until it is ended */
 SCHEMA_DECLARE(agent_maintenance, AGENT_MAINTENANCE)
 /* Sections of `discoctl info`: "agent.services" -> "1" ... */
+
+/* Checks as their owner sees them: v1/disco/checks.  Durations are ages and
+ * distances from now; 0 where there is none. */
+#define CHECK_CHANGE(F, T)						\
+	F(T, TIME, , at, "At", 0, NULL)					\
+	F(T, STR, , status, "Status", 0, NULL)				\
+	F(T, STR, , output, "Output", 0, NULL)	/* its beginning */
+SCHEMA_DECLARE(check_change, CHECK_CHANGE)
+#define AGENT_CHECK_RUN(F, T)						\
+	F(T, STR, , id, "CheckID", 0, NULL)				\
+	F(T, STR, , name, "Name", 0, NULL)				\
+	F(T, STR, , service_id, "ServiceID", 0, NULL)			\
+	F(T, STR, , type, "Type", 0, NULL)				\
+	F(T, STR, , status, "Status", 0, NULL)				\
+	F(T, STR, , output, "Output", 0, NULL)				\
+	F(T, DUR, , interval, "Interval", S_DURTEXT, NULL)		\
+	F(T, BOOL, , running, "Running", 0, NULL)			\
+	F(T, UINT, , runs, "Runs", 0, NULL)				\
+	F(T, STR, , found, "LastFound", 0, NULL) /* before thresholds */ \
+	F(T, UINT, , in_row, "InRow", 0, NULL)				\
+	F(T, DUR, , latency, "Latency", S_DURTEXT, NULL)		\
+	F(T, DUR, , ago, "LastRunAgo", S_DURTEXT, NULL)			\
+	F(T, DUR, , next, "NextRunIn", S_DURTEXT, NULL) /* TTL: it expires;
+					maintenance: it ends */		\
+	F(T, LIST, check_change, changes, "Changes", S_EMPTY, NULL)
+SCHEMA_DECLARE(agent_check_run, AGENT_CHECK_RUN)
+#define AGENT_CHECK_RUNS(F, T)						\
+	F(T, LIST, agent_check_run, checks, "Checks", S_EMPTY, NULL)
+SCHEMA_DECLARE(agent_check_runs, AGENT_CHECK_RUNS)
 #define AGENT_STATS(F, T)						\
 	F(T, STRMAP, , stats, "Stats", S_EMPTY, NULL)
 SCHEMA_DECLARE(agent_stats, AGENT_STATS)

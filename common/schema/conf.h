@@ -124,7 +124,11 @@ SCHEMA_DECLARE(conf_rpc, CONF_RPC_)
 SCHEMA_DECLARE(conf_catalog, CONF_CATALOG_)
 
 #define CONF_CHECKD_(F, T)						\
-	F(T, UINT, , output_max_size, "output_max_size", 0, NULL)
+	F(T, UINT, , output_max_size, "output_max_size", 0, NULL)	\
+	F(T, STRS, , allow_targets, "allow_targets", 0, NULL) /* networks;
+					none: all */			\
+	F(T, STRUCT, conf_tls, tls, "tls", 0, NULL) /* the agent's, if checks
+					are to use it */
 SCHEMA_DECLARE(conf_checkd, CONF_CHECKD_)
 
 #define DUR_PAIR_(F, T)							\
@@ -196,10 +200,20 @@ SCHEMA_DECLARE(conf_exec, CONF_EXEC_)
 	F(T, STRSMAP, , header, "Header", S_OPT|S_SECRET, "header")	\
 	F(T, STR, , body, "Body", S_OPT, "body")			\
 	F(T, BOOL, , tls_skip_verify, "TLSSkipVerify", S_OPT, "tls_skip_verify") \
+	F(T, BOOL, , follow_redirects, "FollowRedirects", S_OPT,	\
+	    "follow_redirects")						\
 	F(T, STR, , tcp, "TCP", S_OPT, "tcp")				\
+	F(T, STR, , tls_server_name, "TLSServerName", S_OPT,		\
+	    "tls_server_name")						\
 	F(T, STR, , grpc, "GRPC", S_OPT, "grpc")			\
+	F(T, BOOL, , tcp_use_tls, "TCPUseTLS", S_OPT, "tcp_use_tls")	\
+	F(T, STR, , udp, "UDP", S_OPT, "udp")				\
+	F(T, STR, , dns, "DNS", S_OPT, "dns")				\
 	F(T, BOOL, , grpc_use_tls, "GRPCUseTLS", S_OPT, "grpc_use_tls")	\
 	F(T, STR, , docker_container_id, "DockerContainerID", S_OPT,	\
+	F(T, STR, , h2ping, "H2PING", S_OPT, "h2ping")			\
+	F(T, BOOL, , h2ping_use_tls, "H2PingUseTLS", S_OPT,		\
+	    "h2ping_use_tls")						\
 	    "docker_container_id")					\
 	F(T, STR, , shell, "Shell", S_OPT, "shell")			\
 	F(T, STR, , alias_node, "AliasNode", S_OPT, "alias_node")	\

@@ -153,15 +153,24 @@ SCHEMA_DECLARE(parent_status, PARENT_STATUS)
 	F(T, STR, , method, "method", S_OPT, NULL)			\
 	F(T, STRSMAP, , header, "header", S_OPT|S_SECRET, NULL)		\
 	F(T, STR, , body, "body", S_OPT, NULL)				\
+	F(T, BOOL, , follow_redirects, "follow_redirects", S_OPT, NULL)	\
+	F(T, BOOL, , tls, "tls", S_OPT, NULL)	/* all but http */	\
 	F(T, BOOL, , tls_skip_verify, "tls_skip_verify", S_OPT, NULL)	\
+	F(T, STR, , tls_server_name, "tls_server_name", S_OPT, NULL)	\
 	F(T, STR, , tcp, "tcp", S_OPT, NULL)				\
+	F(T, STR, , udp, "udp", S_OPT, NULL)				\
+	F(T, STR, , dns, "dns", S_OPT, NULL)				\
+	F(T, STR, , grpc, "grpc", S_OPT, NULL) /* "host:port/service" */ \
+	F(T, STR, , h2ping, "h2ping", S_OPT, NULL)			\
 	F(T, STRS, , args, "args", S_OPT, NULL)				\
 	F(T, DUR, , interval, "interval", 0, NULL)			\
 	F(T, DUR, , timeout, "timeout", 0, NULL)			\
 	F(T, UINT, , output_max, "output_max", 0, NULL)			\
 	F(T, UINT, , success_before_passing, "success", S_OPT, NULL)	\
 	F(T, UINT, , failures_before_critical, "failures", S_OPT, NULL)	\
-	F(T, STR, , status, "status", 0, NULL)	/* as it stands now */
+	F(T, STR, , status, "status", 0, NULL)	/* as it stands now */	\
+	F(T, BOOL, , failing, "failing", S_OPT, NULL) /* found so by a run:
+					look at it first */
 SCHEMA_DECLARE(msg_check, MSG_CHECK)
 
 #define MSG_RESULT(F, T)						\
@@ -170,6 +179,23 @@ SCHEMA_DECLARE(msg_check, MSG_CHECK)
 	F(T, STR, , output, "output", 0, NULL)				\
 	F(T, DUR, , latency, "latency", 0, NULL)
 SCHEMA_DECLARE(msg_result, MSG_RESULT)
+
+/* CHECK_RUNS: where every check of checkd stands. */
+#define CHECK_RUN(F, T)							\
+	F(T, STR, , id, "id", 0, NULL)					\
+	F(T, BOOL, , running, "running", S_OPT, NULL)			\
+	F(T, UINT, , runs, "runs", S_OPT, NULL)	/* that ended */	\
+	F(T, STR, , found, "found", S_OPT, NULL) /* by the last, before
+					thresholds */			\
+	F(T, UINT, , in_row, "in_row", S_OPT, NULL) /* runs that found the
+					same sort */			\
+	F(T, DUR, , latency, "latency", S_OPT, NULL)			\
+	F(T, DUR, , ago, "ago", S_OPT, NULL)	/* the last began */	\
+	F(T, DUR, , next, "next", S_OPT, NULL)	/* the next begins in */
+SCHEMA_DECLARE(check_run, CHECK_RUN)
+#define MSG_CHECK_RUNS(F, T)						\
+	F(T, LIST, check_run, runs, "runs", 0, NULL)
+SCHEMA_DECLARE(msg_check_runs, MSG_CHECK_RUNS)
 
 /* RUN: execd runs it only if these very args stand in its configuration, or
  * the configuration allows any. */

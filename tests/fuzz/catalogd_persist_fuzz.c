@@ -142,7 +142,7 @@ try_check(const char *p, size_t n)
 	memset(&none, 0, sizeof(none));
 	a = agent_make();
 	(void)agent_restore_check(a, &c.check, c.chk_type != NULL ?
-	    c.chk_type : &none, c.token, 0, err, sizeof(err));
+	    c.chk_type : &none, c.token, c.until > 0, 0, err, sizeof(err));
 	(void)agent_run(a, 1u << 30);
 	agent_free(a);
 	schema_clear(&persisted_check_schema, &c);

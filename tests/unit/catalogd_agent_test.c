@@ -858,7 +858,7 @@ START_TEST(reads_what_consul_wrote)
 	a = agent_make(&e);
 	agent_files_states(f, a, 1795346000);
 	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0);
+	agent_files_checks(f, a, 0, 5000);
 	agent_remember_end(a);
 	ck_assert_int_eq(agent_service_find(a, "api1")->svc.port, 9);
 	status_is(a, "nodechk", "passing");
@@ -871,7 +871,7 @@ START_TEST(reads_what_consul_wrote)
 	a = agent_make(&e);
 	agent_files_states(f, a, 1795346425);
 	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0);
+	agent_files_checks(f, a, 0, 5000);
 	status_is(a, "nodechk", "critical");
 	effects_clear(&e);
 	agent_free(a);
@@ -902,7 +902,7 @@ START_TEST(restart_finds_what_was_saved)
 	c = agent_check_find(a, "service:web");
 	ck_assert_int_eq(agent_files_save_service(f,
 	    agent_service_find(a, "web")), 0);
-	ck_assert_int_eq(agent_files_save_check(f, c), 0);
+	ck_assert_int_eq(agent_files_save_check(f, c, 0), 0);
 	agent_files_save_state(f, "service:web", "passing", "up", 0);
 	agent_files_alive(f, 5000);
 	effects_clear(&e);
@@ -911,7 +911,7 @@ START_TEST(restart_finds_what_was_saved)
 	a = agent_make(&e);
 	agent_files_states(f, a, 5060);
 	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0);
+	agent_files_checks(f, a, 0, 5000);
 	ck_assert_str_eq(agent_service_find(a, "web")->token, "t");
 	c = agent_check_find(a, "service:web");
 	ck_assert_str_eq(c->def.header.item[0].val.item[1], "2");
@@ -923,7 +923,7 @@ START_TEST(restart_finds_what_was_saved)
 	a = agent_make(&e);
 	agent_files_states(f, a, 9000);
 	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0);
+	agent_files_checks(f, a, 0, 5000);
 	expect(&e, "set service:web critical\n");
 	agent_free(a);
 	nfsync = 0;
@@ -932,7 +932,7 @@ START_TEST(restart_finds_what_was_saved)
 	ck_assert_uint_eq(nfsync, 2);	/* or they are back after a crash */
 	a = agent_make(&e);
 	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0);
+	agent_files_checks(f, a, 0, 5000);
 	ck_assert_ptr_null(agent_service_find(a, "web"));
 	agent_free(a);
 	agent_files_free(f);
