@@ -43,9 +43,14 @@ reply_empty(struct reply *r)
 }
 
 void
-reply_schema(struct reply *r, struct schema *s, const void *obj)
+reply_schema(struct reply *r, struct schema *s, void *obj)
 {
+	struct filter_cuts cuts = { .n = 0 };
+
+	if (r->filter != NULL)
+		filter_rows(r->filter, s, obj, &cuts);
 	schema_encode(s, obj, &r->body);
+	filter_restore(&cuts);
 }
 
 void

@@ -44,6 +44,7 @@ call_free(struct server_call *c)
 	ev_timer_free(c->timer);
 	schema_clear(&query_head_schema, &c->head);
 	free(c->last_error);
+	filter_free(c->filter);
 	if (c->req != NULL) {
 		schema_clear(c->method->schema, c->req);
 		free(c->req);
@@ -299,13 +300,17 @@ run_read(struct server_call *c, struct reply *r)
 	struct server *srv = c->srv;
 	struct query_meta meta;
 	struct depends d;
+	char *why;
 
-	if (m->filters && !str_empty(c->head.filter)) {
-		reply_error(r, "Failed to create boolean expression evaluator: "
-		    "filters are not supported yet");
+	if (m->rows != NULL && c->filter == NULL &&
+	    !str_empty(c->head.filter) && (c->filter = filter_new(m->rows,
+	    c->head.filter, &why)) == NULL) {
+		reply_error(r, FILTER_BLAME "%s", why);
+		free(why);
 		call_end(c, r);
 		return;
 	}
+	r->filter = c->filter;
 	memset(&d, 0, sizeof(d));
 	memset(&meta, 0, sizeof(meta));
 	if (m->depends != NULL) {

@@ -241,22 +241,6 @@ health_checks_in_state_read(struct server *srv, const void *arg,
 
 /* ---- dumps ---- */
 
-#define NODE_INFO(F, T)							\
-	F(T, STR, , id, "ID", 0, NULL)					\
-	F(T, STR, , node, "Node", 0, NULL)				\
-	F(T, STR, , address, "Address", 0, NULL)			\
-	F(T, STRMAP, , tagged_addresses, "TaggedAddresses", 0, NULL)	\
-	F(T, STRMAP, , meta, "Meta", 0, NULL)				\
-	F(T, LIST, node_service, services, "Services", 0, NULL)		\
-	F(T, LIST, health_check, checks, "Checks", 0, NULL)
-SCHEMA_DECLARE(node_info, NODE_INFO)
-SCHEMA_DEFINE(node_info, NODE_INFO)
-#define INDEXED_NODE_DUMP(F, T)						\
-	F(T, LIST, node_info, dump, "Dump", S_EMPTY, NULL)		\
-	QUERY_META(F, T)
-SCHEMA_DECLARE(indexed_node_dump, INDEXED_NODE_DUMP)
-SCHEMA_DEFINE(indexed_node_dump, INDEXED_NODE_DUMP)
-
 static uint64_t
 highest_index(const struct server *srv)
 {

@@ -29,6 +29,7 @@
 #include "catalogd/server.h"
 #include "catalogd/store.h"
 #include "common/util.h"
+#include "common/filter.h"
 
 /* RB_GENERATE_STATIC needs an __unused that glibc has not. */
 #define TREE_STATIC __attribute__((unused)) static
@@ -66,6 +67,7 @@ struct reply {
 	struct wbuf	 body;
 	char		*error;
 };
+	const struct filter *filter;	/* for the rows, or NULL */
 
 enum method_kind {
 	METHOD_READ,	/* held without a leader; blocks if it has `depends` */
@@ -86,7 +88,7 @@ struct method {
 		    struct reply *);
 	const char		*error;
 	bool			 any_dc;	/* Datacenter may be empty */
-	bool			 filters;	/* would have to obey Filter */
+	struct schema		*rows;		/* Filter is of these, or NULL */
 };
 const struct method *method_find(const char *name);
 bool method_service_known(const char *name);
@@ -115,6 +117,7 @@ struct server_call {
 	struct watch_link	 link[WATCH_MAX];
 	struct ev_timer		*timer;		/* hold, retry or block */
 	uint64_t		 start_ms;
+	struct filter		*filter;	/* made at the first turn */
 	bool			 retry;		/* it is for another try */
 	bool			 expired;
 	bool			 confirmed;	/* we lead, or did just now */
@@ -273,8 +276,8 @@ void rpc_addr_text(const char *ip, unsigned port, char *, size_t);
 void reply_error(struct reply *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void reply_empty(struct reply *);		/* an empty map */
-/* Encodes one struct. */
-void reply_schema(struct reply *, struct schema *, const void *);
+/* Encodes one struct, with those of its rows that the call's filter lets by. */
+void reply_schema(struct reply *, struct schema *, void *);
 /* The flattened head of every read's answer. */
 #define META_PUT(a, m) do {						\
 	(a)->index = (m)->index;					\

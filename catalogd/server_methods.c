@@ -22,54 +22,61 @@ static const char no_federation[] =
     "disco's servers do not have federation states";
 static const char acl_off[] = "ACL support disabled";
 
-#define R(name, schema, fn)						\
+#define R(name, schema, fn, row)					\
 	{ name, METHOD_READ, &schema##_schema, fn##_depends, fn##_read,	\
-	    NULL, NULL, false, true }
+	    NULL, NULL, false, &row##_schema }
 /* Consul does not apply a filter to these. */
 #define R_NOFILTER(name, schema, fn)					\
 	{ name, METHOD_READ, &schema##_schema, fn##_depends, fn##_read,	\
-	    NULL, NULL, false, false }
+	    NULL, NULL, false, NULL }
 /* Features that nobody has here: blocking, and never changing. */
 #define R_QUIET(name, schema, fn)					\
 	{ name, METHOD_READ, &schema##_schema, nothing_depends, fn##_read, \
-	    NULL, NULL, false, false }
+	    NULL, NULL, false, NULL }
 /* Answered from this server's own knowledge; Datacenter may be empty. */
 #define L(name, schema, fn)						\
-	{ name, METHOD_LOCAL, schema, NULL, fn##_read, NULL, NULL, true, false }
+	{ name, METHOD_LOCAL, schema, NULL, fn##_read, NULL, NULL, true, NULL }
 /* Not blocking, but only here. */
 #define L_DC(name, schema, fn)						\
-	{ name, METHOD_LOCAL, schema, NULL, fn##_read, NULL, NULL, false, false }
+	{ name, METHOD_LOCAL, schema, NULL, fn##_read, NULL, NULL, false, NULL }
 #define RL(name, schema, fn)						\
 	{ name, METHOD_READ, &schema##_schema, NULL, fn##_read, NULL,	\
-	    NULL, false, false }
+	    NULL, false, NULL }
 #define W(name, schema, fn)						\
 	{ name, METHOD_WRITE, &schema##_schema, NULL, NULL, fn##_write,	\
-	    NULL, false, false }
+	    NULL, false, NULL }
 #define REFUSED(name, text)						\
-	{ name, METHOD_REFUSED, NULL, NULL, NULL, NULL, text, true, false }
+	{ name, METHOD_REFUSED, NULL, NULL, NULL, NULL, text, true, NULL }
 
 static const struct method methods[] = {
 	W("Catalog.Register", register_request, catalog_register),
 	W("Catalog.Deregister", deregister_request, catalog_deregister),
 	L("Catalog.ListDatacenters", NULL, catalog_list_datacenters),
-	R("Catalog.ListNodes", dc_request, catalog_list_nodes),
+	R("Catalog.ListNodes", dc_request, catalog_list_nodes, node),
 	R_NOFILTER("Catalog.ListServices", dc_request, catalog_list_services),
 	R_NOFILTER("Catalog.ServiceList", dc_request, catalog_service_list),
-	R("Catalog.ServiceNodes", service_request, catalog_service_nodes),
-	R("Catalog.NodeServices", node_request, catalog_node_services),
-	R("Catalog.NodeServiceList", node_request, catalog_node_service_list),
-	R("Catalog.GatewayServices", service_request,
+	R("Catalog.ServiceNodes", service_request,
+	    catalog_service_nodes, service_node),
+	R("Catalog.NodeServices", node_request,
+	    catalog_node_services, node_service),
+	R("Catalog.NodeServiceList", node_request,
+	    catalog_node_service_list, node_service),
+	R_NOFILTER("Catalog.GatewayServices", service_request,
 	    catalog_gateway_services),
 
-	R("Health.ServiceNodes", service_request, health_service_nodes),
-	R("Health.ServiceChecks", service_request, health_service_checks),
-	R("Health.NodeChecks", node_request, health_node_checks),
-	R("Health.ChecksInState", checks_request, health_checks_in_state),
+	R("Health.ServiceNodes", service_request,
+	    health_service_nodes, check_service_node),
+	R("Health.ServiceChecks", service_request,
+	    health_service_checks, health_check),
+	R("Health.NodeChecks", node_request,
+	    health_node_checks, health_check),
+	R("Health.ChecksInState", checks_request,
+	    health_checks_in_state, health_check),
 
-	R("Internal.NodeInfo", node_request, internal_node_info),
-	R("Internal.NodeDump", dc_request, internal_node_dump),
+	R_NOFILTER("Internal.NodeInfo", node_request, internal_node_info),
+	R("Internal.NodeDump", dc_request, internal_node_dump, node_info),
 	R("Internal.ServiceDump", service_dump_request,
-	    internal_service_dump),
+	    internal_service_dump, check_service_node),
 	L_DC("Internal.EventFire", &event_fire_request_schema,
 	    internal_event_fire),
 

@@ -39,7 +39,8 @@
 	    S_OMIT, NULL)						\
 	F(T, STRUCT, service_weights, weights, "Weights", 0, NULL)	\
 	F(T, BOOL, , enable_tag_override, "EnableTagOverride", 0, NULL)	\
-	F(T, STR, , content_hash, "ContentHash", S_OMIT, NULL)		\
+	F(T, STR, , content_hash, "ContentHash",			\
+	    S_OMIT|S_NOFILTER, NULL)		\
 	F(T, PTR, proxy_config, proxy, "Proxy", S_OMIT, NULL)		\
 	F(T, PTR, service_connect, connect, "Connect", S_OMIT, NULL)
 SCHEMA_DECLARE(agent_service, AGENT_SERVICE)

@@ -32,8 +32,8 @@
 	F(T, STR, , token, "Token", S_SECRET, NULL)
 
 #define RAFT_INDEX(F, T)						\
-	F(T, UINT, , create_index, "CreateIndex", 0, NULL)		\
-	F(T, UINT, , modify_index, "ModifyIndex", 0, NULL)
+	F(T, UINT, , create_index, "CreateIndex", S_NOFILTER, NULL)	\
+	F(T, UINT, , modify_index, "ModifyIndex", S_NOFILTER, NULL)
 
 /* The head of any read request and of any read answer, whatever follows. */
 #define QUERY_HEAD(F, T)						\
@@ -102,7 +102,7 @@ SCHEMA_DECLARE(expose, EXPOSE)
 	    S_OMIT, "local_service_address")				\
 	F(T, INT, , local_service_port, "LocalServicePort", S_OMIT,	\
 	    "local_service_port")					\
-	F(T, ANY, , config, "Config", S_OMIT, NULL)			\
+	F(T, ANY, , config, "Config", S_OMIT|S_NOFILTER, NULL)		\
 	F(T, ANY, , upstreams, "Upstreams", S_OMIT, NULL)		\
 	F(T, STRUCT, mesh_gateway, mesh_gateway, "MeshGateway", 0,	\
 	    "mesh_gateway")						\
@@ -111,8 +111,8 @@ SCHEMA_DECLARE(proxy_config, PROXY_CONFIG)
 
 #define SERVICE_CONNECT(F, T)						\
 	F(T, BOOL, , native, "Native", S_OMIT, NULL)			\
-	F(T, ANY, , sidecar_service, "SidecarService", S_OMIT,		\
-	    "sidecar_service")
+	F(T, ANY, , sidecar_service, "SidecarService",			\
+	    S_OMIT|S_NOFILTER, "sidecar_service")
 SCHEMA_DECLARE(service_connect, SERVICE_CONNECT)
 
 #define NODE_SERVICE(F, T)						\
@@ -194,7 +194,8 @@ SCHEMA_DECLARE(check_definition, CHECK_DEFINITION)
 	F(T, STR, , service_name, "ServiceName", 0, NULL)		\
 	F(T, STRS, , service_tags, "ServiceTags", S_EMPTY, NULL)	\
 	F(T, STR, , type, "Type", 0, NULL)				\
-	F(T, STRUCT, check_definition, definition, "Definition", 0, NULL) \
+	F(T, STRUCT, check_definition, definition, "Definition",	\
+	    S_NOFILTER, NULL)						\
 	RAFT_INDEX(F, T)
 SCHEMA_DECLARE(health_check, HEALTH_CHECK)
 
@@ -329,6 +330,21 @@ SCHEMA_DECLARE(node_service_list, NODE_SERVICE_LIST)
 	    0, NULL)							\
 	QUERY_META(F, T)
 SCHEMA_DECLARE(indexed_node_service_list, INDEXED_NODE_SERVICE_LIST)
+
+/* Internal.NodeInfo, Internal.NodeDump. */
+#define NODE_INFO(F, T)							\
+	F(T, STR, , id, "ID", 0, NULL)					\
+	F(T, STR, , node, "Node", 0, NULL)				\
+	F(T, STR, , address, "Address", 0, NULL)			\
+	F(T, STRMAP, , tagged_addresses, "TaggedAddresses", 0, NULL)	\
+	F(T, STRMAP, , meta, "Meta", 0, NULL)				\
+	F(T, LIST, node_service, services, "Services", 0, NULL)		\
+	F(T, LIST, health_check, checks, "Checks", 0, NULL)
+SCHEMA_DECLARE(node_info, NODE_INFO)
+#define INDEXED_NODE_DUMP(F, T)						\
+	F(T, LIST, node_info, dump, "Dump", S_EMPTY, NULL)		\
+	QUERY_META(F, T)
+SCHEMA_DECLARE(indexed_node_dump, INDEXED_NODE_DUMP)
 
 #define INDEXED_HEALTH_CHECKS(F, T)					\
 	F(T, LIST, health_check, checks, "HealthChecks", S_EMPTY, NULL)	\

@@ -72,7 +72,8 @@ enum {
 	S_EMPTY = 8,	/* JSON: nil list is [], nil map is {} (else null) */
 	S_DURTEXT = 16,	/* JSON: duration as "10s" (else nanoseconds) */
 	S_OPT = 32,	/* msgpack: left out when zero */
-	S_SECRET = 64	/* never in a log, a dump, an answer about oneself */
+	S_SECRET = 64,	/* never in a log, a dump, an answer about oneself */
+	S_NOFILTER = 128 /* no selector of a filter names it */
 };
 
 struct schema_field {
