@@ -87,6 +87,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(CFLAGS_$(firstword $(subst /, ,$<))) -MMD -MP -c -o $@ $<
 CFLAGS_catalogd = $(RAFT_CFLAGS)
+$(BUILD)/apid/page.o: $(wildcard apid/page/*)
 
 define folder_rules
 $(BUILD)/lib$(1).a: $(call objs,$(1))

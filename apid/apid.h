@@ -30,6 +30,18 @@ struct listener {
 	bool			 kick;		/* run it at the end of the turn */
 };
 
+struct request;
+/* Gets the answer's body, decoded or not; must reply. */
+typedef void answered_fn(struct request *, const uint8_t *body, size_t len);
+
+/* The last text that a read was answered with, and what it was made of. */
+struct same {
+	answered_fn		*fn;
+	const char		*type;
+	struct wbuf		 question, body, text, headers;
+	struct wbuf		 asked;		/* by who may have the same */
+};
+
 struct apid {
 	struct child		*child;
 	struct ev		*ev;
@@ -40,6 +52,7 @@ struct apid {
 	struct ev_timer		*young_timer;
 	struct calls		*catalogd, *gossipd, *discod;
 	bool			 catalogd_up;
+	struct same		 same;
 };
 
 enum method { M_GET = 1, M_PUT = 2, M_DELETE = 4, M_POST = 8, M_OTHER = 0 };
@@ -118,6 +131,14 @@ void dispatch(struct request *);
 /* Is it one whose body the handler takes as it comes? */
 bool dispatch_streams(const struct request *);
 
+/* Moved for good, to a path that is safe in a header and in HTML. */
+void redirect(struct request *, const char *path);
+
+/* ---- page.c ---- */
+
+/* Answers "/" and what is below ui_content_path; false: not its own. */
+bool page_serves(struct request *);
+
 /* ---- answer.c: what handlers say ---- */
 
 void add_header(struct request *, const char *name, const char *fmt, ...)
@@ -137,9 +158,6 @@ struct jw *json_of(const struct request *);
 void reply_failure(struct request *, enum call_status, const char *error);
 
 /* ---- ask.c: requests to the other daemons ---- */
-
-/* Gets the answer's body, decoded or not; must reply. */
-typedef void answered_fn(struct request *, const uint8_t *body, size_t len);
 
 /*
  * Calls a method of catalogd (gossipd, discod) and hands a good answer to fn;
@@ -220,6 +238,15 @@ int body_json(struct request *, struct schema *, unsigned flags, void *obj);
 struct json *body_tree(struct request *);
 int tree_json(struct request *, struct json *, struct schema *,
     unsigned flags, void *obj);
+
+/* ---- same.c: one text for those who ask the same ---- */
+
+/* True: replied as somebody was just now to the same question and answer. */
+bool same_reply(struct request *, answered_fn *, const uint8_t *body,
+    size_t len);
+/* After the handler: its reply is kept if it can be shared. */
+void same_keep(struct request *, answered_fn *, const uint8_t *body,
+    size_t len);
 
 /* ---- handlers, by file ---- */
 #define HANDLERS(H)							\

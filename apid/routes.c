@@ -190,7 +190,7 @@ may_write(const struct request *r)
 	return false;
 }
 
-static void
+void
 redirect(struct request *r, const char *path)
 {
 	add_header(r, "Location", "%s", path);
@@ -232,6 +232,8 @@ dispatch(struct request *r)
 		free(clean);
 		return;
 	}
+	if (page_serves(r))
+		return;
 	for (i = 0; i < NELEM(routes); i++)
 		if (route_fits(&routes[i], r->path))
 			break;

@@ -749,6 +749,23 @@ build_dns(const struct build *b)
 	d->soa_min_ttl = limit(v, KEY_SOA_MIN_TTL);
 }
 
+/* As Consul takes it: "x" is "/x/". */
+static char *
+ui_path(const char *text)
+{
+	char	*path;
+	size_t	 n;
+
+	text += strspn(text, "/");
+	n = strlen(text);
+	while (n > 0 && text[n - 1] == '/')
+		n--;
+	if (n == 0)
+		return xstrdup("/");
+	xasprintf(&path, "/%.*s/", (int)n, text);
+	return path;
+}
+
 static void
 build_http(const struct build *b)
 {
@@ -764,6 +781,8 @@ build_http(const struct build *b)
 	h->kv_max_value_size = limit(v, KEY_LIM_KV);
 	h->txn_max_req_len = limit(v, KEY_LIM_TXN);
 	h->disable_coordinates = v_bool(v, KEY_NO_COORDINATES);
+	if (v_bool(v, KEY_UI))
+		h->ui_path = ui_path(v_str(v, KEY_UI_PATH));
 }
 
 static bool
@@ -838,6 +857,7 @@ build_checks(const struct build *b, struct defs *d)
 	if (b->env->running != NULL && b->env->running->need_exec)
 		c->need_exec = true;
 	c->checkd.output_max_size = limit(v, KEY_OUTPUT_MAX);
+	strs_copy(&c->checkd.allow_targets, &v->v[KEY_CHECK_TARGETS].list);
 }
 
 void
@@ -857,7 +877,6 @@ config_build(const struct values *v, struct defs *d,
 	build_http(&b);
 	if (p->line.n > 0)
 		return;
-	strs_copy(&c->checkd.allow_targets, &v->v[KEY_CHECK_TARGETS].list);
 	addr_advertise(v, env, c, p);
 	if (p->line.n == 0)
 		addr_listeners(v, env, c, &c->warnings, p);

@@ -96,8 +96,8 @@
 	F("server", "", SERVER, "be a server")			\
 	F("server-port", " port", PORT_SERVER, "port for server RPC")	\
 	F("syslog", "", SYSLOG, "log to syslog besides")		\
-	F("ui", "", UI, "accepted, unused")				\
-	F("ui-content-path", " path", UI_PATH, "accepted, unused")	\
+	F("ui", "", UI, "serve the web page")					\
+	F("ui-content-path", " path", UI_PATH, "the web page's path")	\
 	F("ui-dir", " directory", UI_DIR, "accepted, unused")
 
 enum special { SP_CONFIG, SP_FORMAT, SP_DEV, SP_CHECK, SP_HELP, SP_VERSION };

@@ -27,6 +27,7 @@ static const struct { enum key key; const char *text; } dev_values[] = {
 	{ KEY_FOREGROUND, "true" },
 	{ KEY_NO_KEYRING_FILE, "true" },
 	{ KEY_ENABLE_DEBUG, "true" },
+	{ KEY_UI, "true" },
 	{ KEY_NO_SIGNATURE, "true" },
 	{ KEY_RAFT_MULT, "1" },
 	{ KEY_LAN_GOSSIP_INTERVAL, "100ms" },

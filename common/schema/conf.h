@@ -171,6 +171,7 @@ SCHEMA_DECLARE(conf_dns, CONF_DNS_)
 	F(T, UINT, , kv_max_value_size, "kv_max_value_size", 0, NULL)	\
 	F(T, UINT, , txn_max_req_len, "txn_max_req_len", 0, NULL)	\
 	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL) \
+	F(T, STR, , ui_path, "ui_path", 0, NULL)	/* NULL: no page */ \
 	F(T, STR, , debug_config, "debug_config", 0, NULL) /* JSON text for
 					agent/self, secrets hidden */
 SCHEMA_DECLARE(conf_http, CONF_HTTP_)
@@ -199,21 +200,21 @@ SCHEMA_DECLARE(conf_exec, CONF_EXEC_)
 	F(T, STR, , method, "Method", S_OPT, "method")			\
 	F(T, STRSMAP, , header, "Header", S_OPT|S_SECRET, "header")	\
 	F(T, STR, , body, "Body", S_OPT, "body")			\
-	F(T, BOOL, , tls_skip_verify, "TLSSkipVerify", S_OPT, "tls_skip_verify") \
 	F(T, BOOL, , follow_redirects, "FollowRedirects", S_OPT,	\
 	    "follow_redirects")						\
-	F(T, STR, , tcp, "TCP", S_OPT, "tcp")				\
+	F(T, BOOL, , tls_skip_verify, "TLSSkipVerify", S_OPT, "tls_skip_verify") \
 	F(T, STR, , tls_server_name, "TLSServerName", S_OPT,		\
 	    "tls_server_name")						\
-	F(T, STR, , grpc, "GRPC", S_OPT, "grpc")			\
+	F(T, STR, , tcp, "TCP", S_OPT, "tcp")				\
 	F(T, BOOL, , tcp_use_tls, "TCPUseTLS", S_OPT, "tcp_use_tls")	\
 	F(T, STR, , udp, "UDP", S_OPT, "udp")				\
 	F(T, STR, , dns, "DNS", S_OPT, "dns")				\
+	F(T, STR, , grpc, "GRPC", S_OPT, "grpc")			\
 	F(T, BOOL, , grpc_use_tls, "GRPCUseTLS", S_OPT, "grpc_use_tls")	\
-	F(T, STR, , docker_container_id, "DockerContainerID", S_OPT,	\
 	F(T, STR, , h2ping, "H2PING", S_OPT, "h2ping")			\
 	F(T, BOOL, , h2ping_use_tls, "H2PingUseTLS", S_OPT,		\
 	    "h2ping_use_tls")						\
+	F(T, STR, , docker_container_id, "DockerContainerID", S_OPT,	\
 	    "docker_container_id")					\
 	F(T, STR, , shell, "Shell", S_OPT, "shell")			\
 	F(T, STR, , alias_node, "AliasNode", S_OPT, "alias_node")	\
