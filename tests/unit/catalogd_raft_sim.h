@@ -23,6 +23,8 @@ struct sim_conf {
 	bool		 membership;	/* changes */
 	/* A server that acknowledges before it is durable: must be found. */
 	bool		 lies;
+	/* A leader that commits by counting, whatever the term: likewise. */
+	bool		 counts;
 };
 
 struct sim_result {
