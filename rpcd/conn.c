@@ -331,6 +331,7 @@ conn_free(struct conn *conn)
 	outgoing_free(conn->dial);
 	stream_free(conn->stream);
 	free(conn->id.name);
+	free(conn->id.dc);
 	free(conn);
 }
 
@@ -443,6 +444,7 @@ conn_dial(const struct dialler *d, const struct server_id *id,
 	conn->ev = d->ev;
 	conn->owner = owner;
 	conn->id.name = xstrdup(id->name);
+	conn->id.dc = xstrdup(id->dc);
 	conn->id.addr = id->addr;
 	conn->id.disco = id->disco;
 	TAILQ_INIT(&conn->calls);

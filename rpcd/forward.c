@@ -1,10 +1,11 @@
 /*
  * Calls on their way to a server.
  *
- * Happy path: the first of the list answers.  Failures: no server known; no
- * connection (nothing was sent, so each other server is tried once); the call
- * failed in a way that allows another try within the hold time; the caller's
- * time is up; the caller goes away.
+ * Happy path: the first of the list, ours or that of the datacenter that is
+ * meant, answers.  Failures: no server known; no connection (nothing was sent,
+ * so each other server is tried once); the call failed in a way that allows
+ * another try within the hold time; the caller's time is up; the caller goes
+ * away.
  */
 #include <bsd/sys/tree.h>
 #include <stdio.h>
@@ -24,11 +25,13 @@ struct fcall {
 	uint32_t	 id;		/* of catalogd's CALL */
 	char		*method;
 	char		*fixed;		/* the server asked for, or NULL */
+	char		*dc;		/* another datacenter, or NULL */
 	char		*server;	/* tried now */
 	uint8_t		*body;
 	size_t		 len;
 	bool		 write;
-	size_t		 ndials;	/* servers without a connection */
+	size_t		 nservers;	/* that may be asked */
+	size_t		 ndials;	/* of them without a connection */
 	uint64_t	 first_ms;
 	struct pool_call *call;		/* NULL: waits for retry */
 	struct ev_timer	*retry;
@@ -84,6 +87,7 @@ fcall_free(struct fcall *c)
 	ev_timer_free(c->deadline);
 	free(c->method);
 	free(c->fixed);
+	free(c->dc);
 	free(c->server);
 	free(c->body);
 	free(c);
@@ -181,8 +185,7 @@ on_result(enum pool_result res, const char *error, const uint8_t *body,
 	if (c->fixed == NULL)
 		servers_failed(c->f->servers, c->server);
 	if (res == POOL_DIAL) {
-		if (c->fixed == NULL &&
-		    ++c->ndials < servers_count(c->f->servers)) {
+		if (c->fixed == NULL && ++c->ndials < c->nservers) {
 			ev_timer_set(c->retry, 0);
 			return;
 		}
@@ -197,15 +200,28 @@ on_result(enum pool_result res, const char *error, const uint8_t *body,
 	free(text);
 }
 
+static const struct server_id *
+choose(struct fcall *c, const char **why)
+{
+	struct forward	*f = c->f;
+
+	*why = "No known Consul servers";
+	if (c->dc != NULL)
+		return servers_remote(f->servers, c->dc, ev_now(f->ev),
+		    &f->rng, &c->nservers, why);
+	c->nservers = servers_count(f->servers);
+	return c->fixed != NULL ? servers_find(f->servers, c->fixed) :
+	    servers_first(f->servers);
+}
+
 static void
 try_call(struct fcall *c)
 {
 	const struct server_id	*id;
+	const char		*why;
 
-	id = c->fixed != NULL ? servers_find(c->f->servers, c->fixed) :
-	    servers_first(c->f->servers);
-	if (id == NULL) {
-		answer(c, CALL_ERROR, "No known Consul servers", NULL, 0);
+	if ((id = choose(c, &why)) == NULL) {
+		answer(c, CALL_ERROR, why, NULL, 0);
 		return;
 	}
 	str_set(&c->server, id->name);
@@ -228,11 +244,6 @@ forward_call(struct forward *f, uint32_t id, const struct msg_call *m,
 {
 	struct fcall	*c;
 
-	if (m->target == CALL_DC) {
-		f->fn(id, CALL_ERROR, "No path to datacenter", NULL, 0,
-		    f->arg);
-		return;
-	}
 	c = xcalloc(1, sizeof(*c));
 	c->f = f;
 	c->id = id;
@@ -241,6 +252,8 @@ forward_call(struct forward *f, uint32_t id, const struct msg_call *m,
 	c->method = xstrdup(str_or(m->method, ""));
 	if (m->target == CALL_SERVER)
 		c->fixed = xstrdup(str_or(m->server, ""));
+	if (m->target == CALL_DC)
+		c->dc = xstrdup(str_or(m->datacenter, ""));
 	c->write = (m->flags & CALL_WRITE) != 0;
 	c->body = xmalloc(len > 0 ? len : 1);
 	memcpy(c->body, body, len);

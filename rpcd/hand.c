@@ -23,11 +23,14 @@ struct dial {
 	LIST_ENTRY(dial)	 entry;
 	struct hand		*hand;
 	uint32_t		 id;
+	char			*name;		/* whom we chose, or NULL */
 	struct outgoing		*out;
 	struct stream		*stream;	/* its type byte is going out */
 };
 
 struct hand {
+	struct ev		*ev;
+	struct rng		 rng;
 	const struct dialler	*dialler;
 	struct servers		*servers;
 	struct relays		*relays;
@@ -40,6 +43,8 @@ hand_new(struct ev *ev, const struct dialler *d, struct servers *servers)
 {
 	struct hand	*h = xcalloc(1, sizeof(*h));
 
+	h->ev = ev;
+	rng_seed_os(&h->rng);
 	h->dialler = d;
 	h->servers = servers;
 	h->relays = relays_new(ev);
@@ -53,6 +58,7 @@ dial_free(struct dial *d)
 	LIST_REMOVE(d, entry);
 	outgoing_free(d->out);
 	stream_free(d->stream);
+	free(d->name);
 	free(d);
 }
 
@@ -107,6 +113,8 @@ dial_failed(struct dial *d, const char *why)
 	struct hand	*h = d->hand;
 	uint32_t	 id = d->id;
 
+	if (d->name != NULL)
+		servers_failed(h->servers, d->name);
 	dial_free(d);
 	ipc_send(h->ipc, IMSG_DIAL_FAILED, id, why, strlen(why), -1);
 }
@@ -164,31 +172,47 @@ on_dialled(struct stream *s, const char *why, void *arg)
 	stream_set_ops(s, &stream_ops, d);
 }
 
+/* "*": one of our servers, "*dc2": one of theirs.  NULL, or why nobody. */
+static const char *
+whom(struct hand *h, const char *address, struct server_id *to)
+{
+	const struct server_id	*known = NULL;
+	const char		*why = "No known Consul servers";
+	size_t			 n;
+
+	memset(to, 0, sizeof(*to));
+	if (address[0] == '*') {
+		known = address[1] == '\0' ? servers_first(h->servers) :
+		    servers_remote(h->servers, address + 1, ev_now(h->ev),
+		    &h->rng, &n, &why);
+		if (known == NULL)
+			return why;
+		*to = *known;
+		return NULL;
+	}
+	if (addr_parse(address, 0, &to->addr) == -1 ||
+	    addr_port(&to->addr) == 0)
+		return "no address";
+	known = servers_at(h->servers, &to->addr);
+	to->use_tls = known != NULL && known->use_tls;
+	return NULL;
+}
+
 void
 hand_dial(struct hand *h, uint32_t id, uint8_t type, const char *address)
 {
-	const struct server_id	*known;
 	struct server_id	 to;
 	struct dial		*d;
+	const char		*why;
 
-	memset(&to, 0, sizeof(to));
-	if (strcmp(address, "*") == 0) {
-		if ((known = servers_first(h->servers)) == NULL) {
-			ipc_send(h->ipc, IMSG_DIAL_FAILED, id,
-			    "No known Consul servers", 23, -1);
-			return;
-		}
-		to.addr = known->addr;
-	} else if (addr_parse(address, 0, &to.addr) == -1 ||
-	    addr_port(&to.addr) == 0) {
-		ipc_send(h->ipc, IMSG_DIAL_FAILED, id, "no address", 10, -1);
+	if ((why = whom(h, address, &to)) != NULL) {
+		ipc_send(h->ipc, IMSG_DIAL_FAILED, id, why, strlen(why), -1);
 		return;
 	}
-	known = servers_at(h->servers, &to.addr);
-	to.use_tls = known != NULL && known->use_tls;
 	d = xcalloc(1, sizeof(*d));
 	d->hand = h;
 	d->id = id;
+	d->name = xstrdup(to.name);
 	LIST_INSERT_HEAD(&h->dials, d, entry);
 	d->out = outgoing_new(h->dialler, &to, type, on_dialled, d);
 }

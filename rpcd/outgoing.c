@@ -22,6 +22,7 @@ struct outgoing {
 	struct stream		*stream;
 	const struct dialler	*from;
 	struct sockaddr_storage	 to;
+	char			*dc;
 	bool			 use_tls;
 	uint8_t			 type;
 	outgoing_fn		*fn;
@@ -34,6 +35,7 @@ outgoing_free(struct outgoing *o)
 	if (o == NULL)
 		return;
 	stream_free(o->stream);
+	free(o->dc);
 	free(o);
 }
 
@@ -79,7 +81,8 @@ outgoing_done(struct stream *s, void *arg)
 	arg = o->arg;
 	stream_deadline(s, 0);
 	stream_write(s, &o->type, 1);
-	free(o);
+	o->stream = NULL;
+	outgoing_free(o);
 	fn(s, NULL, arg);
 }
 
@@ -88,15 +91,15 @@ on_connected(struct stream *s, void *arg)
 {
 	struct outgoing		*o = arg;
 	const struct rpc_tls	*tls = o->from->tls;
-	char			 err[256], why[300];
+	char			 err[256], why[300], name[RPC_TLS_NAME_MAX];
 	void			*layer;
 
 	if (!tls_set_dials(tls->set, o->use_tls)) {
 		outgoing_done(s, o);
 		return;
 	}
-	layer = tls_layer_dial(tls->set, tls->name, RPC_TYPE_TLS, err,
-	    sizeof(err));
+	layer = tls_layer_dial(tls->set, rpc_tls_name(tls, o->dc, name),
+	    RPC_TYPE_TLS, err, sizeof(err));
 	if (layer == NULL) {
 		(void)snprintf(why, sizeof(why), "TLS: %s", err);
 		outgoing_fail(o, why);
@@ -140,6 +143,7 @@ outgoing_new(const struct dialler *d, const struct server_id *id, uint8_t type,
 
 	o->from = d;
 	o->to = id->addr;
+	o->dc = xstrdup(id->dc);
 	o->use_tls = id->use_tls;
 	o->type = type;
 	o->fn = fn;

@@ -1,6 +1,7 @@
 /*
- * Which servers there are and whom to ask first (rpc.md 7.1).  Pure: fed with
- * members as gossipd tells them.
+ * Which servers there are and whom to ask first (rpc.md 7.1): this
+ * datacenter's by the LAN pool, those of others by the WAN pool.  Pure: fed
+ * with members as gossipd tells them.
  */
 #ifndef RPCD_SERVERS_H
 #define RPCD_SERVERS_H
@@ -14,7 +15,9 @@
 #include "common/util.h"
 
 struct server_id {
-	char			*name;
+	char			*name;		/* another datacenter's: in
+						   the WAN pool, "a.dc2" */
+	char			*dc;		/* NULL: this datacenter */
 	struct sockaddr_storage	 addr;		/* of its RPC port */
 	bool			 use_tls;	/* it says that it has TLS */
 	bool			 disco;		/* not Consul's */
@@ -44,8 +47,19 @@ const struct server_id *servers_first(const struct servers *);
 const struct server_id *servers_find(const struct servers *, const char *name);
 const struct server_id *servers_at(const struct servers *,
     const struct sockaddr_storage *);
-/* A call to it failed: if it is still the first it becomes the last. */
+/* A call to it failed: if it is still the first, there or in its own
+ * datacenter, it becomes the last. */
 void servers_failed(struct servers *, const char *name);
+
+/*
+ * The server to ask in another datacenter, n of those that may be asked.  They
+ * are put in a new order every few minutes.  NULL: why says, in the words of
+ * the network, that nobody knows the datacenter or that none of its servers is
+ * alive.
+ */
+const struct server_id *servers_remote(struct servers *, const char *dc,
+    uint64_t now_ms, struct rng *, size_t *n, const char **why);
+
 /* The names in a random order; strs_clear() it. */
 void servers_shuffled(const struct servers *, struct rng *, struct strs *);
 /* Takes an order over, if its first is still known. */

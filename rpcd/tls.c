@@ -1,6 +1,7 @@
 /*
  * Loading: at the start and again at every reload.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,20 @@ rpc_tls_clear(struct rpc_tls *t)
 {
 	tls_set_free(t->set);
 	free(t->name);
+	free(t->domain);
 	memset(t, 0, sizeof(*t));
+}
+
+const char *
+rpc_tls_name(const struct rpc_tls *t, const char *dc,
+    char buf[RPC_TLS_NAME_MAX])
+{
+	if (dc == NULL)
+		return t->name;
+	/* What does not fit is no name of a certificate. */
+	(void)snprintf(buf, RPC_TLS_NAME_MAX, "server.%s.%s", dc,
+	    str_or(t->domain, ""));
+	return buf;
 }
 
 int
@@ -29,7 +43,8 @@ rpc_tls_load(struct rpc_tls *t, const struct conf_tls *conf, const char *dc,
 	}
 	if (n > 0 && domain[n - 1] == '.')
 		n--;
-	xasprintf(&fresh.name, "server.%s.%.*s", dc, (int)n, domain);
+	fresh.domain = xmemdup_str(domain, n);
+	xasprintf(&fresh.name, "server.%s.%s", dc, fresh.domain);
 	rpc_tls_clear(t);
 	*t = fresh;
 	return 0;

@@ -14,7 +14,13 @@
 struct rpc_tls {
 	struct tls_set	*set;		/* NULL: no TLS at all */
 	char		*name;		/* server.<datacenter>.<domain> */
+	char		*domain;	/* without a dot at its end */
 };
+
+#define RPC_TLS_NAME_MAX 256
+/* The name of the servers of a datacenter; NULL: of one's own. */
+const char *rpc_tls_name(const struct rpc_tls *, const char *dc,
+    char buf[RPC_TLS_NAME_MAX]);
 
 /*
  * Replaces what there was; connections that are open go on.  -1 with a line in

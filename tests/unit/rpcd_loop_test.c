@@ -123,8 +123,10 @@ on_limit(void *arg)
 	ev_stop(w->ev);
 }
 
+/* dc NULL: ours. */
 static void
-know_server(struct world *w, const char *name, uint16_t port)
+know_server_of(struct world *w, const char *dc, const char *name,
+    uint16_t port)
 {
 	struct member	 m;
 	char		 text[16];
@@ -135,7 +137,8 @@ know_server(struct world *w, const char *name, uint16_t port)
 	m.status = MEMBER_ALIVE;
 	(void)snprintf(text, sizeof(text), "%u", port);
 	strmap_put(&m.tags, "role", "consul");
-	strmap_put(&m.tags, "dc", "dc1");
+	strmap_put(&m.tags, "dc", str_or(dc, "dc1"));
+	m.wan = dc != NULL;
 	strmap_put(&m.tags, "port", text);
 	strmap_put(&m.tags, "vsn", "2");
 	strmap_put(&m.tags, "build", "1.8.7:x");
@@ -143,6 +146,12 @@ know_server(struct world *w, const char *name, uint16_t port)
 		strmap_put(&m.tags, "disco", "0.1.0");
 	servers_member(w->servers, &m);
 	schema_clear(&member_schema, &m);
+}
+
+static void
+know_server(struct world *w, const char *name, uint16_t port)
+{
+	know_server_of(w, NULL, name, port);
 }
 
 static uint16_t
@@ -224,7 +233,7 @@ call(struct world *w, uint32_t id, const char *method, enum call_target t,
     unsigned flags, const void *body, size_t len)
 {
 	struct msg_call	 m;
-	char		 name[64], server[] = "s1";
+	char		 name[64], server[] = "s1", dc[] = "dc2";
 
 	memset(&m, 0, sizeof(m));
 	(void)snprintf(name, sizeof(name), "%s", method);
@@ -232,6 +241,7 @@ call(struct world *w, uint32_t id, const char *method, enum call_target t,
 	m.target = t;
 	m.flags = flags;
 	m.server = server;
+	m.datacenter = dc;
 	forward_call(w->forward, id, &m, body, len);
 }
 
@@ -379,6 +389,34 @@ START_TEST(another_server_is_asked_when_one_cannot_be_dialled)
 	run(w, 1);
 	ck_assert_int_eq(w->answers[1].status, CALL_OK);
 	ck_assert_str_eq(servers_first(w->servers)->name, "good");
+	world_clear(w);
+	free(w);
+}
+END_TEST
+
+START_TEST(call_for_a_datacenter_goes_to_a_server_of_it)
+{
+	struct world	*w = xcalloc(1, sizeof(*w));
+	struct world	 other;
+	uint16_t	 dead, good;
+	int		 fd;
+
+	world_init(w);
+	good = ntohs(w->addr.sin_port);
+	call(w, 1, "Test.Echo", CALL_DC, 0, "\x80", 1);
+	ck_assert_str_eq(w->answers[1].error, "No path to datacenter");
+	dead = listen_any(&other, &fd);
+	close(fd);
+	/* Nothing was sent, so that even a write is tried elsewhere. */
+	know_server_of(w, "dc2", "dead.dc2", dead);
+	know_server_of(w, "dc2", "good.dc2", good);
+	call(w, 2, "Test.Echo", CALL_DC, CALL_WRITE, "\x2a", 1);
+	call(w, 3, "Test.Fail", CALL_DC, 0, "\x80", 1);
+	run(w, 3);
+	ck_assert_int_eq(w->answers[2].status, CALL_OK);
+	ck_assert_mem_eq(w->answers[2].body, "\x2a", 1);
+	ck_assert_str_eq(w->answers[3].error,
+	    "rpc error making call: it failed");
 	world_clear(w);
 	free(w);
 }
@@ -837,6 +875,7 @@ main(void)
 	tcase_add_test(tc, errors_get_this_hops_prefix);
 	tcase_add_test(tc, no_server_and_no_connection_have_their_words);
 	tcase_add_test(tc, another_server_is_asked_when_one_cannot_be_dialled);
+	tcase_add_test(tc, call_for_a_datacenter_goes_to_a_server_of_it);
 	tcase_add_test(tc, cancel_does_not_reset_a_stream_of_consuls);
 	tcase_add_test(tc, cancel_reaches_the_other_catalogd);
 	tcase_add_test(tc, deadline_answers_for_the_server);

@@ -193,6 +193,129 @@ START_TEST(shuffle_keeps_everybody)
 }
 END_TEST
 
+/* ---- other datacenters ---- */
+
+static void
+tell_wan(struct servers *s, const char *name, const char *dc, uint64_t status)
+{
+	struct member	 m;
+
+	make_server(&m, name, "10.1.0.2");
+	strmap_put(&m.tags, "dc", dc);
+	m.status = status;
+	m.wan = true;
+	servers_member(s, &m);
+	schema_clear(&member_schema, &m);
+}
+
+/* Whom to ask there, or why nobody. */
+static const char *
+remote(struct servers *s, const char *dc, uint64_t now, size_t *n)
+{
+	const struct server_id	*id;
+	const char		*why = NULL;
+	struct rng		 rng;
+
+	rng_seed(&rng, now + 1);
+	if ((id = servers_remote(s, dc, now, &rng, n, &why)) == NULL)
+		return why;
+	ck_assert_str_eq(id->dc, dc);
+	return id->name;
+}
+
+static const char no_path[] = "No path to datacenter";
+static const char nobody[] = "Remote DC has no server currently reachable";
+
+START_TEST(servers_of_the_wan_pool_are_their_datacenters)
+{
+	struct servers	*s = servers_new("dc1");
+	size_t		 n;
+
+	tell(s, "a", "10.0.0.2", MEMBER_ALIVE);
+	tell_wan(s, "a.dc1", "dc1", MEMBER_ALIVE);
+	tell_wan(s, "b.dc2", "dc2", MEMBER_ALIVE);
+	ck_assert_uint_eq(servers_count(s), 1);
+	ck_assert_uint_eq(servers_nodes(s), 1);
+	ck_assert_str_eq(first(s), "a");
+	ck_assert_str_eq(remote(s, "dc2", 0, &n), "b.dc2");
+	ck_assert_uint_eq(n, 1);
+	/* Our own servers are asked by the LAN. */
+	ck_assert_str_eq(remote(s, "dc1", 0, &n), no_path);
+	ck_assert_str_eq(remote(s, "dc3", 0, &n), no_path);
+	ck_assert_str_eq(remote(s, "", 0, &n), no_path);
+	ck_assert_uint_eq(n, 0);
+	servers_free(s);
+}
+END_TEST
+
+START_TEST(datacenter_is_known_while_it_has_members)
+{
+	struct servers	*s = servers_new("dc1");
+	size_t		 n;
+
+	tell_wan(s, "b.dc2", "dc2", MEMBER_ALIVE);
+	tell_wan(s, "c.dc2", "dc2", MEMBER_FAILED);
+	ck_assert_str_eq(remote(s, "dc2", 0, &n), "b.dc2");
+	ck_assert_uint_eq(n, 1);
+	tell_wan(s, "b.dc2", "dc2", MEMBER_FAILED);
+	ck_assert_str_eq(remote(s, "dc2", 0, &n), nobody);
+	tell_wan(s, "c.dc2", "dc2", MEMBER_ALIVE);
+	ck_assert_str_eq(remote(s, "dc2", 0, &n), "c.dc2");
+	tell_wan(s, "c.dc2", "dc2", MEMBER_LEFT);
+	ck_assert_str_eq(remote(s, "dc2", 0, &n), nobody);
+	tell_wan(s, "b.dc2", "dc2", MEMBER_NONE);
+	ck_assert_str_eq(remote(s, "dc2", 0, &n), no_path);
+	/* A whole list without it. */
+	tell_wan(s, "b.dc2", "dc2", MEMBER_ALIVE);
+	tell_wan(s, "d.dc3", "dc3", MEMBER_ALIVE);
+	servers_begin(s);
+	tell_wan(s, "d.dc3", "dc3", MEMBER_ALIVE);
+	servers_end(s);
+	ck_assert_str_eq(remote(s, "dc2", 0, &n), no_path);
+	ck_assert_str_eq(remote(s, "dc3", 0, &n), "d.dc3");
+	/* The same name, elsewhere. */
+	tell_wan(s, "d.dc3", "dc4", MEMBER_ALIVE);
+	ck_assert_str_eq(remote(s, "dc3", 0, &n), no_path);
+	ck_assert_str_eq(remote(s, "dc4", 0, &n), "d.dc3");
+	servers_free(s);
+}
+END_TEST
+
+START_TEST(remote_servers_take_turns_at_failure_and_with_time)
+{
+	struct servers	*s = servers_new("dc1");
+	static const char *const names[] = { "a.dc2", "b.dc2", "c.dc2" };
+	bool		 was[NELEM(names)] = { false };
+	const char	*one;
+	char		 before[8];
+	uint64_t	 now;
+	size_t		 i, n;
+
+	for (i = 0; i < NELEM(names); i++)
+		tell_wan(s, names[i], "dc2", MEMBER_ALIVE);
+	for (i = 0; i < NELEM(names); i++) {
+		one = remote(s, "dc2", 5, &n);
+		ck_assert_uint_eq(n, NELEM(names));
+		was[one[0] - 'a'] = true;
+		servers_failed(s, "z.dc2");
+		ck_assert_str_eq(remote(s, "dc2", 6, &n), one);
+		snprintf(before, sizeof(before), "%s", one);
+		servers_failed(s, before);
+		/* News of those who are there change no order. */
+		tell_wan(s, before, "dc2", MEMBER_ALIVE);
+		ck_assert_str_ne(remote(s, "dc2", 7, &n), before);
+	}
+	for (i = 0; i < NELEM(names); i++)
+		ck_assert(was[i]);
+	memset(was, 0, sizeof(was));
+	for (now = 0; now < 100 * 200000; now += 200000)
+		was[remote(s, "dc2", now, &n)[0] - 'a'] = true;
+	for (i = 0; i < NELEM(names); i++)
+		ck_assert(was[i]);
+	servers_free(s);
+}
+END_TEST
+
 START_TEST(rebalance_stretches_with_the_cluster)
 {
 	struct servers	*s = servers_new("dc1");
@@ -249,6 +372,9 @@ main(void)
 	tcase_add_test(tc, failed_server_goes_to_the_end_only_from_the_head);
 	tcase_add_test(tc, order_is_adopted_while_its_first_is_known);
 	tcase_add_test(tc, shuffle_keeps_everybody);
+	tcase_add_test(tc, servers_of_the_wan_pool_are_their_datacenters);
+	tcase_add_test(tc, datacenter_is_known_while_it_has_members);
+	tcase_add_test(tc, remote_servers_take_turns_at_failure_and_with_time);
 	tcase_add_test(tc, rebalance_stretches_with_the_cluster);
 	tcase_add_test(tc, retries_what_no_leader_took_and_reads_that_were_cut);
 	suite_add_tcase(suite, tc);
