@@ -364,6 +364,8 @@ window	agent.server.raft: failed to (heartbeat|appendEntries) to	the same
 window	agent.server.raft: peer has newer term, stopping replication	a Consul server that comes back after it left
 window	anti-entropy sync of federation state: .*context canceled	a Consul leader that leaves
 window	memberlist: .*use of closed network connection	a Consul server that leaves
+window	memberlist: .*(connection refused|reset by peer|EOF|i/o timeout)	Consul's agents, about the one that is down
+window	dnsd: .*catalogd is away	of the suite that was killed, or stops, catalogd was the first to go
 window	leadership lost while committing log	a Consul leader that leaves
 window	raft: server .*: no connection	disco's servers, about the one that is down
 window	coordinate: not sent	there is no leader
