@@ -254,4 +254,3 @@ SCHEMA_DECLARE(msg_view, MSG_VIEW)
 SCHEMA_DECLARE(msg_resolved, MSG_RESOLVED)
 
 #endif
-	F(T, STR, , datacenter, "datacenter", S_OPT, NULL) /* as in WATCH */ \
