@@ -240,6 +240,7 @@ SCHEMA_DECLARE(view_entry, VIEW_ENTRY)
 #define MSG_VIEW(F, T)							\
 	F(T, UINT, , kind, "kind", 0, NULL)	/* enum view_kind */	\
 	F(T, STR, , name, "name", 0, NULL)	/* as in WATCH */	\
+	F(T, STR, , datacenter, "datacenter", S_OPT, NULL) /* as in WATCH */ \
 	F(T, UINT, , index, "index", 0, NULL)				\
 	F(T, BOOL, , exists, "exists", 0, NULL)				\
 	F(T, STR, , error, "error", S_OPT, NULL) /* no server: SERVFAIL, or
