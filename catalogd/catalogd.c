@@ -445,7 +445,8 @@ start_agent(struct catalogd *c)
 				    c };
 	struct coord_send_ops	 cops = { coord_ask, coord_send, sync_log, c };
 	struct views_ops	 vops = { view_call, view_cancel,
-				    catalogd_view, view_now, view_changed, c };
+				    catalogd_view, view_now, view_changed, c,
+				    c->conf.node_name };
 	struct exchange_env	 xenv = { catalogd_dial_snapshot, NULL };
 	struct alias_ops	 lops = { view_call, view_cancel, view_now,
 				    view_changed, c };

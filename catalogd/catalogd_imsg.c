@@ -412,7 +412,7 @@ on_watch(struct catalogd *c, const struct imsg *im)
 	const char	*dc = n < im->len - 1 ? name + n + 1 : NULL;
 	uint8_t		 kind = im->body[0];
 
-	if (kind < VIEW_SERVICE || kind > VIEW_REVERSE)
+	if (kind < VIEW_SERVICE || kind > VIEW_QUERY)
 		fatalx("%s from dnsd: kind %u", imsg_name(im->type), kind);
 	if (im->type == IMSG_WATCH)
 		views_watch(c->views, kind, name, dc);

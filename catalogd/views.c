@@ -8,6 +8,9 @@
  * A service or a node is a query each.  All reverse names share one list of
  * nodes; an address that no node has is looked for among the services by a
  * query of its own.
+ *
+ * A prepared query cannot be waited for.  It is explained once, to know if its
+ * order means something, and carried out every second while dnsd wants it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +28,14 @@
  * later: 100,000 instances once in a second. */
 #define GAP_MS		20
 #define GAP_ENTRIES	100
+#define QUERY_MS	1000	/* a prepared query is as old as that */
+#define QUERY_ANSWER_MS	5000
 #define NO_TIME		UINT64_MAX
 
-enum follow_kind { FOLLOW_SERVICE, FOLLOW_NODE, FOLLOW_NODES, FOLLOW_ADDR };
+enum follow_kind {
+	FOLLOW_SERVICE, FOLLOW_NODE, FOLLOW_NODES, FOLLOW_ADDR,
+	FOLLOW_EXPLAIN, FOLLOW_QUERY
+};
 
 struct view;
 
@@ -41,6 +49,7 @@ struct follow {
 	uint64_t		 at, started;
 	uint64_t		 index;
 	unsigned		 failures;
+	bool			 ordered;	/* FOLLOW_QUERY */
 };
 TAILQ_HEAD(follows, follow);
 
@@ -130,6 +139,24 @@ follow_dc(const struct follow *f)
 }
 
 static void
+follow_query(struct follow *f)
+{
+	struct views			*vs = f->vs;
+	struct query_execute_request	 q;
+	bool				 explain = f->kind == FOLLOW_EXPLAIN;
+
+	memset(&q, 0, sizeof(q));
+	q.datacenter = follow_dc(f);
+	q.query = f->view->name;
+	q.agent.datacenter = vs->dc;
+	q.agent.node = (char *)(uintptr_t)vs->ops.node;
+	q.allow_stale = true;
+	f->call = vs->ops.call(explain ? "PreparedQuery.Explain" :
+	    "PreparedQuery.Execute", &query_execute_request_schema, &q,
+	    QUERY_ANSWER_MS, on_answer, f, vs->ops.arg);
+}
+
+static void
 follow_start(struct follow *f, uint64_t now)
 {
 	struct views		*vs = f->vs;
@@ -178,6 +205,10 @@ follow_start(struct follow *f, uint64_t now)
 		f->call = vs->ops.call("Catalog.ListNodes",
 		    &dc_request_schema, &d, ANSWER_MS, on_answer, f,
 		    vs->ops.arg);
+		break;
+	case FOLLOW_EXPLAIN:
+	case FOLLOW_QUERY:
+		follow_query(f);
 		break;
 	}
 }
@@ -344,12 +375,52 @@ take_nodes(struct follow *f, const uint8_t *p, size_t len, size_t *n,
 	return 0;
 }
 
+/* "_ip" is near to each client, who is not known here: then none is first. */
+static int
+take_explain(struct follow *f, const uint8_t *p, size_t len, size_t *n,
+    const char **why)
+{
+	struct query_explain_response	 a;
+	const char			*near;
+
+	if (schema_decode_all(&query_explain_response_schema, p, len, &a,
+	    why) == -1)
+		return -1;
+	near = str_or(a.query.service.near, "");
+	f->ordered = *near != '\0' && strcmp(near, "_ip") != 0;
+	f->kind = FOLLOW_QUERY;
+	*n = 0;
+	schema_clear(&query_explain_response_schema, &a);
+	return 0;
+}
+
+static int
+take_query(struct follow *f, const uint8_t *p, size_t len, size_t *n,
+    const char **why)
+{
+	struct query_execute_response	 a;
+	struct msg_view			 m;
+
+	if (schema_decode_all(&query_execute_response_schema, p, len, &a,
+	    why) == -1)
+		return -1;
+	memset(&m, 0, sizeof(m));
+	m.ordered = f->ordered;
+	view_query(&a, &m);
+	*n = m.entries.n;
+	schema_clear(&query_execute_response_schema, &a);
+	view_send(f->vs, f->view, 0, &m);
+	return 0;
+}
+
 static int (*const take[])(struct follow *, const uint8_t *, size_t, size_t *,
     const char **) = {
 	[FOLLOW_SERVICE] = take_service,
 	[FOLLOW_NODE] = take_node,
 	[FOLLOW_NODES] = take_nodes,
 	[FOLLOW_ADDR] = take_addr,
+	[FOLLOW_EXPLAIN] = take_explain,
+	[FOLLOW_QUERY] = take_query,
 };
 
 static void
@@ -374,25 +445,58 @@ follow_failed(struct follow *f, const char *error)
 		each_reverse(vs, error);
 }
 
+/* The answer of a server, or what stands around it on its way here. */
+static bool
+no_such_query(const struct follow *f, const char *error)
+{
+	return (f->kind == FOLLOW_EXPLAIN || f->kind == FOLLOW_QUERY) &&
+	    strstr(str_or(error, ""), "Query not found") != NULL;
+}
+
+static void
+query_gone(struct follow *f)
+{
+	struct msg_view	 m;
+
+	memset(&m, 0, sizeof(m));
+	f->kind = FOLLOW_EXPLAIN;
+	wait_until(f, f->started + QUERY_MS);
+	view_send(f->vs, f->view, 0, &m);
+}
+
+/* When it is to be asked next. */
+static uint64_t
+gap(enum follow_kind was, size_t n)
+{
+	if (was == FOLLOW_EXPLAIN)
+		return 0;
+	return (was == FOLLOW_QUERY ? QUERY_MS : GAP_MS) + n / GAP_ENTRIES;
+}
+
 static void
 on_answer(enum call_status status, const char *error, const uint8_t *body,
     size_t len, void *arg)
 {
 	struct follow	*f = arg;
+	enum follow_kind kind = f->kind;
 	const char	*why = error;
 	size_t		 n = 0;
 
 	f->call = NULL;
+	if (status != CALL_OK && no_such_query(f, error)) {
+		query_gone(f);
+		return;
+	}
 	if (status != CALL_OK) {
 		follow_failed(f, str_or(error, "no answer"));
 		return;
 	}
-	if (take[f->kind](f, body, len, &n, &why) == -1) {
+	if (take[kind](f, body, len, &n, &why) == -1) {
 		follow_failed(f, why);
 		return;
 	}
 	f->failures = 0;
-	wait_until(f, f->started + GAP_MS + n / GAP_ENTRIES);
+	wait_until(f, f->started + gap(kind, n));
 }
 
 /* ---- names ---- */
@@ -503,6 +607,9 @@ views_watch(struct views *vs, enum view_kind kind, const char *name,
 		break;
 	case VIEW_REVERSE:
 		reverse_watch(vs, v);
+		break;
+	case VIEW_QUERY:
+		v->follow = follow_new(vs, FOLLOW_EXPLAIN, v);
 		break;
 	}
 }

@@ -26,6 +26,7 @@ struct views_ops {
 	/* views_run() has something to do. */
 	void	(*changed)(void *arg);
 	void	*arg;
+	const char *node;	/* ours, that prepared queries are near to */
 };
 
 /* max: names followed at once; each is an open call for most of its time. */

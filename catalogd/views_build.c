@@ -109,21 +109,39 @@ finish(struct msg_view *v)
 		    entry_cmp);
 }
 
-void
-view_service(const struct indexed_check_service_nodes *a, struct msg_view *v)
+static void
+put_instances(struct msg_view *v, const struct check_service_node_vec *a)
 {
 	const struct check_service_node	*n;
 	struct view_entry		*e;
 	size_t				 i;
 
-	for (i = 0; i < a->nodes.n; i++) {
-		n = &a->nodes.item[i];
+	for (i = 0; i < a->n; i++) {
+		n = &a->item[i];
 		e = VEC_ADD(&v->entries);
 		put_node(e, &n->node);
 		e->health = view_health(&n->checks);
 		put_service(e, &n->service);
 	}
+}
+
+void
+view_service(const struct indexed_check_service_nodes *a, struct msg_view *v)
+{
+	put_instances(v, &a->nodes);
 	finish(v);
+}
+
+void
+view_query(const struct query_execute_response *a, struct msg_view *v)
+{
+	put_instances(v, &a->nodes);
+	str_set(&v->service, a->service);
+	str_set(&v->ttl, a->dns.ttl);
+	str_set(&v->answered_by, a->datacenter);
+	if (!v->ordered)
+		finish(v);
+	v->exists = true;	/* it may find nobody */
 }
 
 void

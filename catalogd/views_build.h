@@ -6,6 +6,7 @@
 
 #include "common/schema/msg.h"
 #include "common/schema/rpc.h"
+#include "common/schema/state.h"
 
 /* Worst of the checks: 0 passing, 1 warning, 2 critical (or unknown). */
 unsigned view_health(const struct health_check_vec *);
@@ -18,6 +19,8 @@ void view_reverse(const struct indexed_nodes *, const char *ip,
 /* Where the address is not a node's but services'. */
 void view_reverse_service(const struct indexed_service_nodes *,
     struct msg_view *);
+/* m->ordered: the order is kept. */
+void view_query(const struct query_execute_response *, struct msg_view *);
 /* Of what it says, whatever the index and the order of maps. */
 uint64_t view_hash(const struct msg_view *);
 

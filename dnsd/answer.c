@@ -66,7 +66,8 @@ answer_service(struct answering *a)
 	size_t			 m;
 	bool			 any;
 
-	if ((v = lookup(a, VIEW_SERVICE, q->name, q->name_len)) == NULL) {
+	if ((v = lookup(a, q->kind == Q_QUERY ? VIEW_QUERY : VIEW_SERVICE,
+	    q->name, q->name_len)) == NULL) {
 		negative(a, DNS_NXDOMAIN);
 		return;
 	}
@@ -233,6 +234,7 @@ answer_ours(struct answering *a, enum answer_end *end)
 		negative(a, DNS_NXDOMAIN);
 		break;
 	case Q_SERVICE:
+	case Q_QUERY:
 		answer_service(a);
 		break;
 	case Q_NODE:

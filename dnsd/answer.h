@@ -27,9 +27,9 @@ struct answer_conf {
 int answer_conf_set(struct answer_conf *, const struct conf_agent *,
     const struct conf_dns *);
 void answer_conf_clear(struct answer_conf *);
-/* The TTL of a view of that kind and (folded) name: for services exact name,
- * else longest "prefix*", else "*". */
-uint32_t answer_ttl(const struct answer_conf *, enum view_kind,
+/* The TTL of that view under its (folded) name: a prepared query's own, for
+ * services by exact name, else longest "prefix*", else "*". */
+uint32_t answer_ttl(const struct answer_conf *, const struct view *,
     const char *name);
 
 enum found {

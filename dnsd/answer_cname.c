@@ -28,6 +28,8 @@ view_of(struct answering *a, struct question *q, const struct owner *o)
 	question_read(q, &a->conf->zone, o->name, o->len, a->q.qtype);
 	if (q->kind == Q_SERVICE)
 		return lookup(a, VIEW_SERVICE, q->name, q->name_len);
+	if (q->kind == Q_QUERY)
+		return lookup(a, VIEW_QUERY, q->name, q->name_len);
 	if (q->kind == Q_NODE)
 		return lookup(a, VIEW_NODE, q->name, q->name_len);
 	return NULL;

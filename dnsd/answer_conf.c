@@ -69,27 +69,44 @@ answer_conf_clear(struct answer_conf *c)
 	memset(c, 0, sizeof(*c));
 }
 
-uint32_t
-answer_ttl(const struct answer_conf *c, enum view_kind kind, const char *name)
+static uint32_t
+service_ttl(const struct answer_conf *c, const char *name, size_t len)
 {
 	const char	*p;
 	size_t		 i, n, best = 0;
 	uint32_t	 ttl = 0;
 
-	if (kind == VIEW_NODE)
-		return c->node_ttl;
-	if (kind == VIEW_REVERSE)
-		return 0;
 	for (i = 0; i < c->service_ttl.n; i++) {
 		p = str_or(c->service_ttl.item[i].name, "");
 		n = strlen(p);
-		if (strcasecmp(p, name) == 0)
+		if (n == len && strncasecmp(p, name, n) == 0)
 			return seconds(c->service_ttl.item[i].ttl);
-		if (n > best && p[n - 1] == '*' &&
+		if (n > best && p[n - 1] == '*' && n - 1 <= len &&
 		    strncasecmp(p, name, n - 1) == 0) {
 			best = n;
 			ttl = seconds(c->service_ttl.item[i].ttl);
 		}
 	}
 	return ttl;
+}
+
+uint32_t
+answer_ttl(const struct answer_conf *c, const struct view *v,
+    const char *name)
+{
+	switch (v->kind) {
+	case VIEW_NODE:
+		return c->node_ttl;
+	case VIEW_REVERSE:
+		return 0;
+	case VIEW_SERVICE:
+		break;
+	case VIEW_QUERY:
+		if (v->own_ttl_ns >= 0)
+			return seconds(v->own_ttl_ns);
+		name = str_or(v->service, "");
+		break;
+	}
+	/* what follows a space is the datacenter */
+	return service_ttl(c, name, strcspn(name, " "));
 }

@@ -18,6 +18,7 @@
 #define NS_MAX 3
 #define CHASE_MAX 3		/* names followed from one address */
 #define HOST_GLUE_MAX 8		/* addresses of a target that is a name */
+#define WEIGHTED_MAX 64		/* drawn by weight; the rest alike */
 #define POINTER_MAX 0x3fff
 
 

@@ -109,7 +109,28 @@ candidates(struct answering *a, const struct view *v,
 	return m;
 }
 
-/* Draws the k-th of m by random and returns it. */
+/* Among those from k on, each as often as its weight says. */
+static size_t
+draw_weighted(struct answering *a, const struct view *v, size_t k, size_t m)
+{
+	struct answer_slot	*s = a->env->slots;
+	uint32_t		 sum = 0, x;
+	size_t			 r;
+
+	for (r = k; r < m; r++)
+		sum += v->inst[s[r].order].weight;
+	if (sum == 0)
+		return k + rng_below(&a->env->rng, (uint32_t)(m - k));
+	x = rng_below(&a->env->rng, sum);
+	for (r = k; x >= v->inst[s[r].order].weight; r++)
+		x -= v->inst[s[r].order].weight;
+	return r;
+}
+
+/*
+ * Draws the k-th of m by random and returns it.  The first addresses by
+ * weight: that is where clients look.  A client of SRV weighs by itself.
+ */
 const struct inst *
 draw(struct answering *a, const struct view *v, size_t k, size_t m)
 {
@@ -117,8 +138,12 @@ draw(struct answering *a, const struct view *v, size_t k, size_t m)
 	uint32_t		 x = s[k].order;
 	size_t			 r;
 
-	if (m - k > 1) {
-		r = k + rng_below(&a->env->rng, (uint32_t)(m - k));
+	if (m - k > 1 && !v->ordered) {
+		if (v->weighted && k < WEIGHTED_MAX &&
+		    a->q.qtype != DNS_T_SRV)
+			r = draw_weighted(a, v, k, m);
+		else
+			r = k + rng_below(&a->env->rng, (uint32_t)(m - k));
 		s[k].order = s[r].order;
 		s[r].order = x;
 	}

@@ -16,17 +16,20 @@
 
 /* ---- to catalogd ---- */
 
+/* "web dc2" goes as two words. */
 static void
 send_name(struct dnsd *d, enum imsg_type type, enum view_kind kind,
     const char *name)
 {
-	uint8_t	body[1 + DNS_NAME_MAX];
+	uint8_t	body[1 + DNS_NAME_MAX], *dc;
 	size_t	n = strlen(name);
 
 	if (n > DNS_NAME_MAX)
 		fatalx("dns: watched name of %zu bytes", n);
 	body[0] = (uint8_t)kind;
 	memcpy(body + 1, name, n);
+	if ((dc = memchr(body + 1, ' ', n)) != NULL)
+		*dc = '\0';
 	ipc_send(child_link(d->child, PROC_CATALOGD), type, 0, body, 1 + n,
 	    -1);
 }
@@ -72,32 +75,63 @@ on_names_end(struct dnsd *d)
 	log_debug("dns: list of names: %zu", st.listed);
 }
 
+/* As a question has it: see question.h. */
+static char *
+view_name(const struct msg_view *mv)
+{
+	char	*s;
+
+	if (str_empty(mv->datacenter))
+		return xstrdup(str_or(mv->name, ""));
+	xasprintf(&s, "%s %s", str_or(mv->name, ""), mv->datacenter);
+	return s;
+}
+
+/* There is no such datacenter, as far as this one knows. */
+static bool
+no_path(const struct msg_view *mv)
+{
+	return !str_empty(mv->datacenter) &&
+	    strstr(str_or(mv->error, ""), "No path to datacenter") != NULL;
+}
+
+static void
+take_view(struct dnsd *d, const struct msg_view *mv, const char *name)
+{
+	struct names	*ns = serve_names(d->serve);
+	enum view_kind	 kind = (enum view_kind)mv->kind;
+	struct view	*v = NULL;
+
+	if (!names_watched(ns, kind, name)) {
+		log_debug("dns: view of %s: not watched", name);
+		return;
+	}
+	if (!str_empty(mv->error) && (!no_path(mv) ||
+	    names_has_view(ns, kind, name))) {
+		log_debug("dns: %s: %s", name, mv->error);
+		names_failed(ns, kind, name, ev_now(d->ev));
+		return;
+	}
+	if (mv->exists && str_empty(mv->error)) {
+		v = view_new(mv, &d->conf.zone);
+		v->ttl = answer_ttl(&d->conf, v, name);
+	}
+	(void)names_view(ns, kind, name, v, ev_now(d->ev));
+}
+
 static void
 on_view(struct dnsd *d, const struct imsg *m)
 {
-	struct names	*ns = serve_names(d->serve);
 	struct msg_view	 mv;
-	struct view	*v = NULL;
 	const char	*why;
-	enum view_kind	 kind;
+	char		*name;
 
 	if (schema_decode_all(&msg_view_schema, m->body, m->len, &mv,
 	    &why) == -1)
 		fatalx("dns: view from catalogd: %s", why);
-	kind = (enum view_kind)mv.kind;
-	if (mv.name == NULL || !names_watched(ns, kind, mv.name))
-		log_debug("dns: view of %s: not watched",
-		    str_or(mv.name, "?"));
-	else if (!str_empty(mv.error)) {
-		log_debug("dns: %s: %s", mv.name, mv.error);
-		names_failed(ns, kind, mv.name, ev_now(d->ev));
-	} else {
-		if (mv.exists) {
-			v = view_new(&mv, &d->conf.zone);
-			v->ttl = answer_ttl(&d->conf, kind, mv.name);
-		}
-		(void)names_view(ns, kind, mv.name, v, ev_now(d->ev));
-	}
+	name = view_name(&mv);
+	take_view(d, &mv, name);
+	free(name);
 	schema_clear(&msg_view_schema, &mv);
 }
 

@@ -265,12 +265,14 @@ may_ask(const struct names *ns)
 	    ns->nlive + ns->nwaiting < NAMES_WATCH_MAX;
 }
 
+/* The list has the services and nodes of this datacenter. */
 static bool
 list_says_no(const struct names *ns, enum view_kind kind,
-    const struct name *e)
+    const struct name *e, const char *name, size_t len)
 {
-	return ns->decides && kind != VIEW_REVERSE &&
-	    (e == NULL || !listed(ns, e));
+	return ns->decides && (e == NULL || !listed(ns, e)) &&
+	    (kind == VIEW_SERVICE || kind == VIEW_NODE) &&
+	    memchr(name, ' ', len) == NULL;
 }
 
 static enum found
@@ -310,7 +312,7 @@ names_find(struct names *ns, enum view_kind kind, const char *name,
 	if (len == 0 || len > DNS_NAME_MAX)
 		return FOUND_NONE;
 	e = table_get(ns, kind, name, len);
-	if (list_says_no(ns, kind, e))
+	if (list_says_no(ns, kind, e, name, len))
 		return FOUND_NONE;
 	if (e == NULL) {
 		if (!may_ask(ns))
@@ -365,7 +367,8 @@ names_set(struct names *ns, enum view_kind kind, const char *name, bool exists)
 	struct name	*e;
 	size_t		 n;
 
-	if ((n = fold(name, folded)) == 0)
+	/* with a space it would be another datacenter's */
+	if ((n = fold(name, folded)) == 0 || strchr(name, ' ') != NULL)
 		return;
 	e = table_get(ns, kind, folded, n);
 	if (!exists) {
@@ -483,6 +486,14 @@ names_watched(struct names *ns, enum view_kind kind, const char *name)
 
 	return e != NULL &&
 	    (e->state == NAME_LIVE || e->state == NAME_WAITING);
+}
+
+bool
+names_has_view(struct names *ns, enum view_kind kind, const char *name)
+{
+	struct name	*e = by_text(ns, kind, name);
+
+	return e != NULL && e->view != NULL;
 }
 
 /* ---- time ---- */

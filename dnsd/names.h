@@ -13,6 +13,9 @@
  * not exist.  On an agent every unknown name is asked for, a limited number at
  * a time, and one that does not exist is remembered for a second.
  *
+ * Names of another datacenter ("web dc2") and prepared queries are in no list:
+ * each is asked for.
+ *
  * While catalogd is away, views and list stay as they are.
  */
 #ifndef DNSD_NAMES_H
@@ -94,6 +97,8 @@ void names_failed(struct names *, enum view_kind, const char *name,
     uint64_t now);
 /* Is it watched? */
 bool names_watched(struct names *, enum view_kind, const char *name);
+/* Is something known that may be answered? */
+bool names_has_view(struct names *, enum view_kind, const char *name);
 void names_tick(struct names *, uint64_t now);
 /* Milliseconds until names_tick() should be called, 0: when a watch starts. */
 uint64_t names_due(const struct names *);

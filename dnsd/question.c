@@ -4,11 +4,12 @@
  *	[tag.]name.service[.dc].domain
  *	_name._tag.service[.dc].domain, _name._tag[.dc].domain (RFC 2782)
  *	name.node[.dc].domain
+ *	name.query[.dc].domain
  *	hex.addr[.dc].domain
  *	...in-addr.arpa, ...ip6.arpa
  *
  * The keyword that stands furthest right counts; tags and node names may
- * contain dots.  Another datacenter's label makes it a name we do not have.
+ * contain dots.  Another datacenter's label becomes part of the name.
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -125,6 +126,13 @@ read_node(struct question *q, const struct labels *l, size_t n)
 }
 
 static void
+read_query(struct question *q, const struct labels *l, size_t n)
+{
+	if (n > 0 && join(l, 0, n, 0, q->name, &q->name_len) == 0)
+		q->kind = Q_QUERY;
+}
+
+static void
 read_addr(struct question *q, const struct labels *l, size_t n)
 {
 	size_t	len;
@@ -151,8 +159,27 @@ static const struct keyword {
 } keywords[] = {
 	{ "service",	read_service,	false },
 	{ "node",	read_node,	false },
+	{ "query",	read_query,	false },
 	{ "addr",	read_addr,	true },
 };
+
+/* What was read is of that datacenter. */
+static void
+set_dc(struct question *q, const struct labels *l, size_t at)
+{
+	size_t	n;
+
+	/* both are out of one name, so that there is room */
+	if (q->kind == Q_NOTHING)
+		return;
+	if (join(l, at, at + 1, 0, q->name + q->name_len + 1, &n) == -1) {
+		q->kind = Q_NOTHING;
+		return;
+	}
+	q->name[q->name_len] = ' ';
+	q->name_len += 1 + n;
+	q->other_dc = true;
+}
 
 /* Labels left of the domain. */
 static void
@@ -162,6 +189,7 @@ read_ours(struct question *q, const struct dns_zone *z,
 	const struct keyword	*k = NULL;
 	read_fn			*fn;
 	size_t			 i, w, rest;
+	bool			 other;
 
 	for (i = l->n; i-- > 0 && k == NULL; ) {
 		for (w = 0; w < NELEM(keywords); w++)
@@ -179,10 +207,13 @@ read_ours(struct question *q, const struct dns_zone *z,
 		return;
 	fn = k != NULL ? k->read : read_service;
 	rest = l->n - i - 1;
-	if (rest > 1 || (rest == 1 && (k == NULL || !k->any_dc) &&
-	    !label_same(l->at[l->n - 1], z->dc)))
+	if (rest > 1)
 		return;
+	other = rest == 1 && (k == NULL || !k->any_dc) &&
+	    !label_same(l->at[l->n - 1], z->dc);
 	fn(q, l, k != NULL ? i : i + 1);
+	if (other)
+		set_dc(q, l, l->n - 1);
 }
 
 static int
@@ -288,7 +319,7 @@ question_read(struct question *q, const struct dns_zone *z,
 	q->kind = Q_FOREIGN;
 	q->name_len = q->tag_len = q->addr_len = 0;
 	q->name[0] = q->tag[0] = '\0';
-	q->domain_exact = false;
+	q->domain_exact = q->other_dc = false;
 	main_zone = below(qname, len, z->domain, z->domain_len, &off);
 	alt_zone = below(qname, len, z->alt, z->alt_len, &alt);
 	if (!main_zone && !alt_zone) {

@@ -27,13 +27,17 @@ enum question_kind {
 	Q_NOTHING,	/* below the domain, but no name we could have */
 	Q_SERVICE,	/* name, perhaps tag */
 	Q_NODE,		/* name */
+	Q_QUERY,	/* name: a prepared query's, its id, or for a template */
 	Q_ADDR,		/* addr; addr_len 0: a name without a record */
 	Q_REVERSE	/* name is the address as text; "": only part of one */
 };
 struct question {
 	enum question_kind kind;
-	char	 name[DNS_NAME_MAX + 1];	/* folded, labels with dots */
+	/* folded, labels with dots; of another datacenter a space and its
+	 * label behind it, for no name that DNS asks for has a space */
+	char	 name[DNS_NAME_MAX + 1];
 	size_t	 name_len;
+	bool	 other_dc;
 	char	 tag[DNS_NAME_MAX + 1];		/* folded; "": any */
 	size_t	 tag_len;
 	uint8_t	 addr[16];

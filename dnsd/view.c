@@ -244,11 +244,12 @@ service_tagged(const struct view_entry *e, const char *which)
 static void
 add_entry(struct build *b, struct inst *i, const struct view_entry *e)
 {
-	bool	own;
+	bool	own, service;
 
 	memset(i, 0, sizeof(*i));
 	i->health = e->health > 2 ? 2 : (uint8_t)e->health;
-	if (b->view->kind == VIEW_SERVICE)
+	service = b->view->kind == VIEW_SERVICE || b->view->kind == VIEW_QUERY;
+	if (service)
 		i->port = clamp16(e->port);
 	i->weight = clamp16(e->weight);
 	set_node_name(b, i, e->node);
@@ -256,8 +257,7 @@ add_entry(struct build *b, struct inst *i, const struct view_entry *e)
 		set_reverse(b, i, e);
 		return;
 	}
-	own = b->view->kind == VIEW_SERVICE &&
-	    (!str_empty(e->service_address) ||
+	own = service && (!str_empty(e->service_address) ||
 	    service_tagged(e, "lan_ipv4") != NULL ||
 	    service_tagged(e, "lan_ipv6") != NULL);
 	if (own)
@@ -357,33 +357,70 @@ settle(struct inst *i, const uint8_t *base)
 	i->tags = base + (uintptr_t)i->tags;
 }
 
+/* Passing first, then warning, then critical; a prepared query's as they
+ * came, for it says which are good enough. */
+static void
+add_entries(struct build *b, const struct msg_view *m)
+{
+	struct view	*v = b->view;
+	size_t		 i, k = 0;
+	unsigned	 health;
+	bool		 judged = v->kind == VIEW_QUERY;
+
+	for (health = 0; health <= (judged ? 0 : 2); health++) {
+		for (i = 0; i < v->n; i++)
+			if (judged || (m->entries.item[i].health > 2 ? 2 :
+			    m->entries.item[i].health) == health)
+				add_entry(b, &v->inst[k++],
+				    &m->entries.item[i]);
+		if (health == 0)
+			v->npassing = k;
+		if (health == 1 || judged)
+			v->nhealthy = k;
+	}
+	for (i = 1; i < v->nhealthy; i++)
+		if (v->inst[i].weight != v->inst[0].weight)
+			v->weighted = true;
+}
+
+/* The names of what is elsewhere are of that datacenter. */
+static void
+zone_of(const struct dns_zone *zone, const struct msg_view *m,
+    struct dns_zone *out)
+{
+	const char	*dc = !str_empty(m->answered_by) ? m->answered_by :
+			    m->datacenter;
+	size_t		 n;
+
+	*out = *zone;
+	if (str_empty(dc) || (n = strlen(dc)) > DNS_LABEL_MAX)
+		return;
+	out->dc[0] = (uint8_t)n;
+	memcpy(out->dc + 1, dc, n);
+}
+
 struct view *
 view_new(const struct msg_view *m, const struct dns_zone *zone)
 {
-	struct view	*v, head = { 0 };
-	struct build	 b = { .zone = zone, .view = &head };
-	size_t		 i, k, n = m->entries.n;
-	unsigned	 health;
+	struct view	*v, head = { .own_ttl_ns = -1 };
+	struct dns_zone	 there;
+	struct build	 b = { .zone = &there, .view = &head };
+	size_t		 i, n = m->entries.n;
 
 	if (n > VIEW_MAX)
 		n = VIEW_MAX;
+	zone_of(zone, m, &there);
 	head.kind = (enum view_kind)m->kind;
 	head.index = m->index;
+	head.ordered = m->ordered;
 	head.n = n;
 	head.inst = xcalloc(n + 1, sizeof(*head.inst));
+	if (!str_empty(m->service))
+		head.service = xstrdup(m->service);
+	if (str_empty(m->ttl) || dur_parse(m->ttl, &head.own_ttl_ns) == -1)
+		head.own_ttl_ns = -1;
 	wb_init(&b.bytes, 0);
-	/* passing first, then warning, then critical */
-	for (k = 0, health = 0; health <= 2; health++) {
-		for (i = 0; i < n; i++)
-			if ((m->entries.item[i].health > 2 ? 2 :
-			    m->entries.item[i].health) == health)
-				add_entry(&b, &head.inst[k++],
-				    &m->entries.item[i]);
-		if (health == 0)
-			head.npassing = k;
-		if (health == 1)
-			head.nhealthy = k;
-	}
+	add_entries(&b, m);
 	v = xmalloc(sizeof(*v) + b.bytes.len);
 	*v = head;
 	if (b.bytes.len > 0)
@@ -401,6 +438,7 @@ view_free(struct view *v)
 	if (v == NULL)
 		return;
 	free(v->inst);
+	free(v->service);
 	free(v);
 }
 

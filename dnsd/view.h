@@ -39,8 +39,13 @@ struct view {
 	enum view_kind	 kind;
 	uint64_t	 index;
 	uint32_t	 ttl;		/* the owner's, by its configuration */
+	int64_t		 own_ttl_ns;	/* a prepared query's; -1: none */
+	char		*service;	/* a prepared query's, for its TTL */
+	bool		 ordered;	/* the first ones are to be used first */
+	bool		 weighted;	/* weights differ */
 	size_t		 n;
-	size_t		 npassing, nhealthy; /* the first ones of inst[] */
+	size_t		 npassing, nhealthy; /* the first ones of inst[]; all
+					of a prepared query, who judged them */
 	struct inst	*inst;
 	uint8_t		 bytes[];	/* what inst[] points into */
 };

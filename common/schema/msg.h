@@ -213,7 +213,7 @@ enum run_end { RUN_EXIT, RUN_SIGNAL, RUN_TIMEOUT, RUN_REFUSED, RUN_FAILED };
 	F(T, STR, , error, "error", S_OPT, NULL)
 SCHEMA_DECLARE(msg_exited, MSG_EXITED)
 
-enum view_kind { VIEW_SERVICE = 1, VIEW_NODE, VIEW_REVERSE };
+enum view_kind { VIEW_SERVICE = 1, VIEW_NODE, VIEW_REVERSE, VIEW_QUERY };
 /*
  * A VIEW is the whole of one name: each instance with what an answer needs.
  * service: all instances, healthy or not; node: one entry without service;
@@ -243,6 +243,12 @@ SCHEMA_DECLARE(view_entry, VIEW_ENTRY)
 	F(T, STR, , datacenter, "datacenter", S_OPT, NULL) /* as in WATCH */ \
 	F(T, UINT, , index, "index", 0, NULL)				\
 	F(T, BOOL, , exists, "exists", 0, NULL)				\
+	/* a prepared query's: whose TTL, or its own, as Go writes it; the \
+	 * datacenter of the entries; they come nearest first */	\
+	F(T, STR, , service, "service", S_OPT, NULL)			\
+	F(T, STR, , ttl, "ttl", S_OPT, NULL)				\
+	F(T, STR, , answered_by, "answered_by", S_OPT, NULL)		\
+	F(T, BOOL, , ordered, "ordered", S_OPT, NULL)			\
 	F(T, STR, , error, "error", S_OPT, NULL) /* no server: SERVFAIL, or
 					what dnsd has */		\
 	F(T, LIST, view_entry, entries, "entries", 0, NULL)

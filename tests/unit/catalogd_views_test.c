@@ -92,7 +92,7 @@ static void
 setup(struct bench *b)
 {
 	struct views_ops	 ops = { on_call, on_cancel, on_send, on_now,
-				    on_changed, b };
+				    on_changed, b, "here" };
 
 	memset(b, 0, sizeof(*b));
 	b->now = 1000;
@@ -543,6 +543,67 @@ START_TEST(name_of_another_datacenter_is_a_view_of_its_own)
 }
 END_TEST
 
+static void
+answer_query(struct bench *b, const char *address)
+{
+	struct query_execute_response	 a;
+	struct check_service_node	*n;
+
+	memset(&a, 0, sizeof(a));
+	str_set(&a.service, "web");
+	str_set(&a.dns.ttl, "20s");
+	str_set(&a.datacenter, "dc2");
+	n = VEC_ADD(&a.nodes);
+	str_set(&n->node.node, "n2");
+	str_set(&n->node.address, address);
+	n = VEC_ADD(&a.nodes);
+	str_set(&n->node.node, "n1");
+	str_set(&n->node.address, "10.0.0.9");
+	answer(b, "PreparedQuery.Execute", &query_execute_response_schema,
+	    &a);
+	schema_clear(&query_execute_response_schema, &a);
+}
+
+START_TEST(prepared_query_is_explained_once_and_carried_out_each_second)
+{
+	struct query_explain_response	 e;
+	struct bench			 b;
+
+	setup(&b);
+	memset(&e, 0, sizeof(e));
+	str_set(&e.query.service.near, "_agent");
+	views_watch(b.vs, VIEW_QUERY, "pq", NULL);
+	run(&b);
+	answer(&b, "PreparedQuery.Explain", &query_explain_response_schema,
+	    &e);
+	ck_assert_int_eq(b.sent, 0);
+	run(&b);
+	answer_query(&b, "10.0.0.1");
+	ck_assert_int_eq(b.sent, 1);
+	ck_assert(b.last.ordered);
+	ck_assert_str_eq(b.last.service, "web");
+	ck_assert_str_eq(b.last.ttl, "20s");
+	ck_assert_str_eq(b.last.answered_by, "dc2");
+	ck_assert_str_eq(b.last.entries.item[0].node, "n2");
+	ck_assert_uint_eq(views_run(b.vs, b.now), b.now + 1000);
+	b.now += 1000;
+	views_run(b.vs, b.now);
+	answer_query(&b, "10.0.0.1");
+	ck_assert_int_eq(b.sent, 1);	/* the same as before */
+	b.now += 1000;
+	views_run(b.vs, b.now);
+	answer_query(&b, "10.0.0.2");
+	ck_assert_int_eq(b.sent, 2);
+	b.now += 1000;
+	views_run(b.vs, b.now);
+	answer_error(&b, "rpc error making call: Query not found");
+	ck_assert_int_eq(b.sent, 3);
+	ck_assert(b.last.error == NULL && !b.last.exists);
+	schema_clear(&query_explain_response_schema, &e);
+	teardown(&b);
+}
+END_TEST
+
 START_TEST(views_are_bounded)
 {
 	struct bench	 b;
@@ -599,5 +660,6 @@ UNIT_MAIN("catalogd_views",
     reverse_names_share_one_list,
     names_compare_without_case_and_unwatch_stops,
     name_of_another_datacenter_is_a_view_of_its_own,
+    prepared_query_is_explained_once_and_carried_out_each_second,
     views_are_bounded,
     busy_view_is_asked_for_at_intervals)

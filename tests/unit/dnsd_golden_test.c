@@ -89,6 +89,17 @@ register_row(const struct json *body)
 		n->health = health_of(text(c, "Status"));
 }
 
+struct query_row { const struct json *query; bool prefix; };
+static struct query_row	queries[32];
+static size_t		nqueries;
+
+static void
+query_row(const struct json *body)
+{
+	queries[nqueries].query = body;
+	queries[nqueries++].prefix = json_get(body, "Template") != NULL;
+}
+
 static void
 catalog_line(const char *line, size_t len)
 {
@@ -99,6 +110,8 @@ catalog_line(const char *line, size_t len)
 	rows[nrows++] = j;
 	if (strcmp(text(j, "path"), "/v1/catalog/register") == 0)
 		register_row(json_get(j, "body"));
+	else if (strcmp(text(j, "path"), "/v1/query") == 0)
+		query_row(json_get(j, "body"));
 }
 
 static const char server_row[] =
@@ -106,6 +119,10 @@ static const char server_row[] =
     "\"Address\":\"10.0.0.2\",\"NodeMeta\":{\"rack\":\"r1\","
     "\"rfc1035-x\":\"hello\",\"consul-network-segment\":\"\"},\"Service\":"
     "{\"Service\":\"consul\",\"Port\":8300}}}";
+
+static const char client_row[] =
+    "{\"path\":\"/v1/catalog/register\",\"body\":{\"Node\":\"node3\","
+    "\"Address\":\"10.0.0.4\"}}";
 
 static void
 load_catalog(void)
@@ -117,6 +134,7 @@ load_catalog(void)
 
 	ck_assert_msg(f != NULL, "run it in the source directory");
 	catalog_line(server_row, strlen(server_row));
+	catalog_line(client_row, strlen(client_row));
 	while ((n = getline(&line, &cap, f)) > 0)
 		catalog_line(line, (size_t)n);
 	free(line);
@@ -176,6 +194,39 @@ fill_view(struct msg_view *m, const char *name)
 	}
 }
 
+/* A prepared query carried out; false: there is none of that name.  The
+ * template among them takes what is behind its prefix for the service. */
+static bool
+fill_query(struct msg_view *m, const char *name)
+{
+	const struct json	*s = NULL;
+	const char		*service = NULL;
+	struct msg_view		 all = { .kind = VIEW_SERVICE };
+	size_t			 i, n;
+
+	for (i = 0; i < nqueries && service == NULL; i++) {
+		n = strlen(text(queries[i].query, "Name"));
+		if (strncmp(name, text(queries[i].query, "Name"), n) != 0 ||
+		    (!queries[i].prefix && name[n] != '\0'))
+			continue;
+		s = json_get(queries[i].query, "Service");
+		service = queries[i].prefix ? name + n : text(s, "Service");
+		str_set(&m->ttl, text(json_get(queries[i].query, "DNS"),
+		    "TTL"));
+	}
+	if (service == NULL)
+		return false;
+	str_set(&m->service, service);
+	fill_view(&all, service);
+	n = json_get(s, "OnlyPassing") != NULL ? 1 : 2;
+	for (i = 0; i < all.entries.n; i++)
+		if (all.entries.item[i].health < n)
+			schema_copy(&view_entry_schema, VEC_ADD(&m->entries),
+			    &all.entries.item[i]);
+	schema_clear(&msg_view_schema, &all);
+	return true;
+}
+
 static struct { enum view_kind kind; char *name; struct view *v; }
     views[VIEWS_MAX];
 static size_t	nviews;
@@ -198,16 +249,18 @@ find(enum view_kind kind, const char *name, size_t len, const struct view **v,
 	size_t		 i;
 
 	ck_assert_uint_eq(strlen(name), len);
+	if (strchr(name, ' ') != NULL)
+		return FOUND_NONE;	/* another datacenter's */
 	for (i = 0; i < nviews; i++)
 		if (views[i].kind == kind && strcmp(views[i].name, name) == 0)
 			goto found;
-	fill_view(&m, name);
-	if (m.entries.n == 0)
+	if (kind == VIEW_QUERY ? !fill_query(&m, name) :
+	    (fill_view(&m, name), m.entries.n == 0))
 		return FOUND_NONE;
 	views[i].kind = kind;
 	views[i].name = xstrdup(name);
 	views[i].v = view_new(&m, &c->zone);
-	views[i].v->ttl = answer_ttl(c, kind, name);
+	views[i].v->ttl = answer_ttl(c, views[i].v, name);
 	nviews++;
 	schema_clear(&msg_view_schema, &m);
  found:
@@ -261,7 +314,7 @@ configure(struct answer_conf *c, const char *which)
 	} else if (strcmp(which, "plain") == 0) {
 		d.disable_compression = true;
 		d.node_meta_txt = false;
-	} else
+	} else if (strstr(which, "recursor") == NULL)
 		ck_assert_str_eq(which, "defaults");
 	ck_assert_int_eq(answer_conf_set(c, &a, &d), 0);
 	schema_clear(&conf_agent_schema, &a);
@@ -598,8 +651,12 @@ compare(struct run *x)
 	size_t		n, len;
 	bool		ok;
 
-	if (*x->question == '\0')
+	/* with recursors it takes more than a core: tests/golden/run */
+	if (*x->question == '\0' || strstr(x->agent, "recursor") != NULL) {
+		*x->question = '\0';
+		reply_clear(&x->want);
 		return;
+	}
 	len = make_query(x->question, query, &a);
 	ck_assert_int_eq(answer(&x->answerer, query, len, a.udp, out, &n),
 	    ANSWER_SEND);
