@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hcl.h"
 #include "common/schema/conf.h"
 #include "common/util.h"
 #include "discoctl/ctl.h"
@@ -21,7 +22,7 @@ read_file(const char *path, struct service_def_vec *out)
 	const struct json	*at, *j, *s;
 	struct json		*root;
 	char			*text, err[512];
-	size_t			 len;
+	size_t			 len, n;
 
 	if ((text = file_read(path, FILE_MAX, &len)) == NULL) {
 		fprintf(stderr, "Error: config: Open failed on %s. open %s: "
@@ -29,12 +30,17 @@ read_file(const char *path, struct service_def_vec *out)
 		    "no such file or directory" : strerror(errno));
 		return -1;
 	}
-	root = json_parse(text, len, err, sizeof(err));
+	n = strlen(path);
+	if (n > 4 && strcmp(path + n - 4, ".hcl") == 0)
+		root = hcl_parse(text, len, err, sizeof(err));
+	else
+		root = json_parse(text, len, err, sizeof(err));
 	free(text);
 	if (root == NULL) {
 		fprintf(stderr, "Error: failed to parse %s: %s\n", path, err);
 		return -1;
 	}
+	hcl_as_lists(root, hcl_config_lists);
 	for (j = root->child; j != NULL; j = j->next) {
 		if (strcmp(j->key, "service") == 0)
 			s = j;

@@ -172,7 +172,7 @@ read_all(const struct flags *f, struct values *v, struct defs *d,
 	char where[64];
 	size_t i;
 
-	sources_read(&s, &f->sources, f->any_format, warnings, p);
+	sources_read(&s, &f->sources, f->syntax, warnings, p);
 	for (i = 0; i < s.n; i++)
 		values_tree(v, d, s.item[i].tree, s.item[i].file, warnings, p);
 	sources_clear(&s);

@@ -105,10 +105,10 @@ enum special { SP_CONFIG, SP_FORMAT, SP_DEV, SP_CHECK, SP_HELP, SP_VERSION };
 /*	name, argument with a space before it, what, help */
 #define SPECIAL_FLAGS(F)						\
 	F("config-dir", " directory", CONFIG,				\
-	    "read *.json in it, in order (repeatable)")			\
+	    "read *.json and *.hcl in it, in order (repeatable)")			\
 	F("config-file", " file", CONFIG, "read this file (repeatable)") \
-	F("config-format", " json", FORMAT,				\
-	    "files are JSON, whatever their name")			\
+	F("config-format", " json|hcl", FORMAT,				\
+	    "files are in this syntax, whatever their name")		\
 	F("dev", "", DEV, "one server in memory, in the foreground")	\
 	F("n", "", CHECK, "check the configuration, show it, exit")	\
 	F("h", "", HELP, "this text")					\
@@ -212,10 +212,13 @@ do_special(struct flags *f, const struct arg *a, const char *cwd,
 		free(path);
 		break;
 	case SP_FORMAT:
-		f->any_format = strcmp(a->text, "json") == 0;
-		if (!f->any_format)
+		if (strcmp(a->text, "json") == 0)
+			f->syntax = SYNTAX_JSON;
+		else if (strcmp(a->text, "hcl") == 0)
+			f->syntax = SYNTAX_HCL;
+		else
 			problem(p, NULL, "-config-format: cannot read \"%s\": "
-			    "only json so far", a->text);
+			    "use json or hcl", a->text);
 		break;
 	case SP_DEV:
 		f->dev = on;

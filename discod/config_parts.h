@@ -396,12 +396,14 @@ bool dns_name_ok(const char *);
 
 /* ---- config_flags.c ---- */
 
+/* What a file is written in; BY_NAME: as its extension says. */
+enum syntax { SYNTAX_BY_NAME, SYNTAX_JSON, SYNTAX_HCL };
 enum flags_do { FLAGS_RUN, FLAGS_CHECK, FLAGS_HELP, FLAGS_VERSION };
 struct flags {
 	enum flags_do	 what;
 	bool		 dev;
 	bool		 as_consul;
-	bool		 any_format;	/* -config-format=json */
+	enum syntax	 syntax;	/* -config-format */
 	struct strs	 sources;	/* files and directories, in order */
 	/* what was given for keys: name, key, text */
 	struct flag_value { const char *name; enum key key; char *text; }
@@ -420,7 +422,7 @@ void flags_argv(int argc, char **argv, const char *cwd, int *nargc,
 
 struct source { char *file; struct json *tree; };
 struct sources { struct source *item; size_t n; };
-void sources_read(struct sources *, const struct strs *paths, bool any_format,
+void sources_read(struct sources *, const struct strs *paths, enum syntax,
     struct strs *warnings, struct problems *);
 void sources_clear(struct sources *);
 

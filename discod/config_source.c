@@ -1,6 +1,6 @@
 /*
- * Configuration files and directories, read into trees.  A second syntax
- * would be a second parser here, giving the same tree.
+ * Configuration files and directories, read into trees.  JSON and HCL give the
+ * same tree; nothing after this knows which it was.
  */
 #include <sys/stat.h>
 #include <dirent.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hcl.h"
 #include "common/util.h"
 #include "discod/config_parts.h"
 
@@ -23,27 +24,40 @@ has_suffix(const char *name, const char *suffix)
 	return n > m && strcmp(name + n - m, suffix) == 0;
 }
 
+static struct json *
+parse(const char *text, size_t len, enum syntax syntax, char *err,
+    size_t errlen)
+{
+	struct json *tree;
+
+	if (syntax == SYNTAX_HCL) {
+		tree = hcl_parse(text, len, err, errlen);
+		if (tree != NULL)
+			hcl_as_lists(tree, hcl_config_lists);
+		return tree;
+	}
+	if (strspn(text, " \t\r\n") == len)	/* an empty file says nothing */
+		return json_parse("{}", 2, err, errlen);
+	return json_parse(text, len, err, errlen);
+}
+
 static void
-read_file(struct sources *s, const char *path, struct problems *p)
+read_file(struct sources *s, const char *path, enum syntax syntax,
+    struct problems *p)
 {
 	char err[256], *text;
 	struct json *tree;
-	size_t len, i;
+	size_t len;
 
 	if ((text = file_read(path, CONFIG_FILE_MAX, &len)) == NULL) {
 		problem(p, path, "cannot read it: %s", strerror(errno));
 		return;
 	}
-	for (i = 0; i < len; i++)
-		if (strchr(" \t\r\n", text[i]) == NULL)
-			break;
-	if (i == len)		/* an empty file says nothing */
-		tree = json_parse("{}", 2, err, sizeof(err));
-	else
-		tree = json_parse(text, len, err, sizeof(err));
+	tree = parse(text, len, syntax, err, sizeof(err));
 	free(text);
 	if (tree == NULL) {
-		problem(p, path, "not JSON: %s", err);
+		problem(p, path, "not %s: %s", syntax == SYNTAX_HCL ? "HCL" :
+		    "JSON", err);
 		return;
 	}
 	s->item = xreallocarray(s->item, s->n + 1, sizeof(*s->item));
@@ -52,17 +66,18 @@ read_file(struct sources *s, const char *path, struct problems *p)
 }
 
 static void
-consider(struct sources *s, const char *path, bool any_format,
+consider(struct sources *s, const char *path, enum syntax syntax,
     struct strs *warnings, struct problems *p)
 {
-	if (any_format || has_suffix(path, ".json"))
-		read_file(s, path, p);
-	else if (has_suffix(path, ".hcl"))
-		problem(p, path, "HCL is not understood yet: write the file as "
-		    "JSON");
+	if (syntax == SYNTAX_BY_NAME && has_suffix(path, ".json"))
+		syntax = SYNTAX_JSON;
+	else if (syntax == SYNTAX_BY_NAME && has_suffix(path, ".hcl"))
+		syntax = SYNTAX_HCL;
+	if (syntax != SYNTAX_BY_NAME)
+		read_file(s, path, syntax, p);
 	else
 		warning(warnings, NULL, "skipping file %s, extension must be "
-		    ".json, or config format must be set", path);
+		    ".hcl or .json, or config format must be set", path);
 }
 
 static int
@@ -78,7 +93,7 @@ by_bytes(const struct dirent **a, const struct dirent **b)
 }
 
 static void
-read_dir(struct sources *s, const char *dir, bool any_format,
+read_dir(struct sources *s, const char *dir, enum syntax syntax,
     struct strs *warnings, struct problems *p)
 {
 	struct dirent **list;
@@ -98,7 +113,7 @@ read_dir(struct sources *s, const char *dir, bool any_format,
 			problem(p, path, "cannot read it: %s",
 			    strerror(errno));
 		else if (!S_ISDIR(st.st_mode))
-			consider(s, path, any_format, warnings, p);
+			consider(s, path, syntax, warnings, p);
 		free(path);
 		free(list[i]);
 	}
@@ -106,7 +121,7 @@ read_dir(struct sources *s, const char *dir, bool any_format,
 }
 
 void
-sources_read(struct sources *s, const struct strs *paths, bool any_format,
+sources_read(struct sources *s, const struct strs *paths, enum syntax syntax,
     struct strs *warnings, struct problems *p)
 {
 	struct stat st;
@@ -118,9 +133,9 @@ sources_read(struct sources *s, const struct strs *paths, bool any_format,
 			problem(p, NULL, "config: Open failed on %s: %s",
 			    paths->item[i], strerror(errno));
 		else if (S_ISDIR(st.st_mode))
-			read_dir(s, paths->item[i], any_format, warnings, p);
+			read_dir(s, paths->item[i], syntax, warnings, p);
 		else
-			consider(s, paths->item[i], any_format, warnings, p);
+			consider(s, paths->item[i], syntax, warnings, p);
 	}
 }
 

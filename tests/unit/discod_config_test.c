@@ -784,7 +784,7 @@ START_TEST(wrong_flags_are_named)
 		{ "discod -bogus", "flag provided but not defined: -bogus" },
 		{ "discod extra", "Unexpected extra arguments: [extra]" },
 		{ "discod -node", "flag needs an argument: -node" },
-		{ "discod -config-format=yaml", "only json" },
+		{ "discod -config-format=yaml", "use json or hcl" },
 	};
 	struct problems p;
 	struct flags f;
@@ -1045,13 +1045,52 @@ START_TEST(bad_files_are_named_with_line_and_column)
 	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -dev -config-file "
 	    "%/a.json"), CONFIG_BAD);
 	ck_assert_ptr_nonnull(strstr(err, "a.json: not JSON: line 3"));
-	put("a.hcl", "server = true");
+	put("a.hcl", "server = true\nports {\n  http 1\n}\n");
 	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -dev -config-file "
 	    "%/a.hcl"), CONFIG_BAD);
-	ck_assert_ptr_nonnull(strstr(err, "HCL is not understood yet"));
+	ck_assert_ptr_nonnull(strstr(err, "a.hcl: not HCL: line 3, column 8"));
+	put("a.hcl", "ports {\n  htp = 1\n}\n");
+	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -dev -config-file "
+	    "%/a.hcl"), CONFIG_BAD);
+	ck_assert_ptr_nonnull(strstr(err, "a.hcl:2:"));
+	ck_assert_ptr_nonnull(strstr(err, "invalid config key ports.htp"));
 	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -dev -config-file "
 	    "%/nosuch.json"), CONFIG_BAD);
 	ck_assert_ptr_nonnull(strstr(err, "No such file"));
+}
+END_TEST
+
+START_TEST(hcl_says_what_json_says)
+{
+	char err[1024] = "";
+	struct config c;
+
+	snprintf(err, sizeof(err), "%s/hcl", dir);
+	ck_assert_int_eq(mkdir(err, 0755), 0);
+	put("hcl/a.json", "{\"services\": [{\"name\": \"json\"}]}");
+	put("hcl/b.hcl", "# as Consul's users have it\n"
+	    "node_name = \"n\"\nports { http = 8501 }\n"
+	    "service {\n  name = \"one\"\n  port = 80\n"
+	    "  checks { name = \"c\" ttl = \"10s\" }\n}\n"
+	    "services { name = \"only\" }\n"
+	    "check { name = \"x\" ttl = \"1s\" }\n"
+	    "node_meta { rack = \"r1\" }\n");
+	ck_assert_msg(load(&c, err, sizeof(err), "discod -dev -config-dir "
+	    "%/hcl") == CONFIG_RUN, "%s", err);
+	ck_assert_str_eq(c.agent.node_name, "n");
+	ck_assert_uint_eq(c.services.n, 3);
+	ck_assert_str_eq(c.services.item[0].name, "json");
+	ck_assert_uint_eq(c.checks.n, 1);
+	config_clear(&c);
+
+	put("conf", "datacenter = \"dc7\"");
+	ck_assert_msg(load(&c, err, sizeof(err), "discod -dev -config-format "
+	    "hcl -config-file %/conf") == CONFIG_RUN, "%s", err);
+	ck_assert_str_eq(c.agent.datacenter, "dc7");
+	config_clear(&c);
+	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -dev "
+	    "-config-format yaml -config-file %/conf"), CONFIG_BAD);
+	ck_assert_ptr_nonnull(strstr(err, "use json or hcl"));
 }
 END_TEST
 
@@ -1338,6 +1377,7 @@ main(void)
 	tcase_add_test(files,
 	    flags_win_over_files_and_directories_are_read_in_order);
 	tcase_add_test(files, bad_files_are_named_with_line_and_column);
+	tcase_add_test(files, hcl_says_what_json_says);
 	tcase_add_test(files, the_node_id_is_made_once_and_kept);
 	tcase_add_test(files, an_impossible_data_directory_is_named);
 	tcase_add_test(files,
