@@ -62,7 +62,10 @@ enum log_result log_scan(const uint8_t *, size_t, uint64_t first, bool last,
  * that a log that is cut is told from one that a crash left; 0: it was not, or
  * it runs.
  */
-enum { META_HAS_LOG = 1 };
+enum {
+	META_HAS_LOG = 1,
+	META_RECOVERED = 2,	/* by peers.json, which may still be there */
+};
 struct log_meta {
 	uint64_t	id, term, vote, cluster;
 	uint32_t	flags;

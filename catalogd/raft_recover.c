@@ -122,27 +122,62 @@ encode(const struct peer *p, size_t n, size_t *len)
 	return rcore_conf_encode(m, n, len);
 }
 
-/* The entry, then the metadata. */
+/* Did a crash come between the entry and the end of the recovery? */
+static bool
+entry_is_there(const struct disk_found *f, const uint8_t *conf, size_t len)
+{
+	const struct log_entry *e;
+
+	if (f->n == 0)
+		return false;
+	e = &f->entry[f->n - 1];
+	return e->type == RAFT_CHANGE && e->len == len &&
+	    memcmp(e->p, conf, len) == 0 && e->term ==
+	    (f->n > 1 ? e[-1].term : f->snapshot.term) + 1;
+}
+
+/*
+ * The metadata, then the entry; the file goes last.  Begun again after a crash
+ * it comes to the same cluster and to one entry, as on the servers that had
+ * none.
+ */
 static void
 take_effect(struct disk *d, struct disk_found *f, struct log_meta *m,
     uint8_t *conf, size_t len)
 {
+	bool again = (m->flags & META_RECOVERED) != 0;
 	struct log_entry e;
 
+	if (again && entry_is_there(f, conf, len)) {
+		free(conf);
+		return;
+	}
 	memset(&e, 0, sizeof(e));
 	e.index = (f->n > 0 ? f->entry[f->n - 1].index : f->snapshot.index) + 1;
 	e.term = (f->n > 0 ? f->entry[f->n - 1].term : f->snapshot.term) + 1;
 	e.type = RAFT_CHANGE;
 	e.p = conf;
 	e.len = len;
+	if (!again) {
+		if (m->term < e.term)
+			m->term = e.term;
+		m->vote = 0;
+		m->cluster = hash_bytes(conf, len, m->cluster) | 1;
+		m->flags |= META_HAS_LOG | META_RECOVERED;
+		disk_meta(d, m);
+	}
 	disk_append_sync(d, &e, 1);
 	f->entry = xreallocarray(f->entry, f->n + 1, sizeof(*f->entry));
 	f->entry[f->n++] = e;
-	if (m->term < e.term)
-		m->term = e.term;
-	m->vote = 0;
-	m->cluster = hash_bytes(conf, len, m->cluster) | 1;
-	m->flags |= META_HAS_LOG;
+}
+
+/* There is no such file, or no more. */
+static void
+recovery_over(struct disk *d, struct log_meta *m)
+{
+	if ((m->flags & META_RECOVERED) == 0)
+		return;
+	m->flags &= ~(uint32_t)META_RECOVERED;
 	disk_meta(d, m);
 }
 
@@ -191,6 +226,8 @@ recover_at_start(struct disk *d, struct disk_found *f, struct log_meta *m,
 		if (rc == -1)
 			snprintf(err, errlen, "%s/peers.json: %s", shown,
 			    strerror(errno));
+		else
+			recovery_over(d, m);
 	} else if ((why = recover(d, f, m, text, len, node_id)) != NULL) {
 		snprintf(err, errlen, "%s/peers.json: %s", shown, why);
 		rc = -1;
@@ -198,10 +235,12 @@ recover_at_start(struct disk *d, struct disk_found *f, struct log_meta *m,
 		snprintf(err, errlen, "%s/peers.json: rename: %s", shown,
 		    strerror(errno));
 		rc = -1;
-	} else
+	} else {
+		recovery_over(d, m);
 		log_warnx("raft: recovered by %s/peers.json, now "
 		    "peers.json.used: servers that are not in it can only come "
 		    "back with an empty directory", shown);
+	}
 	free(text);
 	free(path);
 	free(done);

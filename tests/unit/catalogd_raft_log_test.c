@@ -554,6 +554,77 @@ START_TEST(interrupted_bootstrap_starts_over)
 }
 END_TEST
 
+/* ---- peers.json ---- */
+
+static void
+write_peers(const struct world *w)
+{
+	static const char text[] =
+	    "[ { \"id\": \"me\", \"address\": \"10.0.0.1:8300\" } ]";
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/peers.json", w->dir);
+	ck_assert_int_eq(file_write_atomic(path, text, strlen(text), 0600), 0);
+}
+
+/* What a recovery makes of the log; crashes: how often it begins anew. */
+static uint64_t
+recovered(struct world *w, unsigned crashes, uint64_t *last)
+{
+	struct replica_stats st;
+	char err[512], used[128];
+	uint64_t cluster;
+
+	snprintf(used, sizeof(used), "%s/peers.json.used", w->dir);
+	write_peers(w);
+	/* Over a directory nothing can be renamed: the file stays. */
+	if (crashes > 0)
+		ck_assert_int_eq(mkdir(used, 0700), 0);
+	for (; crashes > 0; crashes--) {
+		ck_assert(!try_start(w, err, sizeof(err)));
+		ck_assert_ptr_nonnull(strstr(err, "rename"));
+	}
+	(void)rmdir(used);
+	start(w);
+	replica_stats(w->r, &st);
+	*last = st.conf_index;
+	cluster = replica_cluster(w->r);
+	stop(w);
+	ck_assert_int_eq(unlink(used), 0);
+	return cluster;
+}
+
+/* All servers that go on have to come to the same. */
+START_TEST(interrupted_recovery_makes_the_same_cluster)
+{
+	struct log_meta m = { .id = 1234, .term = 1, .cluster = 77 };
+	uint64_t cluster[2], last[2], again;
+	char path[128];
+	struct world w;
+	struct wbuf b;
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		setup(&w);
+		wb_init(&b, 0);
+		log_meta_encode(&b, &m);
+		snprintf(path, sizeof(path), "%s/meta", w.dir);
+		ck_assert_int_eq(file_write_atomic(path, b.p, b.len, 0600), 0);
+		wb_free(&b);
+		start(&w);
+		write_entries(&w, 3, 10);
+		stop(&w);
+		cluster[i] = recovered(&w, i * 3, &last[i]);
+		/* The next one is another, of the same servers too. */
+		again = recovered(&w, 0, &last[i]);
+		ck_assert(again != cluster[i]);
+		teardown(&w);
+	}
+	ck_assert_uint_eq(cluster[0], cluster[1]);
+	ck_assert_uint_eq(last[0], last[1]);
+}
+END_TEST
+
 /* Nothing is acknowledged that did not reach the disk. */
 START_TEST(failed_write_ends_the_process)
 {
@@ -766,6 +837,7 @@ UNIT_MAIN("catalogd_raft_log",
     log_that_is_cut_after_a_stop_in_order_refuses,
     each_missing_file_is_noticed,
     interrupted_bootstrap_starts_over,
+    interrupted_recovery_makes_the_same_cluster,
     failed_write_ends_the_process,
     snapshot_replaces_old_segments,
     snapshot_gets_on_under_a_load_that_never_pauses,
