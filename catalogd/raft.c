@@ -58,21 +58,17 @@ set_timeout(struct replica *r)
 }
 
 static void
-forget_removed(struct replica *r, const struct replica_server *old, size_t n)
+forget_removed(struct replica *r)
 {
+	uint64_t id[REPLICA_SERVERS_MAX];
 	struct rcore_server s;
-	unsigned k;
-	size_t i;
+	unsigned i, n = rcore_nservers(r->core);
 
-	for (i = 0; i < n; i++) {
-		for (k = 0; k < rcore_nservers(r->core); k++) {
-			rcore_server(r->core, k, &s);
-			if (s.id == old[i].id)
-				break;
-		}
-		if (k == rcore_nservers(r->core))
-			peers_forget(r->peers, old[i].id);
+	for (i = 0; i < n && i < NELEM(id); i++) {
+		rcore_server(r->core, i, &s);
+		id[i] = s.id;
 	}
+	peers_only(r->peers, id, i);
 }
 
 /*
@@ -151,6 +147,8 @@ tell_changes(struct replica *r)
 			log_info("raft: leader is %s in term %llu", s.address,
 			    (unsigned long long)rcore_term(r->core));
 		r->leader = leader;
+		if (r->memb_index != 0)
+			forget_removed(r);
 		r->nservers = rcore_nservers(r->core);
 		r->memb_index = 0;
 		connect_all(r);
@@ -395,19 +393,17 @@ replica_encode(const struct replica_server *s, size_t n, size_t *len)
 int
 replica_change(struct replica *r, const struct replica_server *s, size_t n)
 {
-	struct replica_server old[REPLICA_SERVERS_MAX];
-	size_t len, nold;
+	size_t len;
 	uint8_t *p;
 	int rc;
 
 	if (!r->running || disk_in_memory(r->disk) ||
 	    (p = replica_encode(s, n, &len)) == NULL)
 		return -1;
-	nold = replica_servers(r, old, REPLICA_SERVERS_MAX);
 	rc = rcore_change(r->core, ev_now(r->ev), p, len);
 	free(p);
 	if (rc == 0)
-		forget_removed(r, old, nold);
+		forget_removed(r);
 	replica_settle(r);
 	return rc;
 }

@@ -396,12 +396,28 @@ peers_send_snapshot(struct peers *p, uint64_t to,
 }
 
 void
-peers_forget(struct peers *p, uint64_t server)
+peers_only(struct peers *p, const uint64_t *server, size_t n)
+{
+	struct out *o, *next;
+	size_t i;
+
+	LIST_FOREACH_SAFE(o, &p->outs, entry, next) {
+		for (i = 0; i < n && server[i] != o->id; i++)
+			;
+		if (i == n)
+			out_free(o);
+	}
+}
+
+size_t
+peers_count(const struct peers *p)
 {
 	struct out *o;
+	size_t n = 0;
 
-	if ((o = out_find(p, server)) != NULL)
-		out_free(o);
+	LIST_FOREACH(o, &p->outs, entry)
+		n++;
+	return n;
 }
 
 /* ---- in ---- */

@@ -49,7 +49,9 @@ void peers_accept(struct peers *, int fd, const char *from);
 void peers_dialed(struct peers *, uint32_t id, int fd, const char *why);
 /* rpcd is gone: no answers will come. */
 void peers_dials_lost(struct peers *);
-/* That server is no longer a member. */
-void peers_forget(struct peers *, uint64_t server);
+/* Those are the members: no more connections to others. */
+void peers_only(struct peers *, const uint64_t *server, size_t n);
+/* Connections to others that there are, or that are tried. */
+size_t peers_count(const struct peers *);
 
 #endif

@@ -261,7 +261,25 @@ START_TEST(memory_is_kept_for_the_snapshot_that_began_last)
 }
 END_TEST
 
+/* A follower, too, once spoke to it: votes, answers. */
+START_TEST(server_that_is_no_member_any_more_is_forgotten)
+{
+	struct peer_msg m = { .type = PEER_VOTED, .term = 2 };
+	const uint64_t members[] = { SELF, 1 };
+	struct world w;
+
+	setup(&w);
+	peers_send(w.peers, 1, &m);
+	peers_send(w.peers, 2, &m);
+	ck_assert_uint_eq(peers_count(w.peers), 2);
+	peers_only(w.peers, members, NELEM(members));
+	ck_assert_uint_eq(peers_count(w.peers), 1);
+	teardown(&w);
+}
+END_TEST
+
 UNIT_MAIN("catalogd_raft_peers",
     server_of_another_cluster_is_not_listened_to,
     newer_connection_of_a_server_replaces_the_older,
+    server_that_is_no_member_any_more_is_forgotten,
     memory_is_kept_for_the_snapshot_that_began_last)
