@@ -7,8 +7,10 @@
  * leader cannot be reached, or says that it is none, or a read's connection
  * ended: asked again a little later, as long as a call may be held.  A write
  * that was on its way when the connection ended is not repeated.  When another
- * leads, the one before may be gone without a word: soon after, a read is asked
- * of the new one, and a write ends with its outcome unknown.
+ * leads, or nobody is heard to lead for a while, the one before may be gone
+ * without a word, or out of our reach alone: soon after, a read is asked of the
+ * new one, and a write ends with its outcome unknown, which has whoever called
+ * us turn to another server.
  */
 #include "catalogd/server_i.h"
 
@@ -19,6 +21,7 @@
 
 #define RETRY_FRACTION 16	/* of the hold */
 #define GRACE_MS 1000		/* for answers of a leader that handed over */
+#define SILENCE_MS 2500		/* and of one that is not heard any more */
 #define NOT_SENT "rpc error getting client: "
 
 /* Would trying again do no harm, and perhaps some good? */
@@ -115,25 +118,37 @@ forward_cancel(struct server_call *c)
 	c->forward = NULL;
 }
 
+/* 0: none that is known. */
+static uint64_t
+leader_id(const struct server *srv)
+{
+	struct replica_server leader;
+
+	return srv->replica != NULL && replica_leader(srv->replica, &leader) ?
+	    leader.id : 0;
+}
+
 void
 forward_leader_changed(struct server *srv)
 {
-	struct replica_server leader;
+	uint64_t leader = leader_id(srv);
 	struct server_call *c;
 
-	if (srv->replica == NULL || !replica_leader(srv->replica, &leader))
-		return;
 	TAILQ_FOREACH(c, &srv->list[CALL_FORWARDED], entry)
-		if (c->forward_to != leader.id && c->timer == NULL)
-			call_set_timer(c, GRACE_MS);
+		if (c->forward_to != leader && (c->timer == NULL ||
+		    leader != 0))
+			call_set_timer(c, leader != 0 ? GRACE_MS : SILENCE_MS);
 }
 
 void
 forward_give_up(struct server_call *c)
 {
-	forward_cancel(c);
 	ev_timer_free(c->timer);
 	c->timer = NULL;
+	/* It was not heard for a moment only. */
+	if (c->forward_to == leader_id(c->srv))
+		return;
+	forward_cancel(c);
 	if (c->method->kind == METHOD_WRITE) {
 		call_fail(c, "leadership lost while committing log");
 		return;
