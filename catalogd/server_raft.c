@@ -448,8 +448,10 @@ judge(struct server *srv, const struct replica_server *s)
 		h->since_ms = now;
 		h->since_ns = ev_wall_ns();
 	}
+	/* After a cut gossip finds out later than we do that it is back. */
 	dead = !s->self && (m == NULL || m->status == MEMBER_FAILED ||
-	    m->status == MEMBER_NONE);
+	    m->status == MEMBER_NONE) &&
+	    (s->heard_ms == 0 || now - s->heard_ms > contact + ROUND_MS);
 	if (!dead)
 		h->dead_ms = 0;
 	else if (h->dead_ms == 0)
