@@ -221,6 +221,7 @@ server_new(struct ev *ev, const struct conf_agent *agent,
 	session_init(srv);
 	srv->store = store_new();
 	srv->turn = ev_timer_new(ev, calls_turn, srv);
+	share_init(srv);
 	srv->start_ns = ev_wall_ns();
 	raft_members_init(srv);
 	snapshot_init(srv);
@@ -294,6 +295,7 @@ server_free(struct server *srv)
 	session_free(srv);
 	snapshot_free(srv);
 	coordinate_free(srv);
+	share_drop(srv);
 	ev_timer_free(srv->turn);
 	ev_timer_free(srv->left_timer);
 	store_free(srv->store);

@@ -332,7 +332,13 @@ run_read(struct server_call *c, struct reply *r)
 	}
 	meta.index = d.index;
 	put_freshness(srv, &meta);
-	m->read(srv, c->req, &meta, r);
+	if (m->kind != METHOD_READ) {
+		share_drop(srv);
+		m->read(srv, c->req, &meta, r);
+	} else if (!share_take(c, &meta, r)) {
+		m->read(srv, c->req, &meta, r);
+		share_keep(c, &meta, r);
+	}
 	call_end(c, r);
 }
 
@@ -342,6 +348,7 @@ run_write(struct server_call *c, struct reply *r)
 	struct server *srv = c->srv;
 	struct wbuf entry;
 
+	share_drop(srv);
 	if (replica_full(srv->replica)) {
 		reply_error(r, "the disk of the leading server is full: writes "
 		    "are refused until there is space");
@@ -406,6 +413,7 @@ calls_turn(void *arg)
 			break;
 		call_run(c);
 	}
+	share_drop(srv);
 	if (!TAILQ_EMPTY(&srv->list[CALL_QUEUED]))
 		ev_timer_set(srv->turn, 0);
 	if (srv->replica != NULL)

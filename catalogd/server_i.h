@@ -3,6 +3,7 @@
  *
  *	server.c		life, the log's side, what catalogd asks
  *	server_call.c		the turn of the loop, calls and their ends
+ *	server_share.c		one answer for calls that ask the same
  *	server_forward.c	calls that the leader has to answer
  *	server_raft.c		servers: from gossip into the membership
  *	server_methods.c	which method is carried out how
@@ -28,8 +29,8 @@
 #include "catalogd/raft.h"
 #include "catalogd/server.h"
 #include "catalogd/store.h"
-#include "common/util.h"
 #include "common/filter.h"
+#include "common/util.h"
 
 /* RB_GENERATE_STATIC needs an __unused that glibc has not. */
 #define TREE_STATIC __attribute__((unused)) static
@@ -66,8 +67,8 @@ struct depends {
 struct reply {
 	struct wbuf	 body;
 	char		*error;
-};
 	const struct filter *filter;	/* for the rows, or NULL */
+};
 
 enum method_kind {
 	METHOD_READ,	/* held without a leader; blocks if it has `depends` */
@@ -116,8 +117,8 @@ struct server_call {
 	bool			 watching;
 	struct watch_link	 link[WATCH_MAX];
 	struct ev_timer		*timer;		/* hold, retry or block */
-	uint64_t		 start_ms;
 	struct filter		*filter;	/* made at the first turn */
+	uint64_t		 start_ms;
 	bool			 retry;		/* it is for another try */
 	bool			 expired;
 	bool			 confirmed;	/* we lead, or did just now */
@@ -129,6 +130,13 @@ struct server_call {
 	void			*arg;
 };
 TAILQ_HEAD(server_calls, server_call);
+
+/* The answer of this turn that others may want (server_share.c). */
+struct share {
+	const struct method	*method;	/* NULL: none */
+	struct wbuf		 question, answer;
+	struct query_meta	 meta;
+};
 
 struct member_row {
 	RB_ENTRY(member_row)	 entry;
@@ -190,6 +198,7 @@ struct server {
 
 	struct ev_timer		*turn;		/* calls wait in `queued` */
 	struct server_calls	 list[CALL_PROPOSED + 1];
+	struct share		 share;
 	struct watch_tree	 watches;
 
 	struct member_tree	 members;
@@ -228,6 +237,17 @@ void calls_requeue(struct server *, enum call_state);
 void calls_office(struct server *);
 void calls_confirmed(struct server *, uint64_t number);
 uint64_t call_hold_ms(const struct server *);
+
+/* server_share.c */
+void share_init(struct server *);
+/* Anything else than a read happens, or the turn is over. */
+void share_drop(struct server *);
+/* True: the reply is the one that the same question had. */
+bool share_take(const struct server_call *, const struct query_meta *,
+    struct reply *);
+/* Keeps it if the next call may want it. */
+void share_keep(const struct server_call *, const struct query_meta *,
+    const struct reply *);
 
 /* server_forward.c */
 /* True: the leader has been asked, or is to be asked again. */

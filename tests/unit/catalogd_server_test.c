@@ -844,6 +844,38 @@ START_TEST(blocked_read_wakes_for_its_service_and_sleeps_for_others)
 }
 END_TEST
 
+/* Of one turn: equal questions of equal length, and others between them. */
+START_TEST(many_who_ask_the_same_are_answered_the_same_others_their_own)
+{
+	static const char *const name[] = {
+		"web", "web", "wee", "wee", "web", "web"
+	};
+	struct indexed_check_service_nodes n;
+	struct answer a[NELEM(name)];
+	struct world w;
+	size_t i;
+
+	setup(&w, "");
+	start(&w);
+	put_service(&w, "n1", "web1", "web", NULL);
+	put_service(&w, "n2", "wee1", "wee", NULL);
+	service_nodes(&w, "web", &n);
+	/* Those of "wee" are answered at once, those of "web" wait. */
+	for (i = 0; i < NELEM(name); i++)
+		begin_service_nodes(&w, name[i], n.index, 0, &a[i]);
+	schema_clear(&indexed_check_service_nodes_schema, &n);
+	put_service(&w, "n3", "web2", "web", NULL);
+	for (i = 0; i < NELEM(name); i++) {
+		await(&w, &a[i]);
+		decode(&a[i], &indexed_check_service_nodes_schema, &n);
+		ck_assert_uint_eq(n.nodes.n, name[i][2] == 'b' ? 2 : 1);
+		ck_assert_str_eq(n.nodes.item[0].service.service, name[i]);
+		schema_clear(&indexed_check_service_nodes_schema, &n);
+	}
+	teardown(&w);
+}
+END_TEST
+
 START_TEST(blocked_read_of_a_vanishing_service_wakes)
 {
 	struct indexed_check_service_nodes n;
@@ -1600,6 +1632,7 @@ main(void)
 		near_sorts_by_distance_and_the_unknown_last,
 		event_is_fired_under_its_name,
 		blocked_read_wakes_for_its_service_and_sleeps_for_others,
+		many_who_ask_the_same_are_answered_the_same_others_their_own,
 		blocked_read_of_a_vanishing_service_wakes,
 		blocked_read_ends_with_its_time_and_what_there_is,
 		lower_index_answers_at_once,
