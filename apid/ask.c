@@ -19,6 +19,7 @@ struct asked {
 	struct request	*r;
 	answered_fn	*fn;
 	bool		 failures;	/* fn gets them, as body NULL */
+	bool		 same;		/* may be what another was answered */
 };
 
 void
@@ -39,14 +40,18 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	struct asked	*k = arg;
 	struct request	*r = k->r;
 	answered_fn	*fn = k->fn;
-	bool		 failures = k->failures;
+	bool		 failures = k->failures, same = k->same;
 
 	r->call = NULL;
 	r->asked = NULL;
 	free(k);
-	if (status == CALL_OK)
+	if (status == CALL_OK && same && same_reply(r, fn, body, len))
+		return;
+	if (status == CALL_OK) {
 		fn(r, body, len);
-	else if (failures)
+		if (same)
+			same_keep(r, fn, body, len);
+	} else if (failures)
 		fn(r, NULL, 0);
 	else {
 		/* Consul says them of everything but a query not found. */
@@ -68,6 +73,7 @@ ask(struct request *r, struct calls *calls, const char *method,
 	k->r = r;
 	k->fn = fn;
 	k->failures = failures;
+	k->same = calls == r->apid->catalogd && !failures;
 	memset(&call, 0, sizeof(call));
 	call.method = xstrdup(method);
 	call.flags = flags;
