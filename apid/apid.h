@@ -271,6 +271,7 @@ void same_keep(struct request *, answered_fn *, const uint8_t *body,
 	H(kv) H(session_create) H(session_destroy) H(session_renew)	\
 	H(session_info) H(session_node) H(session_list) H(txn)		\
 	H(query) H(query_one)						\
+	H(ui_nodes) H(ui_node) H(ui_services) H(ui_gateway_services)	\
 	H(snapshot) H(acl_disabled) H(connect_disabled)
 #define HANDLER_PROTO(name) void ep_##name(struct request *);
 HANDLERS(HANDLER_PROTO)

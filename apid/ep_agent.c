@@ -10,6 +10,7 @@
 
 #include "apid/apid.h"
 #include "apid/spelling.h"
+#include "common/filter.h"
 #include "common/util.h"
 
 /* ---- self ---- */
@@ -323,14 +324,40 @@ ep_disco_status(struct request *r)
 
 /* ---- services and checks of this agent ---- */
 
+/* ?filter= over the rows of such an answer; -1: replied. */
+static int
+filtered(struct request *r, struct schema *row, struct schema *s, void *obj,
+    struct filter_cuts *cuts)
+{
+	const char	*text = params_get(&r->params, "filter");
+	struct filter	*f;
+	char		*why;
+
+	cuts->n = 0;
+	if (str_empty(text))
+		return 0;
+	if ((f = filter_new(row, text, &why)) == NULL) {
+		reply_text(r, 500, FILTER_BLAME "%s", why);
+		free(why);
+		schema_clear(s, obj);
+		return -1;
+	}
+	filter_rows(f, s, obj, cuts);
+	filter_free(f);
+	return 0;
+}
+
 static void
 services_map(struct request *r, const uint8_t *body, size_t len)
 {
 	struct agent_services	 s;
+	struct filter_cuts	 cuts;
 	struct jw		*jw;
 	size_t			 i;
 
-	if (decoded(r, &agent_services_schema, body, len, &s) == -1)
+	if (decoded(r, &agent_services_schema, body, len, &s) == -1 ||
+	    filtered(r, &agent_service_schema, &agent_services_schema, &s,
+	    &cuts) == -1)
 		return;
 	jw = json_of(r);
 	jw_obj(jw);
@@ -340,6 +367,7 @@ services_map(struct request *r, const uint8_t *body, size_t len)
 		    &s.services.item[i].val, jw);
 	}
 	jw_end_obj(jw);
+	filter_restore(&cuts);
 	schema_clear(&agent_services_schema, &s);
 	reply_json(r, jw);
 }
@@ -390,10 +418,13 @@ static void
 checks_map(struct request *r, const uint8_t *body, size_t len)
 {
 	struct agent_checks	 c;
+	struct filter_cuts	 cuts;
 	struct jw		*jw;
 	size_t			 i;
 
-	if (decoded(r, &agent_checks_schema, body, len, &c) == -1)
+	if (decoded(r, &agent_checks_schema, body, len, &c) == -1 ||
+	    filtered(r, &health_check_schema, &agent_checks_schema, &c,
+	    &cuts) == -1)
 		return;
 	jw = json_of(r);
 	jw_obj(jw);
@@ -403,6 +434,7 @@ checks_map(struct request *r, const uint8_t *body, size_t len)
 		    jw);
 	}
 	jw_end_obj(jw);
+	filter_restore(&cuts);
 	schema_clear(&agent_checks_schema, &c);
 	reply_json(r, jw);
 }

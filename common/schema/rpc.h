@@ -338,8 +338,8 @@ SCHEMA_DECLARE(indexed_node_service_list, INDEXED_NODE_SERVICE_LIST)
 	F(T, STR, , address, "Address", 0, NULL)			\
 	F(T, STRMAP, , tagged_addresses, "TaggedAddresses", 0, NULL)	\
 	F(T, STRMAP, , meta, "Meta", 0, NULL)				\
-	F(T, LIST, node_service, services, "Services", 0, NULL)		\
-	F(T, LIST, health_check, checks, "Checks", 0, NULL)
+	F(T, LIST, node_service, services, "Services", S_EMPTY, NULL)	\
+	F(T, LIST, health_check, checks, "Checks", S_EMPTY, NULL)
 SCHEMA_DECLARE(node_info, NODE_INFO)
 #define INDEXED_NODE_DUMP(F, T)						\
 	F(T, LIST, node_info, dump, "Dump", S_EMPTY, NULL)		\
