@@ -1,5 +1,5 @@
 /*
- * checkd: probes services by HTTP, TCP and scripts.  Owns when a check runs,
+ * checkd: probes services over the network and by scripts.  Owns when a check runs,
  * with which limits, and what its result is; which checks there are, and what
  * becomes of a result, is catalogd's.
  */
@@ -38,7 +38,7 @@ on_prepare(struct child *c, void *arg)
 
 	(void)c;
 	k->hosts = hosts_load(NULL);
-	k->ca_fd = open_certificates();
+	k->prober.net.trust = trust_new(open_certificates());
 }
 
 static void
@@ -65,6 +65,11 @@ on_conf_done(struct child *c, bool first, void *arg)
 	(void)c;
 	(void)first;
 	k->prober.output_max = k->conf.output_max_size;
+	if (allow_set(&k->prober.net.allow, &k->conf.allow_targets) == -1)
+		fatalx("check_allow_targets: a network that is none");
+	trust_configure(k->prober.net.trust, &k->conf.tls);
+	if (k->conf.tls.key != NULL)
+		explicit_bzero(k->conf.tls.key, strlen(k->conf.tls.key));
 }
 
 static void
@@ -76,13 +81,13 @@ on_start(struct child *c, void *arg)
 
 	k->child = c;
 	rng_seed_os(&rng);
-	k->prober.ev = ev;
-	k->prober.resolver = resolver_new(k->hosts);
-	k->prober.http = http_new(ev, k->prober.resolver, k->ca_fd);
+	k->prober.net.ev = ev;
+	k->prober.net.resolver = resolver_new(k->hosts);
+	k->prober.grpcs = grpcs_new(&k->prober.net);
 	k->prober.scripts = scripts_new();
 	k->checks = checks_new(ev, &k->prober, rng_next(&rng), checkd_result,
 	    k);
-	resolver_link(k->prober.resolver, child_link(c, PROC_DNSD));
+	resolver_link(k->prober.net.resolver, child_link(c, PROC_DNSD));
 	scripts_link(k->prober.scripts, child_link(c, PROC_EXECD));
 }
 
@@ -103,9 +108,11 @@ on_stop(struct child *c, void *arg)
 	(void)c;
 	checks_free(k->checks);
 	k->checks = NULL;
-	http_free(k->prober.http);
+	grpcs_free(k->prober.grpcs);
 	scripts_free(k->prober.scripts);
-	resolver_free(k->prober.resolver);
+	resolver_free(k->prober.net.resolver);
+	trust_free(k->prober.net.trust);
+	allow_clear(&k->prober.net.allow);
 	hosts_free(k->hosts);
 	schema_clear(&conf_checkd_schema, &k->conf);
 }

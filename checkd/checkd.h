@@ -10,7 +10,6 @@
 struct checkd {
 	struct child		*child;
 	struct hosts		*hosts;
-	int			 ca_fd;
 	struct conf_checkd	 conf;
 	struct prober		 prober;
 	struct checks		*checks;

@@ -30,6 +30,16 @@ on_check_remove(struct checkd *k, const struct imsg *m)
 	free(id);
 }
 
+static void
+on_checks_ask(struct checkd *k, struct ipc *ipc)
+{
+	struct msg_check_runs	 m;
+
+	checks_runs(k->checks, &m);
+	ipc_send_schema(ipc, IMSG_CHECK_RUNS, 0, &msg_check_runs_schema, &m);
+	schema_clear(&msg_check_runs_schema, &m);
+}
+
 void
 checkd_result(const struct msg_result *r, void *arg)
 {
@@ -46,7 +56,6 @@ checkd_msg(struct child *c, enum proc peer, struct ipc *ipc,
 	struct checkd	*k = arg;
 
 	(void)c;
-	(void)ipc;
 	switch ((int)m->type) {
 	case IMSG_CHECKS_BEGIN:
 		checks_begin(k->checks);
@@ -60,11 +69,14 @@ checkd_msg(struct child *c, enum proc peer, struct ipc *ipc,
 	case IMSG_CHECK_REMOVE:
 		on_check_remove(k, m);
 		break;
+	case IMSG_CHECKS_ASK:
+		on_checks_ask(k, ipc);
+		break;
 	case IMSG_EXITED:
 		scripts_exited(k->prober.scripts, m);
 		break;
 	case IMSG_RESOLVED:
-		resolver_answer(k->prober.resolver, m);
+		resolver_answer(k->prober.net.resolver, m);
 		break;
 	default:
 		fatalx("%s from %s: not for checkd", imsg_name(m->type),
@@ -82,7 +94,7 @@ checkd_link(struct child *c, enum proc peer, struct ipc *ipc, void *arg)
 	if (k->checks == NULL)
 		return;
 	if (peer == PROC_DNSD)
-		resolver_link(k->prober.resolver, ipc);
+		resolver_link(k->prober.net.resolver, ipc);
 	else if (peer == PROC_EXECD)
 		scripts_link(k->prober.scripts, ipc);
 }

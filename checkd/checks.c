@@ -5,6 +5,7 @@
 #include <bsd/sys/tree.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/log.h"
 #include "common/util.h"
@@ -12,7 +13,12 @@
 #include "checkd/outcome.h"
 #include "checkd/schedule.h"
 
-#define PROBES_MAX	512	/* at once; those due wait for their turn */
+/*
+ * Probes at once; those due wait for their turn.  A probe holds a descriptor,
+ * or as many as its name has addresses.
+ */
+#define PROBES_MIN	256
+#define PROBES_MAX	8192
 
 struct check {
 	struct sched_entry	 sched;		/* first: see check_of() */
@@ -21,8 +27,11 @@ struct check {
 	struct msg_check	 def;
 	struct threshold	 threshold;
 	struct probe		*probe;		/* NULL: waits for its time */
-	uint64_t		 began_ns;
+	uint64_t		 began_ns;	/* of the last run; 0: none */
 	struct msg_result	 last;		/* told; id NULL: none yet */
+	uint64_t		 nruns, in_row;
+	const char		*found;		/* by the last run */
+	int64_t			 latency_ns;
 	bool			 seen;
 };
 RB_HEAD(check_tree, check);
@@ -31,7 +40,7 @@ struct checks {
 	struct ev		*ev;
 	struct prober		*prober;
 	struct check_tree	 tree;
-	size_t			 n, nrunning;
+	size_t			 n, nrunning, max;
 	struct sched		 sched;
 	struct ev_timer		*timer;
 	checks_result_fn	*fn;
@@ -60,11 +69,22 @@ arm(struct checks *cs)
 {
 	uint64_t	 due, now = ev_now(cs->ev);
 
-	if (cs->stopped || cs->nrunning >= PROBES_MAX ||
+	if (cs->stopped || cs->nrunning >= cs->max ||
 	    !sched_next(&cs->sched, &due))
 		ev_timer_stop(cs->timer);
 	else
 		ev_timer_set(cs->timer, due > now ? due - now : 0);
+}
+
+static size_t
+probes_max(void)
+{
+	struct rlimit	 r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur / 2 < PROBES_MIN)
+		return PROBES_MIN;
+	return r.rlim_cur / 2 < PROBES_MAX ? (size_t)r.rlim_cur / 2 :
+	    PROBES_MAX;
 }
 
 struct checks *
@@ -74,6 +94,7 @@ checks_new(struct ev *ev, struct prober *prober, uint64_t seed,
 	struct checks	*cs = xcalloc(1, sizeof(*cs));
 
 	cs->ev = ev;
+	cs->max = probes_max();
 	cs->prober = prober;
 	cs->fn = fn;
 	cs->arg = arg;
@@ -124,8 +145,7 @@ checks_free(struct checks *cs)
 /* ---- results ---- */
 
 static void
-report(struct check *c, const char *status, const char *output,
-    int64_t latency_ns)
+report(struct check *c, const char *status, const char *output)
 {
 	struct checks	*cs = c->checks;
 
@@ -137,8 +157,21 @@ report(struct check *c, const char *status, const char *output,
 	str_set(&c->last.id, c->def.id);
 	str_set(&c->last.status, status);
 	str_set(&c->last.output, output);
-	c->last.latency = latency_ns;
+	c->last.latency = c->latency_ns;
 	cs->fn(&c->last, cs->arg);
+}
+
+static void
+count(struct check *c, const char *status)
+{
+	bool	 bad = strcmp(status, critical) == 0;
+
+	c->latency_ns = (int64_t)(ev_hrtime() - c->began_ns);
+	c->in_row = c->nruns > 0 && bad == (c->found == critical) ?
+	    c->in_row + 1 : 1;
+	c->found = bad ? critical : strcmp(status, warning) == 0 ? warning :
+	    passing;
+	c->nruns++;
 }
 
 static void
@@ -150,9 +183,10 @@ on_result(const char *status, const char *output, void *arg)
 	c->probe = NULL;
 	cs->nrunning--;
 	sched_done(&cs->sched, &c->sched, ev_now(cs->ev));
+	if (status != NULL)
+		count(c, status);
 	if (status != NULL && threshold_count(&c->threshold, status))
-		report(c, status, output,
-		    (int64_t)(ev_hrtime() - c->began_ns));
+		report(c, status, output);
 	else if (status != NULL)
 		log_debug("check %s: %s, not yet often enough", c->def.id,
 		    status);
@@ -168,7 +202,7 @@ run_due(void *arg)
 	struct sched_entry	*e;
 	struct check		*c;
 
-	while (cs->nrunning < PROBES_MAX &&
+	while (cs->nrunning < cs->max &&
 	    (e = sched_take(&cs->sched, ev_now(cs->ev))) != NULL) {
 		c = check_of(e);
 		cs->nrunning++;
@@ -190,13 +224,14 @@ check_find(struct checks *cs, const char *id)
 	return RB_FIND(check_tree, &cs->tree, &key);
 }
 
-/* Equal but for the status as it stands. */
+/* Equal but for the state as it stands. */
 static bool
 same_check(const struct msg_check *a, const struct msg_check *b)
 {
 	struct msg_check	 x = *a, y = *b;
 
 	x.status = y.status = NULL;
+	x.failing = y.failing = false;
 	return schema_equal(&msg_check_schema, &x, &y);
 }
 
@@ -215,7 +250,7 @@ check_new(struct checks *cs, struct msg_check *def)
 	cs->n++;
 	sched_add(&cs->sched, &c->sched,
 	    c->def.interval > NS_PER_MS ?
-	    (uint64_t)(c->def.interval / NS_PER_MS) : 1000,
+	    (uint64_t)(c->def.interval / NS_PER_MS) : 1000, c->def.failing,
 	    ev_now(cs->ev));
 	arm(cs);
 }
@@ -278,6 +313,35 @@ checks_stop(struct checks *cs)
 	ev_timer_stop(cs->timer);
 	RB_FOREACH(c, check_tree, &cs->tree)
 		probe_end(c);
+}
+
+static void
+run_of(const struct check *c, uint64_t now, struct check_run *r)
+{
+	r->id = xstrdup(c->def.id);
+	r->running = c->probe != NULL;
+	r->runs = c->nruns;
+	r->found = xstrdup(c->found);
+	r->in_row = c->in_row;
+	r->latency = c->latency_ns;
+	if (c->began_ns != 0)
+		r->ago = (int64_t)(ev_hrtime() - c->began_ns);
+	if (c->probe == NULL && c->sched.due_ms > now)
+		r->next = (int64_t)(c->sched.due_ms - now) * NS_PER_MS;
+}
+
+void
+checks_runs(const struct checks *cs, struct msg_check_runs *m)
+{
+	struct check	*c;
+	size_t		 i = 0;
+
+	memset(m, 0, sizeof(*m));
+	m->runs.item = xcalloc(cs->n + 1, sizeof(*m->runs.item));
+	RB_FOREACH(c, check_tree, (struct check_tree *)(uintptr_t)&cs->tree)
+		run_of(c, ev_now(cs->ev), &m->runs.item[i++]);
+	m->runs.n = i;
+	m->runs.set = true;
 }
 
 size_t

@@ -27,5 +27,7 @@ void checks_remove(struct checks *, const char *id);
 /* Runs nothing any more. */
 void checks_stop(struct checks *);
 size_t checks_count(const struct checks *);
+/* Where they stand, in order of their ids; the caller clears it. */
+void checks_runs(const struct checks *, struct msg_check_runs *);
 
 #endif

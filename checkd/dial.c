@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct attempt {
 struct dial {
 	struct ev		*ev;
 	struct lookup		*lookup;
+	const struct allow	*allow;
 	char			 host[256];
 	uint16_t		 port;
 	struct sockaddr_storage	 addrs[RESOLVER_ADDRS_MAX];
@@ -138,14 +140,11 @@ attempt_done(struct attempt *a)
 }
 
 static void
-on_writable(struct ev_io *io, int fd, int events, void *arg)
+attempt_ended(struct attempt *a, int fd)
 {
-	struct attempt	*a = arg;
 	socklen_t	 len = sizeof(int);
 	int		 error = 0;
 
-	(void)io;
-	(void)events;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		error = errno;
 	if (error != 0)
@@ -155,9 +154,18 @@ on_writable(struct ev_io *io, int fd, int events, void *arg)
 }
 
 static void
+on_writable(struct ev_io *io, int fd, int events, void *arg)
+{
+	(void)io;
+	(void)events;
+	attempt_ended(arg, fd);
+}
+
+static void
 attempt_begin(struct attempt *a, const struct sockaddr_storage *addr)
 {
-	int	 one = 1;
+	struct pollfd	 p = { .events = POLLOUT };
+	int		 one = 1;
 
 	a->fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK |
 	    SOCK_CLOEXEC, 0);
@@ -169,6 +177,12 @@ attempt_begin(struct attempt *a, const struct sockaddr_storage *addr)
 	if (connect(a->fd, (const struct sockaddr *)addr, addr_len(addr)) ==
 	    -1 && errno != EINPROGRESS) {
 		attempt_failed(a, errno);
+		return;
+	}
+	/* On this host it is there by now: no need for the loop. */
+	p.fd = a->fd;
+	if (poll(&p, 1, 0) == 1) {
+		attempt_ended(a, a->fd);
 		return;
 	}
 	a->io = ev_io_new(a->d->ev, a->fd, on_writable, a);
@@ -203,6 +217,7 @@ on_lookup(const struct sockaddr_storage *addrs, size_t n, const char *error,
     void *arg)
 {
 	struct dial	*d = arg;
+	char		 addr[ADDR_TEXT_MAX];
 	size_t		 i;
 
 	d->lookup = NULL;
@@ -212,17 +227,25 @@ on_lookup(const struct sockaddr_storage *addrs, size_t n, const char *error,
 		ev_job_set(d->job);
 		return;
 	}
-	for (i = 0; i < n && i < NELEM(d->addrs); i++) {
-		d->addrs[i] = addrs[i];
-		addr_set_port(&d->addrs[i], d->port);
+	for (i = 0; i < n && d->n < NELEM(d->addrs); i++) {
+		if (!allow_covers(d->allow, &addrs[i]))
+			continue;
+		d->addrs[d->n] = addrs[i];
+		addr_set_port(&d->addrs[d->n++], d->port);
 	}
-	d->n = i;
+	if (d->n == 0) {
+		(void)snprintf(d->error, sizeof(d->error), "dial tcp %s: "
+		    "not in check_allow_targets",
+		    addr_ip(&addrs[0], addr, sizeof(addr)));
+		ev_job_set(d->job);
+		return;
+	}
 	next_attempt(d);
 }
 
 struct dial *
-dial_start(struct ev *ev, struct resolver *r, const char *host, uint16_t port,
-    dial_fn *fn, void *arg)
+dial_start(struct ev *ev, struct resolver *r, const struct allow *allow,
+    const char *host, uint16_t port, dial_fn *fn, void *arg)
 {
 	struct dial		*d = xcalloc(1, sizeof(*d));
 	struct sockaddr_storage	 addrs[RESOLVER_ADDRS_MAX];
@@ -233,6 +256,7 @@ dial_start(struct ev *ev, struct resolver *r, const char *host, uint16_t port,
 	d->fn = fn;
 	d->arg = arg;
 	d->port = port;
+	d->allow = allow;
 	(void)snprintf(d->host, sizeof(d->host), "%s", host);
 	d->timer = ev_timer_new(ev, on_timer, d);
 	d->job = ev_job_new(ev, on_job, d);

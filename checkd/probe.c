@@ -8,13 +8,19 @@
 #include "checkd/probe.h"
 
 struct probe {
-	struct http_probe	*http;
-	struct tcp_probe	*tcp;
-	struct script_probe	*script;
+	const struct probe_kind	*kind;
+	void			*run;		/* the kind's own */
 	struct ev_job		*none;		/* tells that nothing ran */
 	probe_fn		*fn;
 	void			*arg;
 };
+
+uint64_t
+probe_timeout_ms(const struct msg_check *c)
+{
+	return (uint64_t)((c->timeout > 0 ? c->timeout : PROBE_TIMEOUT_NS) /
+	    NS_PER_MS);
+}
 
 static void
 probe_free(struct probe *p)
@@ -40,7 +46,27 @@ on_none(void *arg)
 	on_end(NULL, NULL, arg);
 }
 
-/* With both http and tcp Consul runs HTTP. */
+/* With several of them Consul runs the first of http, tcp, grpc. */
+static const struct probe_kind *
+kind_of(const struct msg_check *c)
+{
+	const struct { const char *target; const struct probe_kind *kind; }
+	    kinds[] = {
+		{ c->http,	&http_kind },
+		{ c->tcp,	&tcp_kind },
+		{ c->udp,	&udp_kind },
+		{ c->dns,	&name_kind },
+		{ c->grpc,	&grpc_kind },
+		{ c->h2ping,	&h2ping_kind },
+	};
+	size_t	 i;
+
+	for (i = 0; i < NELEM(kinds); i++)
+		if (!str_empty(kinds[i].target))
+			return kinds[i].kind;
+	return c->args.n > 0 ? &script_kind : NULL;
+}
+
 struct probe *
 probe_start(struct prober *pr, const struct msg_check *c, probe_fn *fn,
     void *arg)
@@ -55,15 +81,10 @@ probe_start(struct prober *pr, const struct msg_check *c, probe_fn *fn,
 		max = OUTPUT_MAX;
 	p->fn = fn;
 	p->arg = arg;
-	if (!str_empty(c->http))
-		p->http = http_start(pr->http, c, (size_t)max, on_end, p);
-	else if (!str_empty(c->tcp))
-		p->tcp = tcp_start(pr->ev, pr->resolver, c, on_end, p);
-	else if (c->args.n > 0)
-		p->script = script_start(pr->scripts, c, (size_t)max, on_end,
-		    p);
-	if (p->http == NULL && p->tcp == NULL && p->script == NULL) {
-		p->none = ev_job_new(pr->ev, on_none, p);
+	if ((p->kind = kind_of(c)) != NULL)
+		p->run = p->kind->start(pr, c, (size_t)max, on_end, p);
+	if (p->run == NULL) {
+		p->none = ev_job_new(pr->net.ev, on_none, p);
 		ev_job_set(p->none);
 	}
 	return p;
@@ -72,11 +93,7 @@ probe_start(struct prober *pr, const struct msg_check *c, probe_fn *fn,
 void
 probe_cancel(struct probe *p)
 {
-	if (p->http != NULL)
-		http_cancel(p->http);
-	if (p->tcp != NULL)
-		tcp_cancel(p->tcp);
-	if (p->script != NULL)
-		script_cancel(p->script);
+	if (p->run != NULL)
+		p->kind->cancel(p->run);
 	probe_free(p);
 }

@@ -1,5 +1,5 @@
 /*
- * One run of a check: by HTTP, by a TCP connection, by a script.
+ * One run of a check, of whichever kind.
  */
 #ifndef CHECKD_PROBE_H
 #define CHECKD_PROBE_H
@@ -7,7 +7,7 @@
 #include "common/ev.h"
 #include "common/ipc.h"
 #include "common/schema/msg.h"
-#include "checkd/resolver.h"
+#include "checkd/conn.h"
 
 #define PROBE_TIMEOUT_NS	(10 * NS_PER_S)
 #define SCRIPT_TIMEOUT_NS	(30 * NS_PER_S)
@@ -20,14 +20,13 @@
 typedef void probe_fn(const char *status, const char *output, void *arg);
 
 struct probe;
-struct http;		/* all requests */
 struct scripts;		/* all commands */
+struct grpcs;		/* all requests of gRPC checks */
 
 struct prober {
-	struct ev	*ev;
-	struct resolver	*resolver;
-	struct http	*http;
+	struct net	 net;
 	struct scripts	*scripts;
+	struct grpcs	*grpcs;
 	uint64_t	 output_max;	/* for checks that name none */
 };
 
@@ -35,31 +34,25 @@ struct prober {
 struct probe *probe_start(struct prober *, const struct msg_check *,
     probe_fn *, void *arg);
 void probe_cancel(struct probe *);
+uint64_t probe_timeout_ms(const struct msg_check *);
 
 /* ---- the kinds ---- */
 
-/* ca_fd: a bundle of certificates in PEM, read at the first https; or -1.
- * Taken. */
-struct http *http_new(struct ev *, struct resolver *, int ca_fd);
-void http_free(struct http *);
-struct http_probe;
-struct http_probe *http_start(struct http *, const struct msg_check *,
-    size_t output_max, probe_fn *, void *arg);
-void http_cancel(struct http_probe *);
+struct probe_kind {
+	/* NULL: it cannot be run now. */
+	void	*(*start)(struct prober *, const struct msg_check *,
+		    size_t output_max, probe_fn *, void *arg);
+	void	 (*cancel)(void *);
+};
+extern const struct probe_kind http_kind, tcp_kind, udp_kind, name_kind,
+    grpc_kind, h2ping_kind, script_kind;
 
-struct tcp_probe;
-struct tcp_probe *tcp_start(struct ev *, struct resolver *,
-    const struct msg_check *, probe_fn *, void *arg);
-void tcp_cancel(struct tcp_probe *);
+struct grpcs *grpcs_new(struct net *);
+void grpcs_free(struct grpcs *);
 
 struct scripts *scripts_new(void);
 void scripts_free(struct scripts *);
 void scripts_link(struct scripts *, struct ipc *);
 void scripts_exited(struct scripts *, const struct imsg *);
-struct script_probe;
-/* NULL: execd is not there. */
-struct script_probe *script_start(struct scripts *, const struct msg_check *,
-    size_t output_max, probe_fn *, void *arg);
-void script_cancel(struct script_probe *);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "checkd/schedule.h"
 
+#define EARLY	10	/* a tenth of the interval */
+
 void
 sched_init(struct sched *s, uint64_t seed)
 {
@@ -81,10 +83,15 @@ sched_remove(struct sched *s, struct sched_entry *e)
 
 void
 sched_add(struct sched *s, struct sched_entry *e, uint64_t interval_ms,
-    uint64_t now)
+    bool early, uint64_t now)
 {
 	e->interval_ms = interval_ms > 0 ? interval_ms : 1;
 	e->due_ms = now + rng_next(&s->rng) % e->interval_ms;
+	e->place_ms = 0;
+	if (early) {
+		e->place_ms = e->due_ms;
+		e->due_ms = now + (e->due_ms - now) / EARLY;
+	}
 	insert(s, e);
 }
 
@@ -105,6 +112,13 @@ sched_done(struct sched *s, struct sched_entry *e, uint64_t now)
 {
 	uint64_t	 missed = 0;
 
+	if (e->place_ms > now) {
+		e->due_ms = e->place_ms;
+		e->place_ms = 0;
+		insert(s, e);
+		return;
+	}
+	e->place_ms = 0;
 	if (now > e->due_ms)
 		missed = (now - e->due_ms) / e->interval_ms;
 	e->due_ms += (missed + 1) * e->interval_ms;

@@ -35,9 +35,11 @@ scripts_new(void)
 	return s;
 }
 
-void
-script_cancel(struct script_probe *p)
+static void
+script_cancel(void *arg)
 {
+	struct script_probe	*p = arg;
+
 	TAILQ_REMOVE(&p->scripts->running, p, entry);
 	free(p);
 }
@@ -93,10 +95,12 @@ scripts_exited(struct scripts *s, const struct imsg *m)
 	schema_clear(&msg_exited_schema, &e);
 }
 
-struct script_probe *
-script_start(struct scripts *s, const struct msg_check *c, size_t output_max,
+/* NULL: execd is not there. */
+static void *
+script_start(struct prober *pr, const struct msg_check *c, size_t output_max,
     probe_fn *fn, void *arg)
 {
+	struct scripts		*s = pr->scripts;
 	struct script_probe	*p;
 	struct msg_run		 run;
 
@@ -116,3 +120,5 @@ script_start(struct scripts *s, const struct msg_check *c, size_t output_max,
 	ipc_send_schema(s->link, IMSG_RUN, p->id, &msg_run_schema, &run);
 	return p;
 }
+
+const struct probe_kind script_kind = { script_start, script_cancel };

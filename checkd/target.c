@@ -15,6 +15,9 @@ void
 target_clear(struct target *t)
 {
 	free(t->url);
+	free(t->path);
+	free(t->hostport);
+	free(t->auth);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -46,28 +49,113 @@ bad_url(const char *url, const char *why, char **err)
 	return -1;
 }
 
+static char *
+part(CURLU *u, CURLUPart what, unsigned flags)
+{
+	char	*s = NULL, *copy;
+
+	if (curl_url_get(u, what, &s, flags) != CURLUE_OK)
+		return NULL;
+	copy = xstrdup(s);
+	curl_free(s);
+	return copy;
+}
+
+static void
+set_auth(CURLU *u, struct target *t)
+{
+	char	*user = part(u, CURLUPART_USER, CURLU_URLDECODE);
+	char	*password = part(u, CURLUPART_PASSWORD, CURLU_URLDECODE);
+	char	*both, *text;
+
+	if (user != NULL || password != NULL) {
+		xasprintf(&both, "%s:%s", str_or(user, ""),
+		    str_or(password, ""));
+		text = base64_text(both, strlen(both));
+		xasprintf(&t->auth, "Basic %s", text);
+		free(text);
+		free(both);
+	}
+	free(user);
+	free(password);
+}
+
+static char *
+redacted(CURLU *u)
+{
+	char	*password = part(u, CURLUPART_PASSWORD, 0);
+
+	if (password != NULL)
+		(void)curl_url_set(u, CURLUPART_PASSWORD, "xxxxx", 0);
+	free(password);
+	return part(u, CURLUPART_URL, 0);
+}
+
 /* The parts that a connection needs. */
 static int
 url_parts(CURLU *u, struct target *t)
 {
-	char	*host = NULL, *port = NULL, *url = NULL, *zone = NULL;
+	char	*host = part(u, CURLUPART_HOST, 0);
+	char	*port = part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+	char	*path = part(u, CURLUPART_PATH, 0);
+	char	*query = part(u, CURLUPART_QUERY, 0);
+	char	*zone = part(u, CURLUPART_ZONEID, 0);
 	int	 rc = -1;
 
-	if (curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
-	    CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_ZONEID, &zone, 0) ==
-	    CURLUE_NO_ZONEID && set_host(t, host) == 0) {
+	if (host != NULL && port != NULL && zone == NULL &&
+	    set_host(t, host) == 0) {
 		t->port = (uint16_t)strtoul(port, NULL, 10);
-		t->url = xstrdup(url);
-		rc = t->port != 0 ? 0 : -1;
+		xasprintf(&t->path, "%s%s%s", str_or(path, "/"),
+		    query != NULL ? "?" : "", str_or(query, ""));
+		if (t->port == (t->tls ? 443 : 80))
+			t->hostport = xstrdup(host);
+		else
+			xasprintf(&t->hostport, "%s:%u", host, t->port);
+		set_auth(u, t);
+		t->url = redacted(u);
+		rc = t->port != 0 && t->url != NULL ? 0 : -1;
 	}
-	curl_free(host);
-	curl_free(port);
-	curl_free(url);
-	curl_free(zone);
+	free(host);
+	free(port);
+	free(path);
+	free(query);
+	free(zone);
 	return rc;
+}
+
+char *
+target_join(const char *base, const char *url)
+{
+	CURLU	*u = curl_url();
+	char	*out = NULL;
+
+	if (u != NULL && curl_url_set(u, CURLUPART_URL, base,
+	    CURLU_URLENCODE) == CURLUE_OK &&
+	    curl_url_set(u, CURLUPART_URL, url,
+	    CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE) == CURLUE_OK)
+		out = part(u, CURLUPART_URL, 0);
+	curl_url_cleanup(u);
+	return out;
+}
+
+/* Only where there is something to hide: an output has the URL as it was
+ * written. */
+char *
+target_redact(const char *url)
+{
+	CURLU	*u;
+	char	*out = NULL, *password = NULL;
+
+	if (strchr(url, '@') == NULL)
+		return xstrdup(url);
+	if ((u = curl_url()) != NULL && curl_url_set(u, CURLUPART_URL, url,
+	    CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE) == CURLUE_OK) {
+		password = part(u, CURLUPART_PASSWORD, 0);
+		out = password != NULL ? redacted(u) : xstrdup(url);
+	}
+	free(password);
+	curl_url_cleanup(u);
+	return out != NULL ? out : xstrdup("a URL that cannot be parsed");
 }
 
 static int
@@ -117,44 +205,42 @@ target_url(const char *url, const char *method, struct target *t, char **err)
 	return rc;
 }
 
-static int
-bad_tcp(char **err, const char *fmt, const char *what)
-{
-	xasprintf(err, "dial tcp: address %s%s", what, fmt);
-	return -1;
-}
-
 int
-target_tcp(const char *text, struct target *t, char **err)
+target_hostport(const char *text, const char *net, struct target *t,
+    char **err)
 {
-	const char	*colon = strrchr(text, ':'), *p;
+	const char	*colon = strrchr(text, ':'), *p, *why = NULL;
 	unsigned long	 port = 0;
 	char		*host;
-	int		 rc;
 
 	memset(t, 0, sizeof(*t));
+	*err = NULL;
 	if (colon == NULL || (*text == '[' && colon[-1] != ']'))
-		return bad_tcp(err, ": missing port in address", text);
-	if (*text != '[' && memchr(text, ':', (size_t)(colon - text)) != NULL)
-		return bad_tcp(err, ": too many colons in address", text);
-	for (p = colon + 1; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9') {
-			xasprintf(err, "dial tcp: address tcp/%s: "
-			    "unknown port", colon + 1);
-			return -1;
-		}
+		why = "missing port in address";
+	else if (*text != '[' &&
+	    memchr(text, ':', (size_t)(colon - text)) != NULL)
+		why = "too many colons in address";
+	if (why != NULL) {
+		xasprintf(err, "dial %s: address %s: %s", net, text, why);
+		return -1;
+	}
+	for (p = colon + 1; *p >= '0' && *p <= '9'; p++)
 		if (port <= 65535)
 			port = port * 10 + (unsigned long)(*p - '0');
-	}
-	if (port == 0 || port > 65535)
-		return bad_tcp(err, ": invalid port", colon + 1);
+	if (*p != '\0')
+		xasprintf(err, "dial %s: address %s/%s: unknown port", net,
+		    net, colon + 1);
+	else if (port == 0 || port > 65535)
+		xasprintf(err, "dial %s: address %s: invalid port", net,
+		    colon + 1);
+	if (*err != NULL)
+		return -1;
 	/* No host is this one. */
 	host = colon == text ? xstrdup("localhost") :
 	    xstrndup(text, (size_t)(colon - text));
-	rc = set_host(t, host);
+	if (set_host(t, host) == -1)
+		xasprintf(err, "dial %s: address %s: bad host", net, text);
 	free(host);
-	if (rc == -1)
-		return bad_tcp(err, ": bad host", text);
 	t->port = (uint16_t)port;
-	return 0;
+	return *err == NULL ? 0 : -1;
 }

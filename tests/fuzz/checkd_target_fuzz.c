@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		target_clear(&t);
 	} else
 		free(err);
-	if (target_tcp(text, &t, &err) == 0)
+	if (target_hostport(text, "tcp", &t, &err) == 0)
 		check(&t);
 	else
 		free(err);

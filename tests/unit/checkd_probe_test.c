@@ -185,9 +185,10 @@ world_init(struct world *w)
 	close(fd);
 	w->ev = ev_new();
 	w->hosts = hosts_load(NULL);
-	w->prober.ev = w->ev;
-	w->prober.resolver = resolver_new(w->hosts);
-	w->prober.http = http_new(w->ev, w->prober.resolver, -1);
+	w->prober.net.ev = w->ev;
+	w->prober.net.resolver = resolver_new(w->hosts);
+	w->prober.net.trust = trust_new(-1);
+	w->prober.grpcs = grpcs_new(&w->prober.net);
 	w->prober.scripts = scripts_new();
 	w->limit = ev_timer_new(w->ev, on_limit, w);
 	w->checks = checks_new(w->ev, &w->prober, 1, on_checks_result, w);
@@ -206,9 +207,11 @@ world_clear(struct world *w)
 	kill(w->server, SIGKILL);
 	waitpid(w->server, NULL, 0);
 	checks_free(w->checks);
-	http_free(w->prober.http);
+	grpcs_free(w->prober.grpcs);
 	scripts_free(w->prober.scripts);
-	resolver_free(w->prober.resolver);
+	resolver_free(w->prober.net.resolver);
+	trust_free(w->prober.net.trust);
+	allow_clear(&w->prober.net.allow);
 	hosts_free(w->hosts);
 	ipc_free(w->checkd_end);
 	ipc_free(w->execd_end);
@@ -283,6 +286,13 @@ START_TEST(http_status_decides)
 	ck_assert_str_eq(w.output, want);
 	http(&w, &c, "/429");
 	ck_assert_str_eq(w.status, "warning");
+	/* Redirects are not followed unless asked for. */
+	http(&w, &c, "/away");
+	ck_assert_str_eq(w.status, "critical");
+	ck_assert_ptr_nonnull(strstr(w.output, "/away: 302 Found Output: "));
+	c.follow_redirects = true;
+	http(&w, &c, "/away");
+	ck_assert_str_eq(w.status, "passing");
 	http(&w, &c, "/nowhere");
 	ck_assert_str_eq(w.status, "critical");
 	ck_assert(ends_with(w.output, "302 response missing Location header"));
@@ -323,6 +333,7 @@ START_TEST(http_request_is_as_configured)
 	ck_assert_ptr_null(strstr(w.output, "Expect"));
 	ck_assert(ends_with(w.output, "\r\n\r\nthe body"));
 	/* After a redirect it is a plain GET. */
+	c.follow_redirects = true;
 	http(&w, &c, "/away");
 	ck_assert_ptr_nonnull(strstr(w.output, "GET /head HTTP/1.1\r\n"));
 	ck_assert_ptr_nonnull(strstr(w.output, "\r\nX-Key: two\r\n"));

@@ -19,7 +19,7 @@ START_TEST(first_runs_spread_over_the_interval)
 	memset(e, 0, sizeof(e));
 	sched_init(&s, 1);
 	for (i = 0; i < NENTRIES; i++) {
-		sched_add(&s, &e[i], 10000, 777);
+		sched_add(&s, &e[i], 10000, false, 777);
 		ck_assert_uint_ge(e[i].due_ms, 777);
 		ck_assert_uint_lt(e[i].due_ms, 10777);
 		early += e[i].due_ms < 5777;
@@ -38,7 +38,7 @@ START_TEST(cadence_is_kept)
 	int			 i;
 
 	sched_init(&s, 2);
-	sched_add(&s, &e, 1000, 0);
+	sched_add(&s, &e, 1000, false, 0);
 	ck_assert(sched_next(&s, &first));
 	for (i = 0; i < 10; i++) {
 		ck_assert(sched_next(&s, &due));
@@ -59,7 +59,7 @@ START_TEST(long_run_skips_what_it_missed)
 	uint64_t		 due, first;
 
 	sched_init(&s, 3);
-	sched_add(&s, &e, 1000, 0);
+	sched_add(&s, &e, 1000, false, 0);
 	ck_assert(sched_next(&s, &first));
 	ck_assert_ptr_eq(sched_take(&s, first), &e);
 	/* It runs, so it is not due. */
@@ -82,7 +82,7 @@ START_TEST(removed_entries_never_come)
 	memset(e, 0, sizeof(e));
 	sched_init(&s, 4);
 	for (i = 0; i < NENTRIES; i++)
-		sched_add(&s, &e[i], 1 + i * 13 % 4000, 100);
+		sched_add(&s, &e[i], 1 + i * 13 % 4000, false, 100);
 	for (i = 0; i < NENTRIES; i += 3)
 		sched_remove(&s, &e[i]);
 	sched_remove(&s, &e[0]);
@@ -109,7 +109,7 @@ START_TEST(random_use_takes_the_earliest)
 	rng_seed(&rng, 5);
 	sched_init(&s, 5);
 	for (i = 0; i < 100; i++)
-		sched_add(&s, &e[i], 50 + rng_below(&rng, 500), now);
+		sched_add(&s, &e[i], 50 + rng_below(&rng, 500), false, now);
 	for (step = 0; step < 20000; step++) {
 		now += rng_below(&rng, 4);
 		if ((x = sched_take(&s, now)) == NULL)
@@ -117,7 +117,7 @@ START_TEST(random_use_takes_the_earliest)
 		for (i = 0; i < 100; i++)
 			ck_assert(e[i].slot == 0 || e[i].due_ms >= x->due_ms);
 		if (rng_below(&rng, 10) == 0)
-			sched_add(&s, x, 50 + rng_below(&rng, 500), now);
+			sched_add(&s, x, 50 + rng_below(&rng, 500), false, now);
 		else
 			sched_done(&s, x, now);
 		ck_assert_uint_gt(x->due_ms + 1, now);

@@ -90,7 +90,7 @@ START_TEST(tcp_addresses_are_taken_apart)
 {
 	struct target	 t;
 	char		*err = NULL;
-	int		 rc = target_tcp(tcps[_i].text, &t, &err);
+	int		 rc = target_hostport(tcps[_i].text, "tcp", &t, &err);
 
 	if (tcps[_i].err != NULL) {
 		ck_assert_int_eq(rc, -1);
