@@ -33,6 +33,8 @@ def mask(value, key=""):
         return {k: mask(v, k) for k, v in value.items()}
     if isinstance(value, list):
         return [mask(v) for v in value]
+    if key == "StableSince":
+        return "<time>"
     if isinstance(value, str):
         value = re.sub(r"modify index \d+", "modify index <n>", value)
         return "<hash>" if key == "ContentHash" and value else UUID.sub("<uuid>", value)
