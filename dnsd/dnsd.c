@@ -40,12 +40,18 @@ reply(const struct origin *o, const uint8_t *p, size_t n, void *arg)
 		tcp_reply(d->tcp, o, p, n);
 }
 
+static void
+forwarded(const struct origin *o, uint8_t *p, size_t n, void *arg)
+{
+	reply(o, p, serve_late(((struct dnsd *)arg)->serve, o, p, n), arg);
+}
+
 static int
 recurse(const struct origin *o, const uint8_t *q, size_t n, void *arg)
 {
 	struct dnsd	*d = arg;
 
-	return resolve_forward(d->resolver, o, q, n, reply, d);
+	return resolve_forward(d->resolver, o, q, n, forwarded, d);
 }
 
 static uint64_t
@@ -116,6 +122,8 @@ on_socket(struct child *c, const struct msg_socket *s, int fd, void *arg)
 	struct dnsd	*d = arg;
 
 	(void)c;
+	if (!str_empty(s->ip))
+		(void)acl_add(&d->own, s->ip);
 	switch (s->kind) {
 	case SOCK_DNS_UDP:
 		udp_add(d->udp, fd);
@@ -160,6 +168,18 @@ set_ttl(enum view_kind kind, const char *name, struct view *v, void *arg)
 }
 
 static void
+set_acl(struct acl *a, const struct strs *list, const char *key)
+{
+	size_t	i;
+
+	a->n = 0;
+	for (i = 0; i < list->n; i++)
+		if (acl_add(a, list->item[i]) == -1)
+			log_warnx("dns_config.%s: %s: left out (no network, "
+			    "or more than %d)", key, list->item[i], ACL_MAX);
+}
+
+static void
 conf_done(struct child *c, bool first, void *arg)
 {
 	struct dnsd		*d = arg;
@@ -172,9 +192,12 @@ conf_done(struct child *c, bool first, void *arg)
 		    str_or(d->agent.alt_domain, ""));
 	answer_conf_clear(&d->conf);
 	d->conf = new;
-	serve_conf(d->serve, &d->conf);
-	resolver_conf(d->resolver, &d->conf, &d->dns.recursors,
-	    d->dns.recursor_timeout);
+	d->conf.recursion = d->conf.recursion || d->dns.recursion;
+	set_acl(&d->recurse, &d->dns.recursion_acl, "recursion_acl");
+	serve_conf(d->serve, &d->conf, d->dns.recursion_acl.n > 0 ?
+	    &d->recurse : NULL, &d->own,
+	    (uint32_t)d->dns.responses_per_second);
+	resolver_conf(d->resolver, &d->conf, &d->dns);
 	if (!first)
 		names_each(serve_names(d->serve), set_ttl, d);
 }

@@ -52,8 +52,8 @@ put_opt(uint8_t *out, size_t n, uint16_t size)
 }
 
 size_t
-forward_answer(const uint8_t *qp, size_t qlen, bool udp, const uint8_t *p,
-    size_t n, uint8_t *out)
+forward_answer(const uint8_t *qp, size_t qlen, bool udp, bool proved,
+    const uint8_t *p, size_t n, uint8_t *out)
 {
 	struct dns_query q;
 	uint8_t		 name[DNS_NAME_MAX];
@@ -72,6 +72,9 @@ forward_answer(const uint8_t *qp, size_t qlen, bool udp, const uint8_t *p,
 	limit = client_limit(&q, udp) - (q.edns ? OPT_LEN : 0);
 	flags = DNS_QR | DNS_RA | (q.flags & (DNS_RD | DNS_CD)) |
 	    (dns_get16(p + 2) & (DNS_RCODE | DNS_TC));
+	/* RFC 6840, 5.7: for those who understand it */
+	if (proved && (q.flags & DNS_AD))
+		flags |= DNS_AD;
 	if (n > limit) {
 		n = q.question_end;
 		flags |= DNS_TC;

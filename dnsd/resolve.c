@@ -32,9 +32,11 @@ struct resolver {
 	struct strs		 servers;	/* of resolv.conf */
 	struct strs		 search;
 	struct strs		 recursors;	/* of our configuration */
+	struct strs		 anchors;
+	bool			 recursion, dnssec;
 	uint64_t		 timeout_ms;	/* of a forwarded question */
 	const struct answer_conf *conf;
-	struct ub_ctx		*ctx;		/* NULL until it is needed */
+	struct ub_ctx		*ctx[2];	/* NULL until it is needed */
 	struct ub_event_base	*base;
 	TAILQ_HEAD(, job)	 jobs;
 	size_t			 nlookups, nforwards;
@@ -74,6 +76,8 @@ struct job {
 	uint8_t			*query;
 	bool			 asking;	/* the callback is too early */
 	enum dns_rcode		 rcode;
+	bool			 proved;
+	bool			 checking_off;	/* CD */
 	size_t			 packet_len;
 	uint8_t			*packet;	/* what it said */
 };
@@ -82,8 +86,27 @@ static void lookup_next(struct job *);
 
 /* ---- the context ---- */
 
+/* Which context: the second one asks the name servers of the world. */
+enum { FORWARDING, RECURSING };
+
+/* The root's key-signing keys of 2017 and 2024. */
+static const char *const root_anchors[] = {
+	". IN DS 20326 8 2 "
+	    "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
+	". IN DS 38696 8 2 "
+	    "683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16",
+};
+
 static const struct { const char *name, *value; } options[] = {
-	{ "module-config:",		"iterator" },
+	{ "msg-cache-size:",		"4m" },
+	{ "rrset-cache-size:",		"8m" },
+	{ "key-cache-size:",		"1m" },
+	{ "neg-cache-size:",		"1m" },
+	{ "infra-cache-numhosts:",	"10000" },
+	{ "msg-cache-slabs:",		"1" },
+	{ "rrset-cache-slabs:",		"1" },
+	{ "key-cache-slabs:",		"1" },
+	{ "infra-cache-slabs:",		"1" },
 	{ "do-not-query-localhost:",	"no" },
 	{ "unblock-lan-zones:",		"yes" },
 	{ "insecure-lan-zones:",	"yes" },
@@ -108,29 +131,55 @@ set_forwarder(struct ub_ctx *ctx, const char *text)
 	return ub_ctx_set_fwd(ctx, at) == 0 ? 0 : -1;
 }
 
+static void
+set_option(struct ub_ctx *ctx, const char *name, const char *value)
+{
+	if (ub_ctx_set_option(ctx, name, value) != 0)
+		log_warnx("dns: libunbound: option %s %s: refused", name,
+		    value);
+}
+
+static void
+set_validation(struct resolver *r, struct ub_ctx *ctx)
+{
+	size_t	i;
+
+	set_option(ctx, "module-config:", r->dnssec ? "validator iterator" :
+	    "iterator");
+	if (!r->dnssec)
+		return;
+	for (i = 0; i < r->anchors.n; i++)
+		if (ub_ctx_add_ta(ctx, r->anchors.item[i]) != 0)
+			log_warnx("dns: trust_anchors: %s: refused",
+			    r->anchors.item[i]);
+	for (i = 0; r->anchors.n == 0 && i < NELEM(root_anchors); i++)
+		(void)ub_ctx_add_ta(ctx, root_anchors[i]);
+}
+
 static struct ub_ctx *
-context(struct resolver *r)
+context(struct resolver *r, bool forward)
 {
 	const struct strs	*s = r->recursors.n > 0 ? &r->recursors :
 				    &r->servers;
+	int			 which = forward && r->recursors.n == 0 ?
+				    RECURSING : FORWARDING;
+	struct ub_ctx		*ctx = r->ctx[which];
 	size_t			 i;
 
-	if (r->ctx != NULL)
-		return r->ctx;
+	if (ctx != NULL)
+		return ctx;
 	if (r->base == NULL)
 		r->base = ub_loop_new(r->ev);
-	if ((r->ctx = ub_ctx_create_ub_event(r->base)) == NULL) {
+	if ((ctx = ub_ctx_create_ub_event(r->base)) == NULL) {
 		log_warnx("dns: libunbound: no context");
 		return NULL;
 	}
 	for (i = 0; i < NELEM(options); i++)
-		if (ub_ctx_set_option(r->ctx, options[i].name,
-		    options[i].value) != 0)
-			log_warnx("dns: libunbound: option %s %s: refused",
-			    options[i].name, options[i].value);
-	for (i = 0; i < s->n; i++)
-		(void)set_forwarder(r->ctx, s->item[i]);
-	return r->ctx;
+		set_option(ctx, options[i].name, options[i].value);
+	set_validation(r, ctx);
+	for (i = 0; which == FORWARDING && i < s->n; i++)
+		(void)set_forwarder(ctx, s->item[i]);
+	return r->ctx[which] = ctx;
 }
 
 /* ---- jobs ---- */
@@ -185,7 +234,7 @@ job_ask(struct job *j, struct ask *a, const char *name, int type, int class,
 	struct ub_ctx	*ctx;
 	int		 rc, id;
 
-	if (j->r->closing || (ctx = context(j->r)) == NULL)
+	if (j->r->closing || (ctx = context(j->r, j->forward)) == NULL)
 		return -1;
 	a->job = j;
 	a->type = type;
@@ -353,8 +402,8 @@ forward_done(struct job *j, const uint8_t *p, size_t len, enum dns_rcode rcode)
 	j->done = true;
 	ev_timer_stop(j->timer);
 	if (p != NULL)
-		n = forward_answer(j->query, j->qlen, j->origin.udp, p, len,
-		    r->out);
+		n = forward_answer(j->query, j->qlen, j->origin.udp,
+		    j->proved, p, len, r->out);
 	if (n == 0)
 		n = answer_error(r->conf, j->query, j->qlen, rcode, r->out);
 	j->fn.forwarded(&j->origin, r->out, n, j->arg);
@@ -370,6 +419,9 @@ forward_late(void *arg)
 	job_release(j);
 }
 
+/* As libunbound says what validation found. */
+enum { SEC_UNKNOWN, SEC_FORGED, SEC_PROVED };
+
 static void
 on_forwarded(void *arg, int rcode, void *packet, int len, int sec, char *why,
     int ratelimited)
@@ -377,11 +429,13 @@ on_forwarded(void *arg, int rcode, void *packet, int len, int sec, char *why,
 	struct job	*j = ((struct ask *)arg)->job;
 	bool		 some = packet != NULL && len > 0;
 
-	(void)sec;
 	(void)why;
 	(void)ratelimited;
 	j->open--;
-	j->rcode = !some && rcode > 0 && rcode <= DNS_REFUSED ?
+	j->proved = sec == SEC_PROVED;
+	if (sec == SEC_FORGED && !j->checking_off)
+		some = false;		/* SERVFAIL */
+	j->rcode = !some && sec != SEC_FORGED && rcode > 0 && rcode <= DNS_REFUSED ?
 	    (enum dns_rcode)rcode : DNS_SERVFAIL;
 	if (!j->asking) {
 		forward_done(j, some ? packet : NULL, some ? (size_t)len : 0,
@@ -440,6 +494,7 @@ resolve_forward(struct resolver *r, const struct origin *o, const uint8_t *p,
 	memcpy(j->query, p, len);
 	j->qlen = len;
 	j->rcode = DNS_SERVFAIL;
+	j->checking_off = q.flags & DNS_CD;
 	name_text(q.qname, name);
 	j->asking = true;
 	if (job_ask(j, &j->ask[0], name, q.qtype, q.qclass,
@@ -457,14 +512,15 @@ resolve_forward(struct resolver *r, const struct origin *o, const uint8_t *p,
 static void
 context_drop(struct resolver *r)
 {
-	struct ub_ctx	*ctx = r->ctx;
 	struct job	*j, *next;
+	size_t		 i;
 
-	if (ctx == NULL)
-		return;
-	r->ctx = NULL;
 	r->closing = true;
-	ub_ctx_delete(ctx);
+	for (i = 0; i < NELEM(r->ctx); i++) {
+		if (r->ctx[i] != NULL)
+			ub_ctx_delete(r->ctx[i]);
+		r->ctx[i] = NULL;
+	}
 	for (j = TAILQ_FIRST(&r->jobs); j != NULL; j = next) {
 		next = TAILQ_NEXT(j, entry);
 		j->open = 0;
@@ -508,15 +564,21 @@ same(const struct strs *a, const struct strs *b)
 
 void
 resolver_conf(struct resolver *r, const struct answer_conf *c,
-    const struct strs *recursors, int64_t timeout_ns)
+    const struct conf_dns *d)
 {
 	r->conf = c;
-	r->timeout_ms = timeout_ns < NS_PER_MS ? FORWARD_MS :
-	    (uint64_t)(timeout_ns / NS_PER_MS);
-	if (same(&r->recursors, recursors))
+	r->timeout_ms = d->recursor_timeout < NS_PER_MS ? FORWARD_MS :
+	    (uint64_t)(d->recursor_timeout / NS_PER_MS);
+	if (same(&r->recursors, &d->recursors) &&
+	    same(&r->anchors, &d->trust_anchors) &&
+	    r->recursion == d->recursion && r->dnssec == d->dnssec)
 		return;
 	strs_clear(&r->recursors);
-	strs_copy(&r->recursors, recursors);
+	strs_copy(&r->recursors, &d->recursors);
+	strs_clear(&r->anchors);
+	strs_copy(&r->anchors, &d->trust_anchors);
+	r->recursion = d->recursion;
+	r->dnssec = d->dnssec;
 	context_drop(r);
 }
 
@@ -542,5 +604,6 @@ resolver_free(struct resolver *r)
 	strs_clear(&r->servers);
 	strs_clear(&r->search);
 	strs_clear(&r->recursors);
+	strs_clear(&r->anchors);
 	free(r);
 }

@@ -1,12 +1,23 @@
 /*
  * A query's way: see serve.h.
  */
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/log.h"
+#include "dnsd/query_log.h"
+#include "dnsd/rrl.h"
 #include "dnsd/serve.h"
 
 struct serve {
 	struct answerer		 answerer;
+	const struct answer_conf *conf;
+	struct answer_conf	 closed;	/* for who may not recurse */
+	const struct acl	*recurse, *own;
+	uint32_t		 rate;		/* 0: no limit */
+	struct rrl		*rrl;
+	struct query_log	 log;
 	struct names		*names;
 	struct serve_ops	 ops;
 	void			*arg;
@@ -23,6 +34,110 @@ find(enum view_kind kind, const char *name, size_t len, const struct view **v,
 	return names_find(s->names, kind, name, len, s->ops.now(s->arg), v);
 }
 
+/* ---- who asks ---- */
+
+static const uint8_t *
+origin_ip(const struct origin *o, size_t *len)
+{
+	sa_family_t	family;
+
+	memcpy(&family, o->addr, sizeof(family));
+	if (family == AF_INET) {
+		*len = 4;
+		return o->addr + offsetof(struct sockaddr_in, sin_addr);
+	}
+	*len = 16;
+	return o->addr + offsetof(struct sockaddr_in6, sin6_addr);
+}
+
+static bool
+may_recurse(const struct serve *s, const struct origin *o)
+{
+	const uint8_t	*ip;
+	size_t		 len;
+
+	ip = origin_ip(o, &len);
+	if (ip_is_loopback(ip, len))
+		return true;
+	if (s->recurse != NULL)
+		return acl_has(s->recurse, ip, len);
+	return acl_has(s->own, ip, len) || (o->local_len == len &&
+	    memcmp(o->local, ip, len) == 0);
+}
+
+static const struct answer_conf *
+conf_for(const struct serve *s, const struct origin *o)
+{
+	return !s->conf->recursion || may_recurse(s, o) ? s->conf :
+	    &s->closed;
+}
+
+/* ---- answers ---- */
+
+static void
+log_answer(struct serve *s, const struct origin *o, const uint8_t *p,
+    size_t n)
+{
+	struct sockaddr_storage	 ss;
+	char			 line[QUERY_LOG_LINE], ip[ADDR_TEXT_MAX];
+	const uint8_t		*addr;
+	uint64_t		 left_out;
+	size_t			 len;
+
+	if (!query_log_due(&s->log, s->ops.now(s->arg), &left_out))
+		return;
+	if (left_out > 0)
+		log_info("query: %llu more were not logged",
+		    (unsigned long long)left_out);
+	addr = origin_ip(o, &len);
+	if (addr_from_bytes(addr, len, 0, &ss) == -1)
+		return;
+	query_log_line(line, addr_ip(&ss, ip, sizeof(ip)), o->udp, p, n);
+	log_info("query: %s", line);
+}
+
+/* As much of it as is said when there were too many: header and question. */
+static size_t
+cut(uint8_t *p, size_t n)
+{
+	uint8_t	name[DNS_NAME_MAX];
+	size_t	end, len;
+
+	end = dns_name_read(p, n, DNS_HEADER, name, &len);
+	if (end == 0 || n - end < 4)
+		return 0;
+	dns_put16(p + 2, dns_get16(p + 2) | DNS_TC);
+	memset(p + 6, 0, 6);
+	return end + 4;
+}
+
+size_t
+serve_late(struct serve *s, const struct origin *o, uint8_t *p, size_t n)
+{
+	const uint8_t	*ip;
+	size_t		 len;
+
+	if (n == 0)
+		return 0;
+	if (s->log.every != 0)
+		log_answer(s, o, p, n);
+	if (s->rate == 0 || !o->udp)
+		return n;
+	ip = origin_ip(o, &len);
+	if (ip_is_loopback(ip, len))
+		return n;
+	switch (rrl_check(s->rrl, s->rate, ip, len, p, n,
+	    s->ops.now(s->arg))) {
+	case RRL_SEND:
+		return n;
+	case RRL_SLIP_TC:
+		return cut(p, n);
+	case RRL_DROP:
+		return 0;
+	}
+	return 0;
+}
+
 static size_t
 handle(struct serve *s, const struct origin *o, const uint8_t *q, size_t len,
     uint64_t deadline, uint8_t *out, bool *later)
@@ -35,6 +150,7 @@ handle(struct serve *s, const struct origin *o, const uint8_t *q, size_t len,
 		s->now = now;
 		s->answerer.now = s->ops.wall(s->arg);
 	}
+	s->answerer.conf = conf_for(s, o);
 	switch (answer(&s->answerer, q, len, o->udp, out, &n)) {
 	case ANSWER_SEND:
 		return n;
@@ -58,7 +174,7 @@ size_t
 serve_query(struct serve *s, const struct origin *o, const uint8_t *q,
     size_t len, uint8_t *out, bool *later)
 {
-	return handle(s, o, q, len, 0, out, later);
+	return serve_late(s, o, out, handle(s, o, q, len, 0, out, later));
 }
 
 static void
@@ -69,13 +185,14 @@ on_wake(const struct parked *p, bool failed, void *arg)
 	size_t		 n;
 
 	if (failed)
-		n = answer_error(s->answerer.conf, p->query, p->len,
+		n = answer_error(conf_for(s, &p->origin), p->query, p->len,
 		    DNS_SERVFAIL, s->out);
 	else
 		n = handle(s, &p->origin, p->query, p->len, p->deadline,
 		    s->out, &later);
 	if (!later)
-		s->ops.reply(&p->origin, s->out, n, s->arg);
+		s->ops.reply(&p->origin, s->out,
+		    serve_late(s, &p->origin, s->out, n), s->arg);
 }
 
 static void
@@ -107,9 +224,23 @@ serve_names(struct serve *s)
 }
 
 void
-serve_conf(struct serve *s, const struct answer_conf *c)
+serve_conf(struct serve *s, const struct answer_conf *c,
+    const struct acl *recurse, const struct acl *own, uint32_t rate)
 {
-	s->answerer.conf = c;
+	s->answerer.conf = s->conf = c;
+	s->closed = *c;		/* what it points to is the caller's, too */
+	s->closed.recursion = false;
+	s->recurse = recurse;
+	s->own = own;
+	s->rate = rate;
+	if (rate > 0 && s->rrl == NULL)
+		s->rrl = rrl_new(rng_next(&s->answerer.rng));
+}
+
+void
+serve_log(struct serve *s, uint32_t every)
+{
+	s->log = (struct query_log){ .every = every };
 }
 
 struct serve *
@@ -132,5 +263,6 @@ serve_free(struct serve *s)
 		return;
 	names_free(s->names);
 	answerer_clear(&s->answerer);
+	rrl_free(s->rrl);
 	free(s);
 }

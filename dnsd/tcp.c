@@ -5,8 +5,12 @@
  * waiting for answers; the client closes.
  * Failure: a client that stalls within a query or sends nothing for
  * TCP_IDLE_MS is closed; one that does not take its answers, or has too many
- * queries open, is not read until it does; a length below a header closes.
+ * queries open, is not read until it does; a length below a header, or of no
+ * query, closes.  Where there are too many connections, of one address or of
+ * all, the one that was quiet for longest makes room for the new one.
  */
+#include <bsd/sys/queue.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,12 +23,16 @@
 #define TCP_SOCKETS_MAX 64
 
 struct tcp_conn {
+	TAILQ_ENTRY(tcp_conn) entry;
 	struct tcp	*tcp;
 	struct stream	*stream;
-	uint64_t	 id;
-	uint32_t	 slot;
+	struct origin	 origin;	/* of its queries */
+	uint8_t		 ip[16];
+	size_t		 ip_len;
+	size_t		 queued;	/* answers, as last counted */
 	unsigned	 nlater;
 };
+TAILQ_HEAD(tcp_conns, tcp_conn);
 
 struct tcp {
 	struct ev		*ev;
@@ -34,7 +42,9 @@ struct tcp {
 	struct acceptor		*acceptor[TCP_SOCKETS_MAX];
 	size_t			 nfd;
 	struct tcp_conn		*conn[TCP_CONNS_MAX];
+	struct tcp_conns	 quiet;		/* longest quiet first */
 	size_t			 nconns;
+	size_t			 queued;	/* answers of all */
 	uint64_t		 next_id;
 	bool			 full;		/* said so already */
 	uint8_t			 out[2 + DNS_TCP_MAX];
@@ -46,10 +56,22 @@ conn_free(struct tcp_conn *c)
 	struct tcp	*t = c->tcp;
 
 	stream_free(c->stream);
-	t->conn[c->slot] = NULL;
+	TAILQ_REMOVE(&t->quiet, c, entry);
+	t->conn[c->origin.socket] = NULL;
 	t->nconns--;
-	t->full = false;
+	t->queued -= c->queued;
+	if (t->nconns < TCP_CONNS_MAX / 2)
+		t->full = false;
 	free(c);
+}
+
+static void
+conn_count(struct tcp_conn *c)
+{
+	size_t	n = stream_queued(c->stream);
+
+	c->tcp->queued += n - c->queued;
+	c->queued = n;
 }
 
 static void
@@ -60,13 +82,14 @@ conn_write(struct tcp_conn *c, const uint8_t *p, size_t n)
 	dns_put16(len, (uint16_t)n);
 	stream_write(c->stream, len, 2);
 	stream_write(c->stream, p, n);
+	conn_count(c);
 }
 
 static bool
 conn_busy(const struct tcp_conn *c)
 {
-	return c->nlater >= TCP_LATER_MAX ||
-	    stream_queued(c->stream) >= TCP_QUEUE_MAX;
+	return c->nlater >= TCP_LATER_MAX || c->queued >= TCP_QUEUE_MAX ||
+	    (c->queued > 0 && c->tcp->queued >= TCP_QUEUE_ALL);
 }
 
 /* One query; the answer goes straight behind its length. */
@@ -74,18 +97,17 @@ static void
 conn_query(struct tcp_conn *c, const uint8_t *q, size_t len)
 {
 	struct tcp	*t = c->tcp;
-	struct origin	 o = { .udp = false, .socket = c->slot,
-			    .conn = c->id };
 	bool		 later = false;
 	size_t		 n;
 
-	n = t->query(&o, q, len, t->out + 2, &later, t->arg);
+	n = t->query(&c->origin, q, len, t->out + 2, &later, t->arg);
 	if (later)
 		c->nlater++;
 	if (n == 0)
 		return;
 	dns_put16(t->out, (uint16_t)n);
 	stream_write(c->stream, t->out, n + 2);
+	conn_count(c);
 }
 
 static size_t
@@ -96,7 +118,7 @@ on_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 
 	while (n - used >= 2 && !conn_busy(c)) {
 		len = dns_get16(p + used);
-		if (len < DNS_HEADER) {
+		if (len < DNS_HEADER || len > TCP_QUERY_MAX) {
 			conn_free(c);
 			return n;
 		}
@@ -105,8 +127,11 @@ on_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 		conn_query(c, p + used + 2, len);
 		used += 2 + len;
 	}
-	if (used > 0)
+	if (used > 0) {
 		stream_deadline(s, TCP_IDLE_MS);
+		TAILQ_REMOVE(&c->tcp->quiet, c, entry);
+		TAILQ_INSERT_TAIL(&c->tcp->quiet, c, entry);
+	}
 	if (conn_busy(c))
 		stream_pause(s);
 	return used;
@@ -115,6 +140,7 @@ on_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 static void
 conn_resume(struct tcp_conn *c)
 {
+	conn_count(c);
 	if (!conn_busy(c))
 		stream_resume(c->stream);
 }
@@ -143,6 +169,70 @@ static const struct stream_ops conn_ops = {
 	.closed = on_closed,
 };
 
+/* ---- too many ---- */
+
+/* The one that was quiet for longest: of an address, or of all. */
+static struct tcp_conn *
+quietest(struct tcp *t, const struct tcp_conn *of, size_t *n)
+{
+	struct tcp_conn	*c, *first = NULL;
+
+	*n = 0;
+	TAILQ_FOREACH(c, &t->quiet, entry) {
+		if (of != NULL && (c == of || c->ip_len != of->ip_len ||
+		    memcmp(c->ip, of->ip, c->ip_len) != 0))
+			continue;
+		(*n)++;
+		if (first == NULL)
+			first = c;
+		if (of == NULL)
+			break;
+	}
+	return first;
+}
+
+static void
+make_room(struct tcp *t)
+{
+	size_t	n;
+
+	if (t->nconns < TCP_CONNS_MAX)
+		return;
+	if (!t->full)
+		log_warnx("dns: %d TCP connections: those that are quiet for "
+		    "longest are closed", TCP_CONNS_MAX);
+	t->full = true;
+	conn_free(quietest(t, NULL, &n));
+}
+
+static void
+make_room_for(struct tcp_conn *c)
+{
+	struct tcp_conn	*old;
+	size_t		 n;
+
+	old = quietest(c->tcp, c, &n);
+	if (n >= TCP_PER_ADDR_MAX)
+		conn_free(old);
+}
+
+/* Who asks, and which of our addresses. */
+static void
+set_origin(struct tcp_conn *c, int fd, const struct sockaddr_storage *peer)
+{
+	struct sockaddr_storage	 local;
+	struct origin		*o = &c->origin;
+	socklen_t		 len = sizeof(local);
+
+	o->udp = false;
+	o->conn = ++c->tcp->next_id;
+	o->addr_len = (uint8_t)addr_len(peer);
+	memcpy(o->addr, peer, o->addr_len);
+	c->ip_len = addr_to_bytes(peer, c->ip);
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
+		o->local_len = (uint8_t)addr_to_bytes(&local, o->local);
+}
+
 static void
 on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
 {
@@ -150,25 +240,19 @@ on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
 	struct tcp_conn	*c;
 	uint32_t	 i;
 
-	(void)peer;
-	if (t->nconns >= TCP_CONNS_MAX) {
-		if (!t->full)
-			log_warnx("dns: %d TCP connections: new ones are "
-			    "closed", TCP_CONNS_MAX);
-		t->full = true;
-		close(fd);
-		return;
-	}
+	make_room(t);
 	for (i = 0; t->conn[i] != NULL; i++)
 		;
 	c = xcalloc(1, sizeof(*c));
 	c->tcp = t;
-	c->slot = i;
-	c->id = ++t->next_id;
+	set_origin(c, fd, peer);
+	c->origin.socket = i;
 	t->conn[i] = c;
 	t->nconns++;
+	TAILQ_INSERT_TAIL(&t->quiet, c, entry);
+	make_room_for(c);
 	c->stream = stream_new(t->ev, fd, &conn_ops, c);
-	stream_limit(c->stream, 2 + DNS_TCP_MAX);
+	stream_limit(c->stream, 2 + TCP_QUERY_MAX);
 	stream_deadline(c->stream, TCP_IDLE_MS);
 }
 
@@ -178,7 +262,8 @@ tcp_reply(struct tcp *t, const struct origin *o, const uint8_t *p, size_t n)
 	struct tcp_conn	*c;
 
 	if (o->socket >= TCP_CONNS_MAX ||
-	    (c = t->conn[o->socket]) == NULL || c->id != o->conn)
+	    (c = t->conn[o->socket]) == NULL ||
+	    c->origin.conn != o->conn)
 		return;		/* the client left meanwhile */
 	c->nlater--;
 	if (n > 0)
@@ -210,6 +295,7 @@ tcp_new(struct ev *ev, tcp_query_fn *query, void *arg)
 {
 	struct tcp	*t = xcalloc(1, sizeof(*t));
 
+	TAILQ_INIT(&t->quiet);
 	t->ev = ev;
 	t->query = query;
 	t->arg = arg;

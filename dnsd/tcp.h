@@ -1,6 +1,6 @@
 /*
  * DNS over TCP (RFC 7766): pipelined queries, answers in any order, idle
- * connections closed.
+ * connections closed.  What all clients together can take is bounded.
  */
 #ifndef DNSD_TCP_H
 #define DNSD_TCP_H
@@ -8,10 +8,13 @@
 #include "common/ev.h"
 #include "dnsd/names.h"
 
-#define TCP_CONNS_MAX 1024	/* at once; the next are closed */
+#define TCP_CONNS_MAX 1024	/* at once; beyond, the longest idle goes */
+#define TCP_PER_ADDR_MAX 128	/* of one address, likewise */
+#define TCP_QUERY_MAX 4096	/* a longer query is none: closes */
 #define TCP_IDLE_MS 10000	/* between two queries, or within one */
 #define TCP_LATER_MAX 64	/* unanswered queries of one connection */
-#define TCP_QUEUE_MAX (256 * 1024) /* answers a client has not taken */
+#define TCP_QUEUE_MAX (128 * 1024) /* answers a client has not taken */
+#define TCP_QUEUE_ALL (16 * 1024 * 1024) /* or all: who has some, waits */
 
 /* The answer's length in out, or 0 with *later: it comes, or does not. */
 typedef size_t tcp_query_fn(const struct origin *, const uint8_t *, size_t,

@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n < 1 || n - 1 < p[0])
 		return 0;
 	ql = p[0];
-	got = forward_answer(p + 1, ql, n & 1, p + 1 + ql, n - 1 - ql, out);
+	got = forward_answer(p + 1, ql, n & 1, n & 2, p + 1 + ql, n - 1 - ql, out);
 	if (got > ((n & 1) ? (size_t)DNS_UDP_MAX : (size_t)DNS_TCP_MAX))
 		abort();
 	as_query(p + 1, ql, &z);

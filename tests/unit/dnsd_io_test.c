@@ -277,6 +277,54 @@ START_TEST(a_reply_to_a_client_that_left_is_dropped)
 }
 END_TEST
 
+static int
+echoes(int fd)
+{
+	uint8_t	buf[64];
+	size_t	n = frame(buf, "A-query-of-12");
+
+	if (write(fd, buf, n) != (ssize_t)n)
+		return 0;
+	wait_bytes(fd, n);
+	return read(fd, buf, sizeof(buf)) == (ssize_t)n;
+}
+
+START_TEST(the_quietest_connection_of_an_address_makes_room)
+{
+	int	fd[TCP_PER_ADDR_MAX + 1], i, busy;
+
+	listen_tcp();
+	busy = client(SOCK_STREAM);
+	ck_assert_int_eq(echoes(busy), 1);
+	for (i = 0; i < TCP_PER_ADDR_MAX; i++) {
+		fd[i] = client(SOCK_STREAM);
+		turn(1);
+		if (i == TCP_PER_ADDR_MAX / 2)
+			ck_assert_int_eq(echoes(busy), 1);
+	}
+	wait_bytes(fd[0], 1);
+	ck_assert_int_eq(recv(fd[0], &i, 1, MSG_DONTWAIT), 0);
+	ck_assert_int_eq(echoes(busy), 1);
+	for (i = 0; i < TCP_PER_ADDR_MAX; i++)
+		close(fd[i]);
+	close(busy);
+}
+END_TEST
+
+START_TEST(a_length_that_no_query_has_closes)
+{
+	uint8_t	got[8];
+	int	fd;
+
+	listen_tcp();
+	fd = client(SOCK_STREAM);
+	ck_assert_int_eq(write(fd, "\xff\xff", 2), 2);
+	wait_bytes(fd, 1);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(udp_answers_from_the_address_that_was_asked)
 {
 	uint8_t		 buf[64];
@@ -339,6 +387,8 @@ main(void)
 	tcase_add_test(c, a_length_below_a_header_closes);
 	tcase_add_test(c, a_client_with_too_many_open_queries_waits);
 	tcase_add_test(c, a_reply_to_a_client_that_left_is_dropped);
+	tcase_add_test(c, the_quietest_connection_of_an_address_makes_room);
+	tcase_add_test(c, a_length_that_no_query_has_closes);
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(u, setup, teardown);
 	tcase_add_test(u, udp_answers_from_the_address_that_was_asked);

@@ -1,7 +1,9 @@
 /*
  * Which names are known, asked for, waited for and forgotten.
  */
+#include <arpa/inet.h>
 #include <check.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@ struct world {
 	/* with serve */
 	struct serve		*serve;
 	struct answer_conf	 conf;
+	struct acl		 own;
 };
 
 static struct world	w;
@@ -327,7 +330,7 @@ serve_setup(const char *recursor)
 	schema_clear(&conf_agent_schema, &a);
 	schema_clear(&conf_dns_schema, &d);
 	w.serve = serve_new(&serve_ops, NULL, 1);
-	serve_conf(w.serve, &w.conf);
+	serve_conf(w.serve, &w.conf, NULL, &w.own, 0);
 }
 
 static void
@@ -379,11 +382,14 @@ END_TEST
 
 START_TEST(no_room_at_the_recursors_is_a_failure_at_once)
 {
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct origin	o = { .udp = true, .conn = 7 };
 	uint8_t		q[512], out[DNS_TCP_MAX];
 	size_t		n = query(q, "example.com", 1);
 	bool		later;
 
+	memcpy(o.addr, &sin, sizeof(sin));
 	serve_setup("10.0.0.53");
 	ck_assert_uint_eq(serve_query(w.serve, &o, q, n, out, &later), n);
 	ck_assert_uint_eq(out[3] & DNS_RCODE, DNS_SERVFAIL);

@@ -268,7 +268,7 @@ START_TEST(a_forwarded_answer_is_the_clients)
 	n = response(p, q, qlen, 1);
 	dns_put16(p, 0);		/* libunbound's own id */
 	memcpy(p + 13, "example", 7);	/* and its spelling */
-	n = forward_answer(q, qlen, true, p, n, out);
+	n = forward_answer(q, qlen, true, false, p, n, out);
 	ck_assert_uint_eq(n, qlen + 16);
 	ck_assert_uint_eq(dns_get16(out), 0xbeef);
 	ck_assert_uint_eq(dns_get16(out + 2), DNS_QR | DNS_RD | DNS_RA);
@@ -283,10 +283,10 @@ START_TEST(a_forwarded_answer_too_large_is_cut)
 	size_t	qlen = query(q, "example.com", 1), n;
 
 	n = response(p, q, qlen, 60);
-	ck_assert_uint_eq(forward_answer(q, qlen, true, p, n, out), qlen);
+	ck_assert_uint_eq(forward_answer(q, qlen, true, false, p, n, out), qlen);
 	ck_assert(out[2] & (DNS_TC >> 8));
 	ck_assert_uint_eq(dns_get16(out + 6), 0);
-	ck_assert_uint_gt(forward_answer(q, qlen, false, p, n, out), 900);
+	ck_assert_uint_gt(forward_answer(q, qlen, false, false, p, n, out), 900);
 }
 END_TEST
 
@@ -297,7 +297,7 @@ START_TEST(a_forwarded_answer_to_another_question_is_none)
 
 	n = query(other, "example.org", 1);
 	n = response(p, other, n, 1);
-	ck_assert_uint_eq(forward_answer(q, qlen, true, p, n, out), 0);
+	ck_assert_uint_eq(forward_answer(q, qlen, true, false, p, n, out), 0);
 }
 END_TEST
 
