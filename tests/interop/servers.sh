@@ -159,6 +159,10 @@ for s in "web node4 node5" "cron node4" "db node5" "api node4" "batch node5"; do
 	within 20 "passing: $s" passing_are $s
 done
 for n in node4 node5; do within 10 "$n has its health" check_is $n serfHealth passing; done
+# The leader registers a node by what gossip knows; the node itself adds the rest.
+for n in node1 node2 node3 node4 node5; do
+	within 30 "$n has registered itself" like '.Node.Meta | has("consul-network-segment")' api node4 GET "/v1/catalog/node/$n"
+done
 for n in node4 $VIEW; do
 	(cd tests/interop && exec ip netns exec "$(ns $n)" python3 watch.py record "$T/seen.$n") 2>"$T/watch.$n" &
 	disown
