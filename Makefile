@@ -80,7 +80,7 @@ SIM	 = $(BUILD)/tests/sim/sim
 SIM_OBJS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
 
 .PHONY: all quickstart check check-unit check-fuzz check-sim check-golden check-net \
-	check-interop check-fault check-long lint fuzz tests-built install clean deps-build deps-test
+	check-interop check-fault check-long lint fuzz tests-built install install-consul clean deps-build deps-test
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 $(BUILD)/%.o: %.c
@@ -209,6 +209,11 @@ install: all
 	install -m 644 systemd/disco.service $(DESTDIR)$(UNITDIR)/disco.service
 	install -m 644 systemd/disco.sysusers $(DESTDIR)/usr/lib/sysusers.d/disco.conf
 	install -m 644 systemd/disco.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/disco.conf
+
+# The command's other name, where Consul itself is not installed.
+install-consul:
+	install -d $(DESTDIR)$(BINDIR)
+	ln -sf discoctl $(DESTDIR)$(BINDIR)/consul
 
 clean:
 	rm -rf build

@@ -21,6 +21,7 @@
 #include "discod/config_parts.h"
 
 #define NODE_ID_FILE	"node-id"
+#define TEMP_NAME_MAX	128
 #define NODE_ID_MAX	256	/* 36 and a newline; room to see it is wrong */
 
 /* ---- outside ---- */
@@ -140,6 +141,21 @@ node_id(struct config *c, const char *given, bool write, struct problems *p)
 	free(path);
 }
 
+/* For the sockets of a node that leaves nothing behind: several of them may
+ * be on one machine.  Short, for a socket's name has 108 bytes. */
+static const char *
+temp_name(char name[TEMP_NAME_MAX])
+{
+	const char *dir = getenv("TMPDIR");
+	char uuid[37];
+
+	uuid_make(uuid);
+	if (str_empty(dir) || dir[0] != '/' || strlen(dir) > TEMP_NAME_MAX / 2)
+		dir = "/tmp";
+	snprintf(name, TEMP_NAME_MAX, "%s/disco-%.13s", dir, uuid);
+	return name;
+}
+
 /* ---- load ---- */
 
 /* The lines as one text; what does not fit is counted. */
@@ -180,6 +196,12 @@ read_all(const struct flags *f, struct values *v, struct defs *d,
 		snprintf(where, sizeof(where), "-%s", f->val[i].name);
 		values_text(v, f->val[i].key, f->val[i].text, where, p);
 	}
+	memset(&s, 0, sizeof(s));
+	for (i = 0; i < f->hcl.n; i++)
+		sources_fragment(&s, f->hcl.item[i], "-hcl", p);
+	for (i = 0; i < s.n; i++)
+		values_tree(v, d, s.item[i].tree, s.item[i].file, warnings, p);
+	sources_clear(&s);
 }
 
 static void
@@ -226,6 +248,7 @@ load(int argc, char **argv, const struct config *running, struct config *c,
     char *err, size_t errlen)
 {
 	char host[HOST_NAME_MAX + 1] = "", cwd[PATH_MAX] = "/";
+	char temp[TEMP_NAME_MAX];
 	struct config_env env = { .hostname = host, .cwd = cwd };
 	struct problems p = { 0 };
 	struct flags f;
@@ -238,6 +261,7 @@ load(int argc, char **argv, const struct config *running, struct config *c,
 		strlcpy(cwd, "/", sizeof(cwd));
 	env.xdg_runtime_dir = getenv("XDG_RUNTIME_DIR");
 	env.uid = geteuid();
+	env.temp_dir = temp_name(temp);
 	env.running = running;
 	flags_parse(&f, argc, argv, cwd, &p);
 	env.dev = f.dev;

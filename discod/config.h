@@ -50,6 +50,9 @@ struct config {
 	enum log_level		 log_level;
 	bool			 syslog;
 	bool			 foreground;	/* -f, -dev, called as consul */
+	bool			 as_consul;
+	bool			 run_temporary;	/* run_dir is ours alone, and
+						   goes when we go */
 	bool			 need_exec;	/* execd is to be started */
 	bool			 sandbox_optional; /* go on without, with a warning */
 	bool			 leave_on_terminate;

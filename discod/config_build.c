@@ -618,6 +618,7 @@ build_dirs(const struct build *b)
 	if (env->running != NULL) {	/* relative to where it was started */
 		c->data_dir = xstrdup(env->running->data_dir);
 		c->run_dir = xstrdup(env->running->run_dir);
+		c->run_temporary = env->running->run_temporary;
 		c->pid_file = xstrdup(env->running->pid_file);
 		c->agent.data_dir = xstrdup(c->data_dir);
 		c->agent.run_dir = xstrdup(c->run_dir);
@@ -633,7 +634,11 @@ build_dirs(const struct build *b)
 
 	if (v_str(v, KEY_RUN_DIR) != NULL)
 		c->run_dir = path_absolute(env->cwd, v_str(v, KEY_RUN_DIR));
-	else if (env->uid == 0)
+	else if (env->temp_dir != NULL && (c->agent.dev || env->as_consul)) {
+		/* Consul has no such directory, and several agents may run. */
+		c->run_dir = xstrdup(env->temp_dir);
+		c->run_temporary = true;
+	} else if (env->uid == 0)
 		c->run_dir = xstrdup(DEFAULT_RUN_DIR);
 	else if (env->xdg_runtime_dir != NULL)
 		xasprintf(&c->run_dir, "%s/disco", env->xdg_runtime_dir);
@@ -653,6 +658,7 @@ build_parent(const struct build *b)
 	struct config *c = b->c;
 	bool server = v_bool(v, KEY_SERVER);
 
+	c->as_consul = b->env->as_consul;
 	c->foreground = v_bool(v, KEY_FOREGROUND) || b->env->dev ||
 	    b->env->as_consul;
 	build_dirs(b);

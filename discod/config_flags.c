@@ -100,7 +100,9 @@
 	F("ui-content-path", " path", UI_PATH, "the web page's path")	\
 	F("ui-dir", " directory", UI_DIR, "accepted, unused")
 
-enum special { SP_CONFIG, SP_FORMAT, SP_DEV, SP_CHECK, SP_HELP, SP_VERSION };
+enum special {
+	SP_CONFIG, SP_FORMAT, SP_HCL, SP_DEV, SP_CHECK, SP_HELP, SP_VERSION
+};
 
 /*	name, argument with a space before it, what, help */
 #define SPECIAL_FLAGS(F)						\
@@ -110,6 +112,8 @@ enum special { SP_CONFIG, SP_FORMAT, SP_DEV, SP_CHECK, SP_HELP, SP_VERSION };
 	F("config-format", " json|hcl", FORMAT,				\
 	    "files are in this syntax, whatever their name")		\
 	F("dev", "", DEV, "one server in memory, in the foreground")	\
+	F("hcl", " text", HCL,						\
+	    "configuration in HCL, after all files (repeatable)")	\
 	F("n", "", CHECK, "check the configuration, show it, exit")	\
 	F("h", "", HELP, "this text")					\
 	F("help", "", HELP, "this text")				\
@@ -220,6 +224,9 @@ do_special(struct flags *f, const struct arg *a, const char *cwd,
 			problem(p, NULL, "-config-format: cannot read \"%s\": "
 			    "use json or hcl", a->text);
 		break;
+	case SP_HCL:
+		strs_add(&f->hcl, a->text);
+		break;
 	case SP_DEV:
 		f->dev = on;
 		break;
@@ -288,6 +295,7 @@ flags_clear(struct flags *f)
 		free(f->val[i].text);
 	free(f->val);
 	strs_clear(&f->sources);
+	strs_clear(&f->hcl);
 	memset(f, 0, sizeof(*f));
 }
 

@@ -405,6 +405,7 @@ struct flags {
 	bool		 as_consul;
 	enum syntax	 syntax;	/* -config-format */
 	struct strs	 sources;	/* files and directories, in order */
+	struct strs	 hcl;		/* texts of -hcl */
 	/* what was given for keys: name, key, text */
 	struct flag_value { const char *name; enum key key; char *text; }
 			*val;
@@ -425,6 +426,9 @@ struct sources { struct source *item; size_t n; };
 void sources_read(struct sources *, const struct strs *paths, enum syntax,
     struct strs *warnings, struct problems *);
 void sources_clear(struct sources *);
+/* A text of -hcl, which comes after all else. */
+void sources_fragment(struct sources *, const char *text, const char *where,
+    struct problems *);
 
 /* ---- config_addr.c, config_build.c ---- */
 
@@ -435,6 +439,7 @@ struct config_env {
 	const char		*hostname;
 	const char		*cwd;
 	const char		*xdg_runtime_dir;	/* or NULL */
+	const char		*temp_dir;	/* a name nobody has, or NULL */
 	unsigned		 uid;
 	bool			 dev;
 	bool			 as_consul;

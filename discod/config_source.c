@@ -42,6 +42,14 @@ parse(const char *text, size_t len, enum syntax syntax, char *err,
 }
 
 static void
+add(struct sources *s, const char *file, struct json *tree)
+{
+	s->item = xreallocarray(s->item, s->n + 1, sizeof(*s->item));
+	s->item[s->n].file = xstrdup(file);
+	s->item[s->n++].tree = tree;
+}
+
+static void
 read_file(struct sources *s, const char *path, enum syntax syntax,
     struct problems *p)
 {
@@ -60,9 +68,21 @@ read_file(struct sources *s, const char *path, enum syntax syntax,
 		    "JSON", err);
 		return;
 	}
-	s->item = xreallocarray(s->item, s->n + 1, sizeof(*s->item));
-	s->item[s->n].file = xstrdup(path);
-	s->item[s->n++].tree = tree;
+	add(s, path, tree);
+}
+
+void
+sources_fragment(struct sources *s, const char *text, const char *where,
+    struct problems *p)
+{
+	char err[256];
+	struct json *tree = parse(text, strlen(text), SYNTAX_HCL, err,
+	    sizeof(err));
+
+	if (tree == NULL)
+		problem(p, where, "not HCL: %s", err);
+	else
+		add(s, where, tree);
 }
 
 static void

@@ -134,6 +134,13 @@ make_run_dir(struct parent *p)
 {
 	struct stat	st;
 
+	/* In a directory that others write to it must be new. */
+	if (p->cfg.run_temporary) {
+		if (mkdir(p->cfg.run_dir, 0755) == -1)
+			start_fail(p, "run directory %s: %s (give another "
+			    "-run-dir)", p->cfg.run_dir, strerror(errno));
+		p->run_made = true;
+	}
 	if (path_make(p->cfg.run_dir, 0755) == -1 ||
 	    access(p->cfg.run_dir, W_OK | X_OK) == -1)
 		start_fail(p, "run directory %s: %s (give another -run-dir)",
@@ -221,9 +228,16 @@ dirs_make(struct parent *p)
 void
 dirs_remove(struct parent *p)
 {
-	if (p->pid_fd == -1)
+	if (p->pid_fd != -1) {
+		(void)unlink(p->pid_path);
+		close(p->pid_fd);
+		p->pid_fd = -1;
+	}
+	if (!p->run_made)
 		return;
-	(void)unlink(p->pid_path);
-	close(p->pid_fd);
-	p->pid_fd = -1;
+	if (p->empty_dir != NULL)
+		(void)rmdir(p->empty_dir);
+	if (rmdir(p->cfg.run_dir) == -1)
+		log_warn("%s", p->cfg.run_dir);
+	p->run_made = false;
 }

@@ -93,6 +93,7 @@ main(int argc, char **argv)
 	listen_all(&p);
 	sinks_open(&p);
 	suite_signals(&p);
+	start_banner(&p);
 	log_start(&p);
 	p.join_pending = p.cfg.gossip.start_join.n > 0 ||
 	    p.cfg.gossip.start_join_wan.n > 0;

@@ -64,6 +64,7 @@ struct parent {
 	char			*bin_dir;	/* where the daemons are */
 	char			*empty_dir;	/* chroot of those that write
 						   nothing */
+	bool			 run_made;	/* to be removed at the end */
 	char			*pid_path;
 	int			 pid_fd;	/* locked */
 	int			 data_fd;	/* locked */
@@ -94,6 +95,9 @@ void start_detach(struct parent *);
 /* Where the daemons' programs are, from our own place. */
 void start_find_programs(struct parent *);
 void start_check_users(struct parent *);
+/* What Consul's agent prints, which scripts wait for; on a link of its name. */
+void start_banner(const struct parent *);
+void start_banner_ready(const struct parent *);
 
 /* ---- dirs.c ---- */
 /* Run directory, the empty one, the pid file, data and log directories. */
@@ -105,7 +109,7 @@ void takeover(struct parent *);
 /* Where a child writes, as the file system has it; NULL: nowhere.  Freed by
  * the caller. */
 char *dirs_of(const struct parent *, enum proc);
-void dirs_remove(struct parent *);	/* the pid file */
+void dirs_remove(struct parent *);	/* the pid file, what is temporary */
 
 /* ---- listen.c ---- */
 void listen_all(struct parent *);

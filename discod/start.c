@@ -178,3 +178,34 @@ start_check_users(struct parent *p)
 	wb_free(&names);
 	wb_free(&how);
 }
+
+void
+start_banner(const struct parent *p)
+{
+	const struct config	*c = &p->cfg;
+	const struct conf_agent	*a = &c->agent;
+
+	if (!c->as_consul)
+		return;
+	printf("==> Starting Consul agent...\n"
+	    "           Version: '1.8.7'\n"
+	    "           Node ID: '%s'\n"
+	    "         Node name: '%s'\n"
+	    "        Datacenter: '%s' (Segment: '%s')\n"
+	    "            Server: %s (Bootstrap: %s)\n"
+	    "      Cluster Addr: %s (LAN: %d, WAN: %d)\n\n"
+	    "==> Log data will now stream in as it occurs:\n\n",
+	    a->node_id, a->node_name, a->datacenter, a->server ? "<all>" : "",
+	    a->server ? "true" : "false", a->bootstrap ? "true" : "false",
+	    a->advertise_addr, (int)a->port_lan, (int)a->port_wan);
+	fflush(stdout);
+}
+
+void
+start_banner_ready(const struct parent *p)
+{
+	if (!p->cfg.as_consul)
+		return;
+	printf("==> Consul agent running!\n");
+	fflush(stdout);
+}

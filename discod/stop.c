@@ -90,6 +90,7 @@ suite_check_ready(struct parent *p)
 	ev_timer_stop(p->timer);
 	log_info("disco " DISCO_VERSION ": node %s is up, all daemons ready",
 	    p->cfg.agent.node_name);
+	start_banner_ready(p);
 	start_done(p, 0);
 	notify(p, "READY=1\nSTATUS=all daemons ready");
 }
