@@ -611,6 +611,8 @@ views_watch(struct views *vs, enum view_kind kind, const char *name,
 	case VIEW_QUERY:
 		v->follow = follow_new(vs, FOLLOW_EXPLAIN, v);
 		break;
+	case VIEW_OUTSIDE:
+		break;
 	}
 }
 

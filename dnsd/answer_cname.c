@@ -2,6 +2,7 @@
  * Addresses that are names: see answer_i.h.
  */
 #include "dnsd/answer_i.h"
+#include "dnsd/outside.h"
 
 static void chase(struct answering *, const struct owner *, unsigned depth);
 
@@ -35,6 +36,60 @@ view_of(struct answering *a, struct question *q, const struct owner *o)
 	return NULL;
 }
 
+/* What the recursors know of a name outside, or NULL. */
+static const struct view *
+outside(struct answering *a, const struct owner *o, uint16_t qtype)
+{
+	const struct view	*v;
+	char			 name[DNS_NAME_MAX + 8];
+	size_t			 n;
+	bool			 fail = a->fail;
+
+	if (!a->conf->recursion ||
+	    (n = outside_name(o->name, o->len, qtype, name)) == 0)
+		return NULL;
+	v = lookup(a, VIEW_OUTSIDE, name, n);
+	a->fail = fail;		/* then the name alone is the answer */
+	return v;
+}
+
+/* Its records with what is left of their TTLs; false: not all fit. */
+static bool
+put_outside(struct answering *a, enum section s, const struct owner *o,
+    const struct view *v, bool names)
+{
+	uint32_t		 age = a->env->now - v->born, ttl;
+	const struct inst	*i;
+	struct owner		 owner;
+	size_t			 k;
+	bool			 ok;
+
+	for (k = 0; k < v->n; k++) {
+		i = &v->inst[k];
+		ttl = i->ttl > age ? i->ttl - age : 0;
+		owner = (struct owner){ i->node, i->node_len, 0 };
+		if (dns_name_equal(i->node, i->node_len, o->name, o->len))
+			owner = *o;
+		if (i->has != INST_HOST)
+			ok = put_addr(a, s, &owner, i, i->has, ttl);
+		else
+			ok = !names || put_named(a, s, &owner, DNS_T_CNAME,
+			    ttl, i->host, i->host_len, NULL);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static void
+chase_outside(struct answering *a, const struct owner *o)
+{
+	const struct view	*v = outside(a, o, a->q.qtype);
+
+	if (v != NULL && !put_outside(a, ANSWERS, o, v, true))
+		a->flags |= DNS_TC;
+}
+
 static void
 chase(struct answering *a, const struct owner *o, unsigned depth)
 {
@@ -44,7 +99,10 @@ chase(struct answering *a, const struct owner *o, unsigned depth)
 	size_t			 m;
 	bool			 any;
 
-	if ((v = view_of(a, &q, o)) == NULL || v->n == 0)
+	v = view_of(a, &q, o);
+	if (q.kind == Q_FOREIGN)
+		chase_outside(a, o);
+	if (v == NULL || v->n == 0)
 		return;
 	m = candidates(a, v, &q, a->q.qtype, &any);
 	if (v->kind == VIEW_NODE) {
@@ -77,7 +135,9 @@ host_glue(struct answering *a, const struct owner *o)
 	v = view_of(a, &q, o);
 	a->wait = wait;		/* nobody waits for what is additional */
 	a->fail = fail;
-	if (v == NULL)
+	if (q.kind == Q_FOREIGN && (v = outside(a, o, DNS_T_A)) != NULL)
+		(void)put_outside(a, ADDITIONAL, o, v, false);
+	if (v == NULL || v->kind == VIEW_OUTSIDE)
 		return;
 	n = v->kind == VIEW_NODE ? v->n : healthy(a, v);
 	for (k = 0; k < n && left > 0; k++) {

@@ -98,6 +98,7 @@ answer_ttl(const struct answer_conf *c, const struct view *v,
 	case VIEW_NODE:
 		return c->node_ttl;
 	case VIEW_REVERSE:
+	case VIEW_OUTSIDE:
 		return 0;
 	case VIEW_SERVICE:
 		break;

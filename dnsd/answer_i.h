@@ -98,7 +98,7 @@ void put_addresses(struct answering *, const struct view *,
 /* The owner's address is a name: CNAME, and where that leads if it is ours. */
 void put_cname(struct answering *, const struct owner *, const struct inst *,
     uint32_t ttl, unsigned depth);
-/* Addresses of an SRV target that is a name of ours, if we have it ready. */
+/* Addresses of an SRV target that is a name: of ours, if we have it ready. */
 void host_glue(struct answering *, const struct owner *);
 
 /* answer_srv.c: SRV records of m candidates. */

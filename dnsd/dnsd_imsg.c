@@ -5,6 +5,9 @@
  *			WATCH, UNWATCH, VIEW: one name
  *	gossipd, checkd	RESOLVE, RESOLVED: a host's addresses
  *
+ * Names outside the domain are asked for in the same way as those in it, but
+ * of the recursors.
+ *
  * When catalogd comes back it is asked for every name again; until its views
  * arrive, the old ones are answered from.
  */
@@ -13,6 +16,58 @@
 
 #include "common/log.h"
 #include "dnsd/dnsd.h"
+#include "dnsd/outside.h"
+
+/* ---- to the recursors ---- */
+
+struct outside {
+	struct dnsd	*d;
+	struct ev_timer	*now;		/* nobody was asked */
+	char		 name[];
+};
+
+/* Who waits is answered without those addresses, when there is no answer. */
+static void
+on_outside(const struct origin *o, uint8_t *p, size_t n, void *arg)
+{
+	struct outside	*x = arg;
+	struct view	*v = NULL;
+
+	(void)o;
+	if (n > 0)
+		v = outside_view(p, n, (uint32_t)(ev_wall_ns() / NS_PER_S),
+		    ev_now(x->d->ev));
+	(void)names_view(serve_names(x->d->serve), VIEW_OUTSIDE, x->name, v,
+	    ev_now(x->d->ev));
+	free(x);
+}
+
+static void
+on_not_asked(void *arg)
+{
+	struct outside	*x = arg;
+
+	ev_timer_free(x->now);
+	on_outside(NULL, NULL, 0, x);
+}
+
+static void
+ask_outside(struct dnsd *d, const char *name)
+{
+	struct outside	*x = xmalloc(sizeof(*x) + strlen(name) + 1);
+	struct origin	 nobody = { 0 };
+	uint8_t		 q[DNS_HEADER + DNS_NAME_MAX + 4];
+	size_t		 n = outside_query(name, q, sizeof(q));
+
+	x->d = d;
+	strcpy(x->name, name);
+	if (n > 0 && resolve_forward(d->resolver, &nobody, q, n, on_outside,
+	    x) == 0)
+		return;
+	/* not from within: who asks is not waiting yet */
+	x->now = ev_timer_new(d->ev, on_not_asked, x);
+	ev_timer_set(x->now, 0);
+}
 
 /* ---- to catalogd ---- */
 
@@ -37,14 +92,18 @@ send_name(struct dnsd *d, enum imsg_type type, enum view_kind kind,
 void
 dnsd_watch(enum view_kind kind, const char *name, void *arg)
 {
-	send_name(arg, IMSG_WATCH, kind, name);
+	if (kind == VIEW_OUTSIDE)
+		ask_outside(arg, name);
+	else
+		send_name(arg, IMSG_WATCH, kind, name);
 	dnsd_arm(arg);
 }
 
 void
 dnsd_unwatch(enum view_kind kind, const char *name, void *arg)
 {
-	send_name(arg, IMSG_UNWATCH, kind, name);
+	if (kind != VIEW_OUTSIDE)
+		send_name(arg, IMSG_UNWATCH, kind, name);
 }
 
 /* ---- from catalogd ---- */

@@ -289,6 +289,11 @@ find_known(struct names *ns, struct name *e, uint64_t now,
 	case NAME_WAITING:
 	case NAME_LIVE:
 		e->used = now;
+		if (e->view != NULL && e->view->expires_ms != 0 &&
+		    e->view->expires_ms <= now) {
+			stop_watch(ns, e, NAME_IDLE);
+			break;
+		}
 		if (e->view != NULL) {
 			*v = e->view;
 			return FOUND_VIEW;
@@ -423,9 +428,11 @@ names_resync(struct names *ns)
 	struct name	*e;
 
 	TAILQ_FOREACH(e, &ns->waiting, entry)
-		ns->ops->watch(e->kind, spelled(e), ns->arg);
+		if (e->kind != VIEW_OUTSIDE)
+			ns->ops->watch(e->kind, spelled(e), ns->arg);
 	TAILQ_FOREACH(e, &ns->live, entry)
-		ns->ops->watch(e->kind, spelled(e), ns->arg);
+		if (e->kind != VIEW_OUTSIDE)
+			ns->ops->watch(e->kind, spelled(e), ns->arg);
 }
 
 static void

@@ -33,6 +33,7 @@ struct inst {
 	const uint8_t	*node;		/* NAME.node.DC.DOMAIN */
 	const uint8_t	*txt;		/* ntxt times: u16 length, data */
 	const uint8_t	*tags;		/* u16 length, folded tag, ... */
+	uint32_t	 ttl;		/* VIEW_OUTSIDE: of this record */
 };
 
 struct view {
@@ -43,6 +44,8 @@ struct view {
 	char		*service;	/* a prepared query's, for its TTL */
 	bool		 ordered;	/* the first ones are to be used first */
 	bool		 weighted;	/* weights differ */
+	uint32_t	 born;		/* VIEW_OUTSIDE: when TTLs began */
+	uint64_t	 expires_ms;	/* it is to be asked for anew; 0: no */
 	size_t		 n;
 	size_t		 npassing, nhealthy; /* the first ones of inst[]; all
 					of a prepared query, who judged them */

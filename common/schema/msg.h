@@ -213,7 +213,10 @@ enum run_end { RUN_EXIT, RUN_SIGNAL, RUN_TIMEOUT, RUN_REFUSED, RUN_FAILED };
 	F(T, STR, , error, "error", S_OPT, NULL)
 SCHEMA_DECLARE(msg_exited, MSG_EXITED)
 
-enum view_kind { VIEW_SERVICE = 1, VIEW_NODE, VIEW_REVERSE, VIEW_QUERY };
+enum view_kind {
+	VIEW_SERVICE = 1, VIEW_NODE, VIEW_REVERSE, VIEW_QUERY,
+	VIEW_OUTSIDE	/* dnsd's own: a recursor's answer; never asked for */
+};
 /*
  * A VIEW is the whole of one name: each instance with what an answer needs.
  * service: all instances, healthy or not; node: one entry without service;

@@ -729,7 +729,8 @@ START_TEST(answers_as_recorded)
 		recorded_line(&x, line);
 	compare(&x);
 	for (i = 0; i < ndifferences; i++)
-		if (!differences[i].used) {
+		if (!differences[i].used &&
+		    strstr(differences[i].agent, "recursor") == NULL) {
 			fprintf(stderr, "never asked: %s\n",
 			    differences[i].question);
 			x.failed++;
