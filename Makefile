@@ -173,6 +173,7 @@ check-golden: all
 check-net: all
 	tests/run net $(BUILD)
 check-interop: all
+	mk/deps test interop
 	tests/run interop $(BUILD)
 check-fault: all
 	SKIP=servers tests/run fault $(BUILD)

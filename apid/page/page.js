@@ -59,6 +59,12 @@ document.addEventListener("keydown", e => {
 	}
 });
 
+/* The address after # is the view's: a jump must not change it. */
+document.querySelector(".skip").addEventListener("click", e => {
+	e.preventDefault();
+	main.focus();
+});
+
 watchLink(error => {
 	link.textContent = error === null ? "" : "no answer: " + error.message;
 	link.className = error === null ? "" : "off";

@@ -213,18 +213,27 @@ function value(v, key) {
 	const text = el("textarea", { id: "value", spellcheck: "false", oninput: () => { changed = true; } });
 	const facts = el("p", { class: "dim" }, "Asking …");
 	const done = el("p", { role: "status" });
-	let modified = 0, changed = false;
+	let latest = null, modified = 0, changed = false;
 
-	/* Written only if nobody else has written since: its index is sent along. */
+	/* What is now there, and its index, unless something else is being typed. */
+	function load() {
+		const now = latest === null ? "" : textOf(latest.Value);
+
+		text.disabled = now === null;
+		text.value = now === null ? "" : now;
+		modified = latest === null ? 0 : latest.ModifyIndex;
+		changed = false;
+	}
+	/* Written only if nobody else has since typing began: its index is sent along. */
 	async function save(e) {
 		e.preventDefault();
 		const body = text.value;
 
 		await answered(async () => {
-			const ok = await send("PUT", path("kv", key), { params: { cas: modified }, body });
-
-			changed = changed && (!ok || text.value !== body);
-			return ok ? "Saved." : "Not saved: somebody else changed it. What it is now comes when you reload.";
+			if (!await send("PUT", path("kv", key), { params: { cas: modified }, body }))
+				return "Not saved: somebody else has changed it. Reload shows what it is now.";
+			changed = text.value !== body;
+			return "Saved.";
 		});
 	}
 	async function remove() {
@@ -245,20 +254,19 @@ function value(v, key) {
 	v.main.append(el("h1", {}, key), trail(key), facts,
 		el("form", { onsubmit: save }, el("label", { for: "value" }, "Value"), text,
 			el("p", { class: "tools" }, el("button", {}, "Save"),
+				el("button", { type: "button", onclick: load }, "Reload"),
 				el("button", { type: "button", class: "danger", onclick: remove }, "Delete"))),
 		done);
 	return follow(path("kv", key), rows => {
 		const row = rows === null ? null : rows[0];
-		const now = row === null ? "" : textOf(row.Value);
 
-		modified = row === null ? 0 : row.ModifyIndex;
-		text.disabled = now === null;
+		latest = row;
 		if (!changed)
-			text.value = now === null ? "" : now;
+			load();
 		put(facts, row === null ? "No such key yet." : [
 			"Index " + row.ModifyIndex + ", flags " + row.Flags,
 			row.Session ? [", locked by session ", el("code", {}, row.Session)] : "",
-			now === null ? ". The value is binary, " + count(atob(row.Value).length, "byte") + ", and not shown." : ".",
+			textOf(row.Value) === null ? ". The value is binary, " + count(atob(row.Value).length, "byte") + ", and not shown." : ".",
 		]);
 	}, v);
 }
