@@ -52,6 +52,7 @@ struct apid {
 	struct ev_timer		*young_timer;
 	struct calls		*catalogd, *gossipd, *discod;
 	bool			 catalogd_up;
+	struct cache		*cache;		/* NULL: nobody asked for it */
 	struct same		 same;
 };
 
@@ -198,7 +199,7 @@ struct read_options {
 	const char	*dc, *token, *filter, *near;
 	uint64_t	 index;
 	int64_t		 wait_ns;
-	bool		 stale, consistent;
+	bool		 stale, consistent, cached;
 	int64_t		 max_stale_ns;
 	struct strmap	 node_meta;
 };
@@ -238,6 +239,25 @@ int body_json(struct request *, struct schema *, unsigned flags, void *obj);
 struct json *body_tree(struct request *);
 int tree_json(struct request *, struct json *, struct schema *,
     unsigned flags, void *obj);
+
+/* ---- cache.c ---- */
+
+/*
+ * Asks, or answers with what is known.  The offsets are those of
+ * min_query_index and max_query_time in *q, which are set to 0; once: there is
+ * nothing to wait for, a time has to do.
+ */
+void cache_ask(struct request *, const char *method, struct schema *, void *q,
+    size_t index_off, size_t wait_off, bool once, answered_fn *);
+/* Asks as the options say; q is a pointer to a struct with QUERY_OPTIONS. */
+#define ASK_MAYBE_CACHED(r, method, type, q, o, once, fn) do {		\
+	if ((o)->cached)						\
+		cache_ask((r), (method), &type##_schema, (q),		\
+		    offsetof(struct type, min_query_index),		\
+		    offsetof(struct type, max_query_time), (once), (fn)); \
+	else								\
+		ask_catalogd((r), (method), &type##_schema, (q), 0, (fn)); \
+} while (0)
 
 /* ---- same.c: one text for those who ask the same ---- */
 

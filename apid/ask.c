@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "apid/apid.h"
 #include "common/mp.h"
@@ -199,6 +200,34 @@ token_of(const struct request *r)
 	    MHD_HEADER_KIND, "X-Consul-Token");
 }
 
+/*
+ * Cache-Control says nothing that matters to an answer that is followed, but
+ * what it says must be numbers of seconds.
+ */
+static bool
+cache_control_fine(const struct request *r)
+{
+	static const char *const timed[] = { "max-age=", "stale-if-error=" };
+	const char	*s, *digits;
+	size_t		 i, n;
+
+	s = MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND,
+	    "Cache-Control");
+	for (; s != NULL && *s != '\0'; s += n + (s[n] == ',')) {
+		s += strspn(s, " \t");
+		n = strcspn(s, ",");
+		for (i = 0; i < NELEM(timed); i++) {
+			if (strncasecmp(s, timed[i], strlen(timed[i])) != 0)
+				continue;
+			digits = s + strlen(timed[i]);
+			if (strspn(digits, "0123456789") < (size_t)(s + n -
+			    digits) || digits == s + n)
+				return false;
+		}
+	}
+	return true;
+}
+
 int
 read_options(struct request *r, struct read_options *o)
 {
@@ -221,6 +250,16 @@ read_options(struct request *r, struct read_options *o)
 	if (o->stale && o->consistent) {
 		reply_text(r, 400, "Cannot specify ?stale with ?consistent, "
 		    "conflicting semantics.");
+		return -1;
+	}
+	o->cached = params_get(p, "cached") != NULL;
+	if (o->cached && o->consistent) {
+		reply_text(r, 400, "Cannot specify ?cached with ?consistent, "
+		    "conflicting semantics.");
+		return -1;
+	}
+	if (!cache_control_fine(r)) {
+		reply_text(r, 400, "Invalid Cache-Control header.");
 		return -1;
 	}
 	if ((s = params_get(p, "max_stale")) != NULL && *s != '\0' &&

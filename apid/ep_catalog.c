@@ -72,8 +72,9 @@ bare_strings(struct request *r, const uint8_t *body, size_t len)
 }
 
 /* Reads that take a datacenter and the options alone. */
-void
-ask_dc(struct request *r, const char *method, answered_fn *fn)
+static void
+ask_dc_as(struct request *r, const char *method, bool can_cache, bool once,
+    answered_fn *fn)
 {
 	struct dc_request	q = { 0 };
 	struct read_options	o;
@@ -82,9 +83,16 @@ ask_dc(struct request *r, const char *method, answered_fn *fn)
 		return;
 	FILL_OPTIONS(&q, &o);
 	FILL_SOURCE(&q, &o);
-	ask_catalogd(r, method, &dc_request_schema, &q, 0, fn);
+	o.cached = o.cached && can_cache;
+	ASK_MAYBE_CACHED(r, method, dc_request, &q, &o, once, fn);
 	schema_clear(&dc_request_schema, &q);
 	read_options_clear(&o);
+}
+
+void
+ask_dc(struct request *r, const char *method, answered_fn *fn)
+{
+	ask_dc_as(r, method, false, false, fn);
 }
 
 void
@@ -102,7 +110,7 @@ ep_status_peers(struct request *r)
 void
 ep_catalog_datacenters(struct request *r)
 {
-	ask_dc(r, "Catalog.ListDatacenters", bare_strings);
+	ask_dc_as(r, "Catalog.ListDatacenters", true, true, bare_strings);
 }
 
 /* ---- writes ---- */
@@ -215,8 +223,10 @@ services_map(struct request *r, const uint8_t *body, size_t len)
 void
 ep_catalog_services(struct request *r)
 {
-	ask_dc(r, "Catalog.ListServices", services_map);
+	ask_dc_as(r, "Catalog.ListServices", true, false, services_map);
 }
+
+static answered_fn	checks_list;
 
 /* What reads of one service have in common. */
 static void
@@ -234,7 +244,9 @@ ask_service(struct request *r, const char *method, answered_fn *fn)
 	q.tag_filter = q.service_tags.n > 0;
 	q.connect = strstr(r->route->path, "/connect/") != NULL;
 	q.ingress = strstr(r->route->path, "/ingress/") != NULL;
-	ask_catalogd(r, method, &service_request_schema, &q, 0, fn);
+	/* Consul has no cache for checks. */
+	o.cached = o.cached && fn != checks_list;
+	ASK_MAYBE_CACHED(r, method, service_request, &q, &o, false, fn);
 	schema_clear(&service_request_schema, &q);
 	read_options_clear(&o);
 }

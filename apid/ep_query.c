@@ -231,7 +231,8 @@ execute(struct request *r, const char *name, const char *method,
 	q.connect = connect;
 	str_set(&q.query, name);
 	fill_source(r, &q, &o);
-	ask_catalogd(r, method, &query_execute_request_schema, &q, 0, fn);
+	o.cached = o.cached && fn == executed;
+	ASK_MAYBE_CACHED(r, method, query_execute_request, &q, &o, true, fn);
 	schema_clear(&query_execute_request_schema, &q);
 	read_options_clear(&o);
 }
