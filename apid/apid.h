@@ -277,7 +277,7 @@ void same_keep(struct request *, answered_fn *, const uint8_t *body,
 	H(agent_check_update) H(agent_maintenance)			\
 	H(agent_service_maintenance) H(agent_join)			\
 	H(agent_force_leave) H(agent_leave) H(agent_reload)		\
-	H(disco_status)	H(disco_recover)				\
+	H(disco_status) H(disco_checks) H(disco_recover)		\
 	H(catalog_register) H(catalog_deregister)			\
 	H(catalog_datacenters) H(catalog_nodes) H(catalog_services)	\
 	H(catalog_service) H(catalog_node) H(catalog_node_services)	\

@@ -562,11 +562,12 @@ ep_agent_check_update(struct request *r)
 	schema_clear(&agent_update_schema, &q);
 }
 
-/* ?enable= and ?reason=; -1: replied. */
+/* ?enable= and ?reason=, and disco's own ?for=10m; -1: replied. */
 static int
 maintenance_params(struct request *r, struct agent_maintenance *q)
 {
 	const char	*enable = params_get(&r->params, "enable");
+	const char	*lasts = params_get(&r->params, "for");
 
 	if (str_empty(enable)) {
 		reply_text(r, 400, "Missing value for enable");
@@ -574,6 +575,11 @@ maintenance_params(struct request *r, struct agent_maintenance *q)
 	}
 	if (bool_parse(enable, &q->enable) == -1) {
 		reply_text(r, 400, "Invalid value for enable: \"%s\"", enable);
+		return -1;
+	}
+	if (!str_empty(lasts) && (dur_parse(lasts, &q->lasts) == -1 ||
+	    q->lasts <= 0)) {
+		reply_text(r, 400, "Invalid value for for: \"%s\"", lasts);
 		return -1;
 	}
 	str_set(&q->reason, params_get(&r->params, "reason"));

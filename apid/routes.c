@@ -36,6 +36,8 @@ static const struct route routes[] = {
 	{ "/v1/agent/leave", M_PUT, ep_agent_leave, NULL },
 	{ "/v1/agent/reload", M_PUT, ep_agent_reload, NULL },
 	{ "/v1/disco/status", M_GET, ep_disco_status, NULL },
+	{ "/v1/disco/checks", M_GET, ep_disco_checks, NULL },
+	{ "/v1/disco/checks/", M_GET, ep_disco_checks, NULL },
 	{ "/v1/catalog/register", M_PUT, ep_catalog_register, NULL },
 	{ "/v1/catalog/deregister", M_PUT, ep_catalog_deregister, NULL },
 	{ "/v1/catalog/datacenters", M_GET, ep_catalog_datacenters, NULL },

@@ -127,20 +127,24 @@ maint_show(struct ctl *c)
 }
 
 static int
-maint_set(struct ctl *c, const char *service, bool enable, const char *reason)
+maint_set(struct ctl *c, const char *service, bool enable, const char *reason,
+    int64_t lasts)
 {
 	struct answer	 ans;
-	char		*path, *id, *why, *what;
+	char		*path, *id, *why, *what, dur[32], end[48] = "";
 	int		 rc;
 
+	if (lasts > 0)
+		snprintf(end, sizeof(end), "&for=%s", dur_format(lasts, dur,
+		    sizeof(dur)));
 	why = escape(str_or(reason, ""));
 	id = escape(str_or(service, ""));
 	if (service != NULL)
 		xasprintf(&path, "/v1/agent/service/maintenance/%s?enable=%s"
-		    "&reason=%s", id, enable ? "true" : "false", why);
+		    "&reason=%s%s", id, enable ? "true" : "false", why, end);
 	else
-		xasprintf(&path, "/v1/agent/maintenance?enable=%s&reason=%s",
-		    enable ? "true" : "false", why);
+		xasprintf(&path, "/v1/agent/maintenance?enable=%s&reason=%s"
+		    "%s", enable ? "true" : "false", why, end);
 	xasprintf(&what, "%s %s maintenance", enable ? "enabling" :
 	    "disabling", service != NULL ? "service" : "node");
 	rc = request(c, "PUT", path, NULL, what, &ans);
@@ -163,11 +167,14 @@ cmd_maint(struct ctl *c, int argc, char **argv)
 {
 	bool			 enable = false, disable = false;
 	const char		*reason = NULL, *service = NULL, *bad = NULL;
+	int64_t			 lasts = 0;
 	const struct opt	 opts[] = {
 		{ "disable", OPT_FLAG, &disable, NULL,
 		  "Disable maintenance mode.", NULL },
 		{ "enable", OPT_FLAG, &enable, NULL,
 		  "Enable maintenance mode.", NULL },
+		{ "for", OPT_DUR, &lasts, "<duration>",
+		  "Maintenance ends by itself after that.", NULL },
 		{ "reason", OPT_STR, &reason, "<string>",
 		  "Text that says why.", NULL },
 		{ "service", OPT_STR, &service, "<string>",
@@ -182,6 +189,10 @@ cmd_maint(struct ctl *c, int argc, char **argv)
 		bad = "Only one of -enable or -disable may be provided";
 	else if (!enable && reason != NULL)
 		bad = "Reason may only be provided with -enable";
+	else if (!enable && lasts != 0)
+		bad = "For may only be provided with -enable";
+	else if (lasts < 0)
+		bad = "For must be a duration above zero";
 	else if (!enable && !disable && service != NULL)
 		bad = "Service requires either -enable or -disable";
 	if (bad != NULL) {
@@ -190,7 +201,7 @@ cmd_maint(struct ctl *c, int argc, char **argv)
 	}
 	if (!enable && !disable)
 		return maint_show(c);
-	return maint_set(c, service, enable, reason);
+	return maint_set(c, service, enable, reason, lasts);
 }
 
 /* "3.4 MB": figures of memory as a person reads them. */

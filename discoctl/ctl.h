@@ -127,6 +127,7 @@ int cmd_autopilot_set(struct ctl *, int, char **);
 int cmd_catalog_datacenters(struct ctl *, int, char **);
 int cmd_catalog_nodes(struct ctl *, int, char **);
 int cmd_catalog_services(struct ctl *, int, char **);
+int cmd_checks(struct ctl *, int, char **);
 int cmd_event(struct ctl *, int, char **);
 int cmd_force_leave(struct ctl *, int, char **);
 int cmd_info(struct ctl *, int, char **);

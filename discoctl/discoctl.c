@@ -28,6 +28,12 @@ static const struct command commands[] = {
 	  "Lists all registered services in a datacenter",
 	  "Retrieves the list of services registered in a given datacenter.",
 	  cmd_catalog_services },
+	{ "checks", CMD_HTTP, "[options] [CHECK]",
+	  "Shows this agent's checks and their runs",
+	  "Lists the checks of this agent: state, how long the last run took, "
+	  "how long ago it\nwas and when the next one is.  With an ID: that "
+	  "check with its output and its last\nchanges.",
+	  cmd_checks },
 	{ "event", CMD_HTTP, "[options] [payload]", "Fire a new event",
 	  "Sends a user event to all nodes of the datacenter, or to those that "
 	  "the\nexpressions match.  The payload may have about 400 bytes.",
