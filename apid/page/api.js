@@ -76,27 +76,29 @@ export async function follow(where, fn, { signal, params = {}, every = 0, accept
 	let index = 0, wait = PAUSE_MS, last;
 
 	while (!signal.aborted) {
-		try {
-			const p = every === 0 && index > 0 ? { ...params, index, wait: "60s" } : params;
-			const a = await get(where, { params: p, signal, accept });
-			const text = JSON.stringify(a.data);
+		const p = every === 0 && index > 0 ? { ...params, index, wait: "60s" } : params;
+		let a;
 
-			if (signal.aborted)
-				return;
-			onLink(null);
-			wait = PAUSE_MS;
-			index = a.index < index ? 0 : a.index;
-			if (text !== last)
-				fn(a.data);
-			last = text;
-			if (every > 0 || index === 0)
-				await pause(every || PAUSE_MS, signal);
+		try {
+			a = await get(where, { params: p, signal, accept });
 		} catch (e) {
 			if (signal.aborted)
 				return;
 			onLink(e);
 			await pause(wait, signal);
 			wait = Math.min(wait * 2, PAUSE_MAX_MS);
+			continue;
 		}
+		if (signal.aborted)
+			return;
+		onLink(null);
+		wait = PAUSE_MS;
+		index = a.index < index ? 0 : a.index;
+		const text = JSON.stringify(a.data);
+		if (text !== last)
+			fn(a.data);
+		last = text;
+		if (every > 0 || index === 0)
+			await pause(every || PAUSE_MS, signal);
 	}
 }

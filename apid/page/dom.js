@@ -22,8 +22,8 @@ export function el(name, attributes = {}, ...content) {
 /* A word, a sign and a colour: none of them alone. */
 const STATES = {
 	passing: ["ok", "✓"], alive: ["ok", "✓"], healthy: ["ok", "✓"], running: ["ok", "✓"],
-	warning: ["warn", "!"], leaving: ["warn", "!"], left: ["warn", "–"],
-	critical: ["bad", "✕"], failed: ["bad", "✕"], unhealthy: ["bad", "✕"],
+	warning: ["warn", "!"], starting: ["warn", "!"], leaving: ["warn", "!"], left: ["warn", "–"],
+	critical: ["bad", "✕"], failed: ["bad", "✕"], down: ["bad", "✕"], unhealthy: ["bad", "✕"],
 };
 
 export function state(word, text = word) {

@@ -7,6 +7,7 @@ import { el, put, state, table, tags } from "./dom.js";
 const ROWS_MAX = 500;		/* in a table: more are counted, a filter finds them */
 const POLL_MS = 2000;		/* of what has no index to wait for */
 const SLOW_POLL_MS = 5000;
+const MB = 1048576;
 
 /* What the navigation has, in its order. */
 export const NAMES = { services: "Services", nodes: "Nodes", checks: "Checks", kv: "Keys", members: "Members",
@@ -312,9 +313,13 @@ function servers(v) {
 		], h.Servers)), { ...v, every: SLOW_POLL_MS, accept: [429] });
 	follow(path("disco", "status"), s => put(daemons, table("one job each", [
 		{ name: "Process", cell: d => d.Name },
-		{ name: "State", cell: d => state(d.Pid ? "running" : "failed", d.Pid ? "pid " + d.Pid : "not running") },
-		{ name: "Starts", n: true, cell: d => d.Starts },
-	], s.Children)), { ...v, every: SLOW_POLL_MS });
+		{ name: "State", cell: d => state(d.State) },
+		{ name: "Pid", n: true, cell: d => d.Pid || "" },
+		{ name: "User", cell: d => d.User },
+		{ name: "Restarts", n: true, cell: d => d.Restarts },
+		{ name: "Memory", n: true, cell: d => (d.Memory / MB).toFixed(1) + " MB" },
+		{ name: "Confined by", cell: d => d.Sandbox },
+	], s.Daemons)), { ...v, every: SLOW_POLL_MS });
 }
 
 export const VIEWS = { services, nodes, checks, kv, members, servers };

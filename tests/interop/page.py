@@ -141,7 +141,7 @@ return [...wrong];
 
 def views():
     for view, word in (("services", "web"), ("nodes", "node2"), ("checks", "serf"), ("kv", "Keys"),
-                       ("members", "alive"), ("servers", "leader"), ("services/web", "8080"), ("nodes/node2", "web")):
+                       ("members", "alive"), ("servers", "gossipd"), ("services/web", "8080"), ("nodes/node2", "web")):
         b.go("/ui/#/" + view)
         b.js("location.reload()")
         within("%s is shown" % view, lambda: word.lower() in b.text().lower() and "Asking" not in b.text())
