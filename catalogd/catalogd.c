@@ -448,6 +448,7 @@ start_agent(struct catalogd *c)
 				    catalogd_view, view_now, view_changed, c,
 				    c->conf.node_name };
 	struct exchange_env	 xenv = { catalogd_dial_snapshot, NULL };
+	struct gossip_remote	 remote = { server_calls, server_cancels, c };
 	struct alias_ops	 lops = { view_call, view_cancel, view_now,
 				    view_changed, c };
 
@@ -462,6 +463,7 @@ start_agent(struct catalogd *c)
 	    c->server != NULL ? VIEWS_MAX : VIEWS_MAX_AGENT, seed());
 	c->aliases = aliases_new(c->agent, &lops);
 	c->gossip = gossip_new(c->ev, &c->conf);
+	gossip_set_remote(c->gossip, &remote);
 	c->route = route_new(c->ev, c->api, c->server, c->gossip);
 	c->coord = coord_send_new(c->agent, &cops, ev_now(c->ev), seed());
 }

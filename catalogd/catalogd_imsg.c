@@ -106,6 +106,7 @@ on_member(struct catalogd *c, const struct imsg *im)
 		fatalx("MEMBER from gossipd: %s", err);
 	if (c->server != NULL)
 		server_member(c->server, &m);
+	datacenters_member(gossip_datacenters(c->gossip), &m);
 	if (!m.wan && !str_empty(m.name)) {
 		peer_update(c, &m);
 		sync_members(c->sync, c->npeers);
@@ -123,6 +124,7 @@ on_members_begin(struct catalogd *c)
 		p->seen = false;
 	if (c->server != NULL)
 		server_members_begin(c->server);
+	datacenters_begin(gossip_datacenters(c->gossip));
 }
 
 static void
@@ -135,6 +137,7 @@ on_members_end(struct catalogd *c)
 			peer_free(c, p);
 	sync_members(c->sync, c->npeers);
 	coord_send_members(c->coord, c->npeers);
+	datacenters_end(gossip_datacenters(c->gossip));
 	if (c->server != NULL)
 		server_members_end(c->server);
 }

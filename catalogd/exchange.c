@@ -31,6 +31,7 @@
 #define STILL_MS	30000		/* nothing read and nothing sent */
 #define RESTORE_MS	120000		/* the log takes its time */
 #define OUT_HIGH	(256u << 10)
+#define DIAL_TEXT_MAX	128		/* DIAL has 255 for it */
 
 enum state {
 	X_REQUEST, X_DIALLING, X_READING, X_RESTORING, X_SENDING, X_DROPPING
@@ -240,6 +241,19 @@ dial(struct exchange *x, const char *address)
 }
 
 static void
+dial_datacenter(struct exchange *x, const char *dc)
+{
+	char	 address[DIAL_TEXT_MAX];
+
+	if ((size_t)snprintf(address, sizeof(address), "*%s", dc) >=
+	    sizeof(address)) {
+		refuse(x, "No path to datacenter");
+		return;
+	}
+	dial(x, address);
+}
+
+static void
 serve_here(struct exchange *x)
 {
 	if (x->req.op == SNAPSHOT_SAVE) {
@@ -263,10 +277,6 @@ on_request(struct exchange *x)
 	char				 addr[ADDR_TEXT_MAX], text[64];
 	int				 led;
 
-	if (!str_empty(q->datacenter) && strcmp(q->datacenter, all->dc) != 0) {
-		refuse(x, "No path to datacenter");
-		return;
-	}
 	if (q->op == SNAPSHOT_RESTORE && q->allow_stale) {
 		refuse(x, "stale not allowed for restore");
 		return;
@@ -279,6 +289,10 @@ on_request(struct exchange *x)
 	}
 	if (all->server == NULL) {
 		dial(x, "*");
+		return;
+	}
+	if (!str_empty(q->datacenter) && strcmp(q->datacenter, all->dc) != 0) {
+		dial_datacenter(x, q->datacenter);
 		return;
 	}
 	led = server_leader(all->server, addr, sizeof(addr));

@@ -259,8 +259,11 @@ route_call_server(struct route *r, const struct msg_call *m,
     const uint8_t *body, size_t len, uint64_t timeout_ms, call_fn *fn,
     void *arg)
 {
-	struct route_call	*c = call_new(r, fn, arg);
+	struct route_call	*c;
 
+	if (m->target == CALL_HERE)
+		return call_out(r, m, body, len, timeout_ms, fn, arg);
+	c = call_new(r, fn, arg);
 	call_rpcd(c, m, body, len, timeout_ms);
 	return c;
 }

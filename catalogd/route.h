@@ -32,7 +32,8 @@ struct route_call *route_call(struct route *, const char *method,
     call_fn *, void *arg);
 void route_cancel(struct route_call *);
 
-/* The same as it is, to the server that it names. */
+/* The same as it is, to the server or the datacenter that it names; with
+ * CALL_HERE, to what answers here. */
 struct route_call *route_call_server(struct route *, const struct msg_call *,
     const uint8_t *body, size_t len, uint64_t timeout_ms, call_fn *,
     void *arg);

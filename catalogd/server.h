@@ -30,7 +30,8 @@ struct server_env {
 		    void *arg);
 	/* The names are others altogether: the list has to be told anew. */
 	void	(*names)(void *arg);
-	/* A call to another server; as route_call() and route_cancel(). */
+	/* A call to another server or datacenter, or to gossipd's part of this
+	 * one; as route_call_server() and route_cancel(). */
 	void	*(*call)(const struct msg_call *, const uint8_t *body,
 		    size_t len, uint64_t timeout_ms, call_fn *, void *fn_arg,
 		    void *arg);

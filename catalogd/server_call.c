@@ -2,7 +2,7 @@
  * The life of a call.
  *
  *	queued -> [held: no leader yet] -> run -> answered
- *	       -> forwarded -> answered		-> blocked -> woken: run again
+ *	       -> forwarded, remote -> answered	-> blocked -> woken: run again
  *	       -> confirming -> run		-> proposed -> applied: answered
  *
  * A read that must be the leader's goes to it from any other server; one that
@@ -43,6 +43,7 @@ call_free(struct server_call *c)
 	TAILQ_REMOVE(&c->srv->list[c->state], c, entry);
 	ev_timer_free(c->timer);
 	schema_clear(&query_head_schema, &c->head);
+	failover_free(c->failover);
 	free(c->last_error);
 	filter_free(c->filter);
 	if (c->req != NULL) {
@@ -152,7 +153,6 @@ static bool
 call_refused(struct server_call *c, struct reply *r)
 {
 	const struct method *m = c->method;
-	const char *dc;
 
 	if (m == NULL) {
 		if (strrchr(c->name, '.') == NULL)
@@ -170,13 +170,21 @@ call_refused(struct server_call *c, struct reply *r)
 	}
 	if (!call_decode(c, r))
 		return true;
-	dc = str_or(c->head.datacenter, "");
-	if (m->schema != NULL && !(m->any_dc && dc[0] == '\0') &&
-	    strcmp(dc, str_or(c->srv->agent.datacenter, "")) != 0) {
+	/* It is not said to be ours. */
+	if (m->schema != NULL && !m->any_dc && str_empty(c->head.datacenter)) {
 		reply_error(r, "No path to datacenter");
 		return true;
 	}
 	return false;
+}
+
+static bool
+is_remote(const struct server_call *c)
+{
+	const char *dc = str_or(c->head.datacenter, "");
+
+	return c->method->schema != NULL && dc[0] != '\0' &&
+	    strcmp(dc, str_or(c->srv->agent.datacenter, "")) != 0;
 }
 
 uint64_t
@@ -339,7 +347,10 @@ run_read(struct server_call *c, struct reply *r)
 		m->read(srv, c->req, &meta, r);
 		share_keep(c, &meta, r);
 	}
-	call_end(c, r);
+	if (r->failover)
+		failover_start(c, r);
+	else
+		call_end(c, r);
 }
 
 static void
@@ -378,6 +389,10 @@ call_run(struct server_call *c)
 	wb_init(&r.body, 0);
 	if (call_refused(c, &r)) {
 		call_end(c, &r);
+		return;
+	}
+	if (is_remote(c)) {
+		forward_datacenter(c);
 		return;
 	}
 	if (!call_here(c))

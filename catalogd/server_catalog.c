@@ -178,17 +178,7 @@ tags_match(const struct strs *tags, const struct service_request *req)
 	return true;
 }
 
-/* ---- datacenters, nodes ---- */
-
-void
-catalog_list_datacenters_read(struct server *srv, const void *req,
-    const struct query_meta *meta, struct reply *r)
-{
-	(void)req;
-	(void)meta;
-	mp_array(&r->body, 1);
-	mp_str(&r->body, srv->agent.datacenter);
-}
+/* ---- nodes ---- */
 
 void
 catalog_list_nodes_depends(struct server *srv, const void *req,

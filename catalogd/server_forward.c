@@ -1,6 +1,7 @@
 /*
  * Calls that this server cannot answer go to the leader, as they came, by the
- * same RPC that an agent uses (rpc.md 6).
+ * same RPC that an agent uses (rpc.md 6).  Those that name another datacenter
+ * go to one of its servers from any server, leader or not.
  *
  * Happy path: the leader is known and a member, its answer is ours.  Failures:
  * nobody leads, or the leader is ourselves and not yet in office: held.  The
@@ -82,6 +83,44 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	wb_init(&r.body, 0);
 	wb_bytes(&r.body, body, len);
 	call_end(c, &r);
+}
+
+/*
+ * Which of its servers, and whether another one after that, is rpcd's to say;
+ * the error is told as it is.
+ */
+static void
+on_datacenter(enum call_status status, const char *error, const uint8_t *body,
+    size_t len, void *arg)
+{
+	struct server_call *c = arg;
+	struct reply r;
+
+	c->forward = NULL;
+	if (status != CALL_OK) {
+		call_fail(c, str_or(error, "EOF"));
+		return;
+	}
+	memset(&r, 0, sizeof(r));
+	wb_init(&r.body, 0);
+	wb_bytes(&r.body, body, len);
+	call_end(c, &r);
+}
+
+void
+forward_datacenter(struct server_call *c)
+{
+	struct server *srv = c->srv;
+	struct msg_call mc;
+
+	memset(&mc, 0, sizeof(mc));
+	mc.method = c->name;
+	mc.target = CALL_DC;
+	mc.datacenter = c->head.datacenter;
+	mc.flags = c->method->kind == METHOD_WRITE ? CALL_WRITE : 0;
+	call_move(c, CALL_REMOTE);
+	c->forward = srv->env.call(&mc, c->body, c->len, 0, on_datacenter, c,
+	    srv->env.arg);
 }
 
 bool

@@ -4,7 +4,8 @@
  *	server.c		life, the log's side, what catalogd asks
  *	server_call.c		the turn of the loop, calls and their ends
  *	server_share.c		one answer for calls that ask the same
- *	server_forward.c	calls that the leader has to answer
+ *	server_forward.c	calls that the leader, or another datacenter,
+ *				has to answer
  *	server_raft.c		servers: from gossip into the membership
  *	server_methods.c	which method is carried out how
  *	server_catalog.c	Catalog.*
@@ -15,6 +16,7 @@
  *	server_session.c	Session.*, their timers, delays of locks
  *	server_txn.c		Txn.*
  *	server_query.c		PreparedQuery.*
+ *	server_failover.c	a query that found nothing here
  *	server_near.c		sorting by distance
  *	server_snapshot.c	the state as a whole
  *	server_watch.c		who waits for what
@@ -68,6 +70,7 @@ struct reply {
 	struct wbuf	 body;
 	char		*error;
 	const struct filter *filter;	/* for the rows, or NULL */
+	bool		 failover;	/* other datacenters may know more */
 };
 
 enum method_kind {
@@ -98,6 +101,7 @@ enum call_state {
 	CALL_QUEUED,
 	CALL_HELD,		/* until there is a leader */
 	CALL_FORWARDED,		/* to the leader */
+	CALL_REMOTE,		/* another datacenter is asked */
 	CALL_CONFIRMING,	/* that we lead, for a consistent read */
 	CALL_BLOCKED,
 	CALL_PROPOSED
@@ -123,7 +127,8 @@ struct server_call {
 	bool			 expired;
 	bool			 confirmed;	/* we lead, or did just now */
 	uint64_t		 confirm;	/* number of that question */
-	void			*forward;	/* CALL_FORWARDED */
+	void			*forward;	/* CALL_FORWARDED, _REMOTE */
+	struct failover		*failover;	/* CALL_REMOTE, or NULL */
 	uint64_t		 forward_to;	/* that server's id */
 	char			*last_error;	/* of the last try */
 	call_fn			*fn;		/* NULL: cancelled */
@@ -253,9 +258,16 @@ void share_keep(const struct server_call *, const struct query_meta *,
 /* True: the leader has been asked, or is to be asked again. */
 bool forward_call(struct server_call *);
 void forward_cancel(struct server_call *);
+/* To a datacenter that is not ours: its answer is the answer. */
+void forward_datacenter(struct server_call *);
 /* Another leads now.  A call that waits too long for the one before ends. */
 void forward_leader_changed(struct server *);
 void forward_give_up(struct server_call *);
+
+/* server_failover.c: the call waits for them; the reply is what was found
+ * here, and taken. */
+void failover_start(struct server_call *, struct reply *);
+void failover_free(struct failover *);
 
 /* server_raft.c */
 void raft_members_init(struct server *);
@@ -348,7 +360,6 @@ void near_sort(const struct server *, const struct query_source *,
 	void n##_write(struct server *, void *, struct wbuf *, struct reply *);
 WRITE_METHOD(catalog_register)
 WRITE_METHOD(catalog_deregister)
-LOCAL_METHOD(catalog_list_datacenters)
 READ_METHOD(catalog_list_nodes)
 READ_METHOD(catalog_list_services)
 READ_METHOD(catalog_service_list)
@@ -407,6 +418,7 @@ WRITE_METHOD(query_apply)
 READ_METHOD(query_get)
 READ_METHOD(query_list)
 LOCAL_METHOD(query_execute)
+LOCAL_METHOD(query_execute_remote)
 LOCAL_METHOD(query_explain)
 
 /* Requests that common/schema has no list for. */
@@ -455,6 +467,11 @@ void session_office(struct server *, bool);
 void session_applied(struct server *, uint64_t index, const struct changes *);
 void session_free(struct server *);
 bool lock_delayed(const struct server *, const char *key);
+
+/* server_query.c: the query that a request means; clear it.  False: the reply
+ * has the error. */
+bool query_resolve(const struct server *, const struct query_execute_request *,
+    struct prepared_query *, struct reply *);
 
 /* server_leader.c */
 void leader_office(struct server *, bool);

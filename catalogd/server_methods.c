@@ -51,7 +51,6 @@ static const char acl_off[] = "ACL support disabled";
 static const struct method methods[] = {
 	W("Catalog.Register", register_request, catalog_register),
 	W("Catalog.Deregister", deregister_request, catalog_deregister),
-	L("Catalog.ListDatacenters", NULL, catalog_list_datacenters),
 	R("Catalog.ListNodes", dc_request, catalog_list_nodes, node),
 	R_NOFILTER("Catalog.ListServices", dc_request, catalog_list_services),
 	R_NOFILTER("Catalog.ServiceList", dc_request, catalog_service_list),
@@ -103,6 +102,8 @@ static const struct method methods[] = {
 	R_NOFILTER("PreparedQuery.Get", query_id_request, query_get),
 	R_NOFILTER("PreparedQuery.List", dc_request, query_list),
 	RL("PreparedQuery.Execute", query_execute_request, query_execute),
+	RL("PreparedQuery.ExecuteRemote", query_remote_request,
+	    query_execute_remote),
 	RL("PreparedQuery.Explain", query_execute_request, query_explain),
 
 	L("Status.Ping", NULL, status_ping),

@@ -386,9 +386,8 @@ put_in_order(struct server *srv, const struct prepared_query *q,
 
 /* ---- carrying out ---- */
 
-/* False: the reply has the error. */
-static bool
-resolve(const struct server *srv, const struct query_execute_request *req,
+bool
+query_resolve(const struct server *srv, const struct query_execute_request *req,
     struct prepared_query *q, struct reply *r)
 {
 	char *error = NULL;
@@ -404,39 +403,80 @@ resolve(const struct server *srv, const struct query_execute_request *req,
 	return rc == 1;
 }
 
+static void
+find_instances(const struct server *srv, const struct prepared_query *q,
+    bool connect, struct execute *x)
+{
+	memset(x, 0, sizeof(*x));
+	x->srv = srv;
+	x->want = &q->service;
+	x->connect = connect || q->service.connect;
+	store_each_service(srv->store, NULL, x->connect ? NULL :
+	    str_or(q->service.service, ""), add_instance, x);
+	x->out.nodes.set = true;
+}
+
+static void
+free_instances(struct execute *x)
+{
+	size_t i;
+
+	for (i = 0; i < x->out.nodes.n; i++)
+		free(x->out.nodes.item[i].checks.item);
+	free(x->out.nodes.item);
+}
+
+static void
+reply_found(struct server *srv, const struct prepared_query *q,
+    struct execute *x, int64_t limit, const struct query_meta *meta,
+    struct reply *r)
+{
+	struct query_execute_response out = x->out;
+
+	if (limit > 0 && (uint64_t)limit < out.nodes.n)
+		out.nodes.n = (size_t)limit;
+	out.service = q->service.service;
+	out.dns = q->dns;
+	out.datacenter = srv->agent.datacenter;
+	META_PUT(&out, meta);
+	reply_schema(r, &query_execute_response_schema, &out);
+}
+
 void
 query_execute_read(struct server *srv, const void *arg,
     const struct query_meta *meta, struct reply *r)
 {
 	const struct query_execute_request *req = arg;
-	struct check_service_node_vec *v;
 	struct prepared_query q;
 	struct execute x;
-	size_t i, n;
 
-	if (!resolve(srv, req, &q, r))
+	if (!query_resolve(srv, req, &q, r))
 		return;
-	memset(&x, 0, sizeof(x));
-	x.srv = srv;
-	x.want = &q.service;
-	x.connect = req->connect || q.service.connect;
-	store_each_service(srv->store, NULL, x.connect ? NULL :
-	    str_or(q.service.service, ""), add_instance, &x);
-	v = &x.out.nodes;
-	v->set = true;
-	put_in_order(srv, &q, req, v);
-	n = v->n;
-	if (req->limit > 0 && (uint64_t)req->limit < v->n)
-		v->n = (size_t)req->limit;
-	x.out.service = q.service.service;
-	x.out.dns = q.dns;
-	x.out.datacenter = srv->agent.datacenter;
-	META_PUT(&x.out, meta);
-	reply_schema(r, &query_execute_response_schema, &x.out);
-	for (i = 0; i < n; i++)
-		free(v->item[i].checks.item);
-	free(v->item);
+	find_instances(srv, &q, req->connect, &x);
+	put_in_order(srv, &q, req, &x.out.nodes);
+	reply_found(srv, &q, &x, req->limit, meta, r);
+	r->failover = x.out.nodes.n == 0 &&
+	    (q.service.failover.nearest_n > 0 ||
+	    q.service.failover.datacenters.n > 0);
+	free_instances(&x);
 	schema_clear(&prepared_query_schema, &q);
+}
+
+/*
+ * For a server of another datacenter, which has the query and none of its
+ * instances.  Nobody there is near.
+ */
+void
+query_execute_remote_read(struct server *srv, const void *arg,
+    const struct query_meta *meta, struct reply *r)
+{
+	const struct query_remote_request *req = arg;
+	struct execute x;
+
+	find_instances(srv, &req->query, req->connect, &x);
+	shuffle(&srv->rng, &x.out.nodes);
+	reply_found(srv, &req->query, &x, req->limit, meta, r);
+	free_instances(&x);
 }
 
 void
@@ -446,7 +486,7 @@ query_explain_read(struct server *srv, const void *arg,
 	struct query_explain_response out;
 
 	memset(&out, 0, sizeof(out));
-	if (!resolve(srv, arg, &out.query, r))
+	if (!query_resolve(srv, arg, &out.query, r))
 		return;
 	META_PUT(&out, meta);
 	reply_schema(r, &query_explain_response_schema, &out);

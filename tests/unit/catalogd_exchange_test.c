@@ -400,7 +400,6 @@ static const struct {
 	int64_t op;
 	const char *why;
 } requests[] = {
-	{ "dc9", false, SNAPSHOT_SAVE, "No path to datacenter" },
 	{ "dc1", true, SNAPSHOT_RESTORE, "stale not allowed for restore" },
 	{ "dc1", false, 7, "unrecognized snapshot op 7" },
 };
@@ -501,6 +500,42 @@ START_TEST(a_server_that_is_not_reached_is_an_answer)
 	ck_assert_int_gt(read(w.fd, buf, sizeof(buf)), 0);
 	ck_assert_ptr_nonnull(memmem(buf, sizeof(buf),
 	    "No known Consul servers", 23));
+	wb_free(&out);
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(another_datacenters_is_asked_of_a_server_of_it)
+{
+	char dc[300], buf[256];
+	struct wbuf out;
+	struct world w;
+
+	setup(&w, true);
+	wb_init(&out, 0);
+	put_request(&out, "dc2", false, SNAPSHOT_SAVE);
+	begin(&w);
+	ck_assert_int_eq(write(w.fd, out.p, out.len), (ssize_t)out.len);
+	run_for(&w, 20);
+	ck_assert_str_eq(w.address, "*dc2");
+	exchanges_dialed(w.all, w.dialled, -1, "No path to datacenter");
+	run_for(&w, 20);
+	ck_assert_int_gt(read(w.fd, buf, sizeof(buf)), 0);
+	ck_assert_ptr_nonnull(memmem(buf, sizeof(buf),
+	    "No path to datacenter", 21));
+	/* No name is that long. */
+	memset(dc, 'x', sizeof(dc));
+	dc[sizeof(dc) - 1] = '\0';
+	wb_reset(&out);
+	put_request(&out, dc, false, SNAPSHOT_SAVE);
+	w.address[0] = '\0';
+	begin(&w);
+	ck_assert_int_eq(write(w.fd, out.p, out.len), (ssize_t)out.len);
+	run_for(&w, 20);
+	ck_assert_int_gt(read(w.fd, buf, sizeof(buf)), 0);
+	ck_assert_ptr_nonnull(memmem(buf, sizeof(buf),
+	    "No path to datacenter", 21));
+	ck_assert_str_eq(w.address, "");
 	wb_free(&out);
 	teardown(&w);
 }
@@ -655,6 +690,7 @@ main(void)
 	tcase_add_test(t, what_is_no_request_is_closed);
 	tcase_add_test(t, a_client_joins_it_to_a_server);
 	tcase_add_test(t, a_server_that_is_not_reached_is_an_answer);
+	tcase_add_test(t, another_datacenters_is_asked_of_a_server_of_it);
 	tcase_add_test(t, a_snapshot_of_the_log_in_the_middle_of_a_restore);
 	tcase_add_test(t, pieces_that_do_not_belong_together_change_nothing);
 	suite_add_tcase(s, t);

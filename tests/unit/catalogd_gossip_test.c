@@ -21,6 +21,7 @@ struct bench {
 	uint32_t	 id;
 	char		*method;
 	struct wbuf	 body;
+	bool		 stop_at_answer;
 	/* the last answer */
 	int		 answers;
 	enum call_status status;
@@ -47,6 +48,8 @@ on_here(struct ipc *l, const struct imsg *m, void *arg)
 	}
 	ck_assert_int_eq(m->type, IMSG_ANSWER);
 	gossip_answer(b->g, m);
+	if (b->stop_at_answer)
+		ev_stop(b->ev);
 }
 
 static void
@@ -268,7 +271,6 @@ START_TEST(refuses_without_asking_gossipd)
 	static const struct {
 		const char *op, *dc, *error; bool local;
 	} t[] = {
-		{ "list", "dc9", "No path to datacenter", false },
 		{ "use", "dc1", "argument error: LocalOnly can only be used "
 		    "for List operations", true },
 	};
@@ -282,6 +284,238 @@ START_TEST(refuses_without_asking_gossipd)
 		ck_assert_int_eq(b.asked, 0);
 		ck_assert_int_eq(b.status, CALL_ERROR);
 		ck_assert_str_eq(b.error, t[i].error);
+		bench_free(&b);
+	}
+}
+END_TEST
+
+/* ---- other datacenters ---- */
+
+static void
+add_coordinate(struct node_coordinate_vec *l, const char *node, double height)
+{
+	struct node_coordinate	*nc = VEC_ADD(l);
+
+	nc->node = xstrdup(node);
+	nc->coord.height = height;
+}
+
+struct remote_call {
+	char		*dc;
+	struct wbuf	 body;
+	call_fn		*fn;
+	void		*arg;
+};
+static struct remote_call remotes[4];
+static size_t nremotes;
+static int ncancelled;
+
+static void *
+on_remote(const struct msg_call *m, const uint8_t *p, size_t len,
+    uint64_t timeout_ms, call_fn *fn, void *fn_arg, void *arg)
+{
+	struct remote_call	*r = &remotes[nremotes++];
+
+	(void)arg;
+	ck_assert_uint_gt(timeout_ms, 14000);
+	ck_assert_uint_eq(m->target, CALL_DC);
+	ck_assert_str_eq(m->method, "Internal.KeyringOperation");
+	r->dc = xstrdup(m->datacenter);
+	wb_init(&r->body, 0);
+	wb_bytes(&r->body, p, len);
+	r->fn = fn;
+	r->arg = fn_arg;
+	return r;
+}
+
+static void
+on_remote_cancel(void *handle, void *arg)
+{
+	(void)handle;
+	(void)arg;
+	ncancelled++;
+}
+
+/* dc2 and dc3 besides dc1. */
+static void
+remotes_init(struct bench *b)
+{
+	struct gossip_remote	 ops = { on_remote, on_remote_cancel, NULL };
+	static const char *const dcs[] = { "dc3", "dc2", "dc1" };
+	struct member		 m;
+	size_t			 i;
+
+	nremotes = 0;
+	ncancelled = 0;
+	gossip_set_remote(b->g, &ops);
+	for (i = 0; i < NELEM(dcs); i++) {
+		memset(&m, 0, sizeof(m));
+		m.wan = true;
+		m.status = MEMBER_ALIVE;
+		xasprintf(&m.name, "node1.%s", dcs[i]);
+		strmap_put(&m.tags, "role", "consul");
+		strmap_put(&m.tags, "dc", dcs[i]);
+		datacenters_member(gossip_datacenters(b->g), &m);
+		schema_clear(&member_schema, &m);
+	}
+}
+
+static void
+remotes_clear(void)
+{
+	size_t	 i;
+
+	for (i = 0; i < nremotes; i++) {
+		free(remotes[i].dc);
+		wb_free(&remotes[i].body);
+	}
+	nremotes = 0;
+}
+
+static void
+remote_says(size_t i, int64_t nodes, const char *error)
+{
+	struct keyring_responses	 a;
+	struct keyring_response		*r;
+	struct keyring_request		 q;
+	const char			*why;
+	struct wbuf			 w;
+
+	ck_assert_int_eq(schema_decode_all(&keyring_request_schema,
+	    remotes[i].body.p, remotes[i].body.len, &q, &why), 0);
+	ck_assert(q.forwarded);
+	ck_assert_str_eq(q.operation, "list");
+	ck_assert_str_eq(q.key, "k==");
+	ck_assert_str_eq(q.datacenter, remotes[i].dc);
+	schema_clear(&keyring_request_schema, &q);
+	memset(&a, 0, sizeof(a));
+	r = VEC_ADD(&a.responses);
+	r->num_nodes = nodes;
+	r->datacenter = xstrdup(remotes[i].dc);
+	wb_init(&w, 0);
+	schema_encode(&keyring_responses_schema, &a, &w);
+	if (error != NULL)
+		remotes[i].fn(CALL_ERROR, error, NULL, 0, remotes[i].arg);
+	else
+		remotes[i].fn(CALL_OK, NULL, w.p, w.len, remotes[i].arg);
+	wb_free(&w);
+	schema_clear(&keyring_responses_schema, &a);
+}
+
+START_TEST(other_datacenters_lans_are_asked_too)
+{
+	struct bench			 b;
+	struct keyring_responses	 a;
+	int				 last;
+
+	/* The last answer is gossipd's, or another datacenter's. */
+	for (last = 0; last < 2; last++) {
+		bench_init(&b, 8302);
+		remotes_init(&b);
+		keyring(&b, "list", "dc1", false, false);
+		ck_assert_uint_eq(nremotes, 0);
+		answer_pool(&b, true, 1);
+		ck_assert_uint_eq(nremotes, 2);
+		ck_assert_str_eq(remotes[0].dc, "dc2");
+		ck_assert_str_eq(remotes[1].dc, "dc3");
+		remote_says(1, 7, NULL);
+		if (last == 0) {
+			remote_says(0, 0, "no server");
+			answer_pool(&b, false, 3);
+		} else {
+			call_answer(b.there, b.id, "\x80", 1);
+			b.stop_at_answer = true;
+			ev_run(b.ev);
+			ck_assert_int_eq(b.answers, 0);
+			remote_says(0, 0, "no server");
+		}
+		a = responses(&b);
+		ck_assert_uint_eq(a.responses.n, 4);
+		ck_assert(a.responses.item[0].wan);
+		ck_assert_str_eq(a.responses.item[1].datacenter, "dc1");
+		ck_assert_str_eq(a.responses.item[2].datacenter, "dc2");
+		ck_assert_str_eq(a.responses.item[2].error, "no server");
+		ck_assert_str_eq(a.responses.item[3].datacenter, "dc3");
+		ck_assert_int_eq(a.responses.item[3].num_nodes, 7);
+		schema_clear(&keyring_responses_schema, &a);
+		remotes_clear();
+		bench_free(&b);
+	}
+}
+END_TEST
+
+START_TEST(forwarded_operation_goes_no_further)
+{
+	static const struct { bool local, forwarded; } t[] = {
+		{ true, false }, { false, true }
+	};
+	struct bench	 b;
+	size_t		 i;
+
+	for (i = 0; i < NELEM(t); i++) {
+		bench_init(&b, 8302);
+		remotes_init(&b);
+		/* Named as whoever asked first named it. */
+		keyring(&b, "list", "dc2", t[i].local, t[i].forwarded);
+		answer_pool(&b, false, 3);
+		ck_assert_int_eq(b.status, CALL_OK);
+		ck_assert_uint_eq(nremotes, 0);
+		bench_free(&b);
+	}
+}
+END_TEST
+
+START_TEST(gossipd_that_dies_cancels_the_others)
+{
+	struct bench	 b;
+
+	bench_init(&b, 8302);
+	remotes_init(&b);
+	keyring(&b, "list", "", false, false);
+	answer_pool(&b, true, 1);
+	gossip_link(b.g, NULL);
+	ev_run(b.ev);
+	ck_assert_int_eq(b.answers, 1);
+	ck_assert_int_eq(b.status, CALL_LOST);
+	ck_assert_int_eq(ncancelled, 2);
+	remotes_clear();
+	bench_free(&b);
+}
+END_TEST
+
+START_TEST(names_come_by_distance_and_without_gossipd_by_name)
+{
+	/* The first is as recorded of a server that is alone. */
+	static const char *const	 want[] = { "\x91\xa3" "dc1",
+		"\x93\xa3" "dc1\xa3" "dc3\xa3" "dc2",
+		"\x93\xa3" "dc1\xa3" "dc2\xa3" "dc3" };
+	struct gossip_coordinates	 a;
+	struct empty			 none = { 0 };
+	struct bench			 b;
+	size_t				 i;
+
+	for (i = 0; i < NELEM(want); i++) {
+		bench_init(&b, 8302);
+		if (i > 0)
+			remotes_init(&b);
+		(void)call(&b, "Catalog.ListDatacenters", &empty_schema,
+		    &none);
+		ev_run(b.ev);
+		ck_assert_str_eq(b.method, "Gossip.Coordinates");
+		if (i == 2)
+			gossip_link(b.g, NULL);
+		else {
+			memset(&a, 0, sizeof(a));
+			add_coordinate(&a.others, "node1.dc2", 2);
+			add_coordinate(&a.others, "node1.dc3", 1);
+			call_answer_schema(b.there, b.id,
+			    &gossip_coordinates_schema, &a);
+			schema_clear(&gossip_coordinates_schema, &a);
+		}
+		ev_run(b.ev);
+		ck_assert_int_eq(b.status, CALL_OK);
+		ck_assert_uint_eq(b.reply.len, strlen(want[i]));
+		ck_assert_mem_eq(b.reply.p, want[i], b.reply.len);
 		bench_free(&b);
 	}
 }
@@ -320,15 +554,6 @@ START_TEST(a_cancelled_call_is_not_answered)
 	ck_assert_int_eq(b.answers, 0);
 }
 END_TEST
-
-static void
-add_coordinate(struct node_coordinate_vec *l, const char *node, double height)
-{
-	struct node_coordinate	*nc = VEC_ADD(l);
-
-	nc->node = xstrdup(node);
-	nc->coord.height = height;
-}
 
 START_TEST(datacenters_are_those_of_the_wan_pool)
 {
@@ -509,7 +734,10 @@ END_TEST
 UNIT_MAIN("catalogd_gossip", asks_the_wan_pool_and_then_the_lan,
     asks_the_lan_alone_without_a_wan_pool_or_when_told,
     one_pools_error_does_not_keep_the_other_from_being_asked,
-    refuses_without_asking_gossipd, a_gossipd_that_dies_ends_the_call,
+    refuses_without_asking_gossipd, other_datacenters_lans_are_asked_too,
+    forwarded_operation_goes_no_further, gossipd_that_dies_cancels_the_others,
+    names_come_by_distance_and_without_gossipd_by_name,
+    a_gossipd_that_dies_ends_the_call,
     a_cancelled_call_is_not_answered, datacenters_are_those_of_the_wan_pool,
     coordinate_is_sent_every_15_to_30_s, a_large_cluster_sends_64_a_second,
     a_coordinate_that_cannot_be_sent_is_said_once)

@@ -42,9 +42,45 @@ struct world {
 	bool			 no_gossip;
 	char			 names[1024];	/* "+s:web -n:n1 ..." */
 	bool			 left;
+	/* a call to others, about to fail */
+	struct ev_timer		*far;
+	call_fn			*far_fn;
+	void			*far_arg;
 };
 
 /* ---- the world ---- */
+
+static void
+on_far(void *arg)
+{
+	struct world *w = arg;
+
+	w->far_fn(CALL_ERROR, "No path to datacenter", NULL, 0, w->far_arg);
+}
+
+/* Nobody else is there. */
+static void *
+on_call(const struct msg_call *m, const uint8_t *body, size_t len,
+    uint64_t timeout_ms, call_fn *fn, void *fn_arg, void *arg)
+{
+	struct world *w = arg;
+
+	(void)m;
+	(void)body;
+	(void)len;
+	(void)timeout_ms;
+	w->far_fn = fn;
+	w->far_arg = fn_arg;
+	ev_timer_set(w->far, 0);
+	return w;
+}
+
+static void
+on_call_cancel(void *handle, void *arg)
+{
+	(void)handle;
+	(void)arg;
+}
 
 static bool
 on_fire(const char *name, const void *p, size_t n, void *arg)
@@ -93,7 +129,8 @@ static void
 start(struct world *w)
 {
 	struct server_env env = { .fire = on_fire, .name = on_name,
-	    .names = on_names, .refuse = on_refuse, .arg = w };
+	    .names = on_names, .refuse = on_refuse, .call = on_call,
+	    .call_cancel = on_call_cancel, .arg = w };
 	char err[512] = "";
 
 	w->srv = server_new(w->ev, &w->agent, &w->conf, w->dir, &env);
@@ -108,6 +145,7 @@ setup(struct world *w, const char *dir)
 	memset(w, 0, sizeof(*w));
 	w->ev = ev_new();
 	w->limit = ev_timer_new(w->ev, on_limit, w);
+	w->far = ev_timer_new(w->ev, on_far, w);
 	snprintf(w->dir, sizeof(w->dir), "%s", dir);
 	w->agent.node_name = xstrdup("node1");
 	w->agent.node_id = xstrdup("11111111-1111-4111-8111-111111111111");
@@ -124,6 +162,7 @@ teardown(struct world *w)
 {
 	server_free(w->srv);
 	ev_timer_free(w->limit);
+	ev_timer_free(w->far);
 	ev_free(w->ev);
 	schema_clear(&conf_agent_schema, &w->agent);
 	schema_clear(&conf_catalog_schema, &w->conf);
@@ -485,8 +524,6 @@ START_TEST(register_errors_have_their_texts)
 	ck_assert_str_eq(ERR,
 	    "check node \"x2\" does not match node \"x1\"");
 	r = node_request("x1", "1.1.1.1");
-	r.datacenter = S("dcx");
-	ck_assert_str_eq(ERR, "No path to datacenter");
 	r.datacenter = NULL;
 	ck_assert_str_eq(ERR, "No path to datacenter");
 	ck_assert_uint_eq(count_nodes(&w), 0);
@@ -1276,7 +1313,6 @@ START_TEST(recorded_requests_get_the_recorded_answers)
 		{ "017-catalog-list-services", false },
 		{ "018-catalog-service-nodes-tag", false },
 		{ "019-catalog-node-services", false },
-		{ "020-catalog-list-datacenters", true },
 		{ "021-catalog-gateway-services", true },
 		{ "022-health-service-nodes", false },
 		{ "025-health-service-checks", false },
