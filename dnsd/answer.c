@@ -210,6 +210,11 @@ answer_ours(struct answering *a, enum answer_end *end)
 	bool	foreign = a->question.kind == Q_FOREIGN ||
 		    a->question.kind == Q_REVERSE;
 
+	if (a->q.edns_version != 0) {
+		a->bad_version = true;	/* RFC 6891, 6.1.3 */
+		a->flags &= (uint16_t)~DNS_AA;
+		return;
+	}
 	if (a->q.qclass != DNS_C_IN && a->q.qclass != DNS_C_ANY) {
 		refuse(a);
 		return;
@@ -283,6 +288,7 @@ put_opt(struct answering *a)
 	memset(p, 0, OPT_LEN);
 	dns_put16(p + 1, DNS_T_OPT);
 	dns_put16(p + 3, a->q.edns_size);
+	p[5] = a->bad_version ? DNS_BADVERS : 0;
 	dns_put16(p + 9, (uint16_t)ecs);
 	a->count[ADDITIONAL]++;
 	if (ecs == 0)

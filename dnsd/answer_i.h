@@ -50,6 +50,7 @@ struct answering {
 	uint16_t		 flags;
 	enum dns_rcode		 rcode;
 	bool			 udp, wait, fail, no_opt;
+	bool			 bad_version;	/* of EDNS */
 	size_t			 limit;
 	size_t			 reserved; /* for glue not yet written */
 };
@@ -89,8 +90,10 @@ const struct inst *draw(struct answering *, const struct view *, size_t k,
 bool seen(struct answering *, uint32_t id);
 /* How many records this client may get. */
 size_t record_limit(const struct answering *, uint16_t qtype);
-/* Some were left out. */
+/* Some were left out, for there are more than this client may get. */
 void trimmed(struct answering *);
+/* Or for want of room (RFC 2181, 9). */
+void cut(struct answering *);
 void put_addresses(struct answering *, const struct view *,
     const struct owner *, uint16_t qtype, size_t m, size_t max);
 

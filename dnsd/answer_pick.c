@@ -184,6 +184,12 @@ trimmed(struct answering *a)
 		a->flags |= DNS_TC;
 }
 
+void
+cut(struct answering *a)
+{
+	a->flags |= DNS_TC;
+}
+
 /* Addresses of m candidates, under that owner. */
 void
 put_addresses(struct answering *a, const struct view *v,
@@ -196,11 +202,14 @@ put_addresses(struct answering *a, const struct view *v,
 		i = draw(a, v, k, m);
 		if (seen(a, i->addr_id))
 			continue;
-		if (n == max || !put_addr(a, ANSWERS, o, i, wanted(i, qtype),
-		    v->ttl)) {
+		if (n == max) {
 			if (n < a->conf->a_record_limit ||
 			    a->conf->a_record_limit == 0)
 				trimmed(a);
+			return;
+		}
+		if (!put_addr(a, ANSWERS, o, i, wanted(i, qtype), v->ttl)) {
+			cut(a);
 			return;
 		}
 		n++;

@@ -127,8 +127,12 @@ put_srvs(struct answering *a, const struct view *v, size_t m)
 		if (seen(a, i->srv_id))
 			continue;
 		s[n].order = s[k].order;	/* n <= k */
-		if (n == max || !put_srv(a, i, v->ttl, &s[n], n == 0)) {
+		if (n == max) {
 			trimmed(a);
+			break;
+		}
+		if (!put_srv(a, i, v->ttl, &s[n], n == 0)) {
+			cut(a);
 			break;
 		}
 		n++;

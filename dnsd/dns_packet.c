@@ -116,11 +116,12 @@ extra_record(struct dns_query *q, struct rbuf *r)
 {
 	const uint8_t	*owner = r->p, *data;
 	uint16_t	 type, class, len;
+	uint32_t	 ttl;
 
 	name_skip(r);
 	type = rb_u16(r);
 	class = rb_u16(r);
-	(void)rb_u32(r);
+	ttl = rb_u32(r);
 	len = rb_u16(r);
 	data = rb_bytes(r, len);
 	if (!rb_ok(r))
@@ -131,7 +132,8 @@ extra_record(struct dns_query *q, struct rbuf *r)
 		return -1;
 	q->edns = true;
 	q->edns_size = class;
-	if (len > 0)
+	q->edns_version = (uint8_t)(ttl >> 16);
+	if (len > 0 && q->edns_version == 0)
 		edns_options(q, data, len);
 	return 0;
 }

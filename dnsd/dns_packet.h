@@ -35,6 +35,7 @@ enum {
 	DNS_RA = 0x0080, DNS_AD = 0x0020, DNS_CD = 0x0010,
 	DNS_OPCODE = 0x7800, DNS_RCODE = 0x000f
 };
+enum { DNS_BADVERS = 1 };	/* upper bits of 16, in the OPT */
 enum { DNS_OPTION_ECS = 8 };	/* client subnet, RFC 7871 */
 
 struct dns_query {
@@ -45,6 +46,7 @@ struct dns_query {
 	size_t		 question_end;	/* offset behind the question */
 	bool		 edns;
 	uint16_t	 edns_size;	/* as the client said it */
+	uint8_t		 edns_version;
 	const uint8_t	*ecs;		/* the option's data, NULL: none */
 	size_t		 ecs_len;
 };

@@ -1,9 +1,10 @@
 """DNS messages: a question as dig asked it, an answer as lines of text."""
+import re
 import socket
 import struct
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16,
-         "AAAA": 28, "SRV": 33, "DS": 43, "DNSKEY": 48, "CAA": 257, "ANY": 255}
+         "AAAA": 28, "SRV": 33, "DS": 43, "DNSKEY": 48, "AXFR": 252, "CAA": 257, "ANY": 255}
 NAMES = {v: k for k, v in TYPES.items()}
 CLASSES = {"CH": 3, "HS": 4, "ANY": 255}
 RCODES = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"]
@@ -13,8 +14,10 @@ OPT = 41
 
 
 def put_name(name):
+    """With \\DDD for the byte of that number."""
     out = b""
     for label in name.rstrip(".").split("."):
+        label = re.sub(r"\\(\d{3})", lambda m: chr(int(m[1])), label)
         if label:
             out += bytes([len(label)]) + label.encode()
     return out + b"\0"
@@ -27,7 +30,7 @@ class Question:
         self.name, kind, *options = text.split()
         self.type = TYPES[kind] if kind in TYPES else int(kind[4:])
         self.tcp, self.edns, self.size, self.version = False, True, 1232, 0
-        self.flags, self.cls = 0x0120, 1
+        self.flags, self.cls, self.options = 0x0120, 1, b""
         for o in options:
             self.option(o)
 
@@ -50,14 +53,21 @@ class Question:
                           "update": self.flags | 5 << 11}[o[7:]]
         elif o in CLASSES:
             self.cls = CLASSES[o]
-        elif o not in ("adflag", "dnssec"):
+        elif o.startswith("subnet="):
+            address, bits = o[7:].split("/")
+            address = socket.inet_aton(address)[:(int(bits) + 7) // 8]
+            self.options = struct.pack(">HHHBB", 8, 4 + len(address), 1, int(bits), 0) + address
+        elif o == "nsid":
+            self.options = struct.pack(">HH", 3, 0)
+        elif o not in ("adflag", "dnssec", "nocookie"):
             raise ValueError(f"option {o}")
 
     def wire(self, ident):
         q = struct.pack(">HHHHHH", ident, self.flags, 1, 0, 0, int(self.edns))
         q += put_name(self.name) + struct.pack(">HH", self.type, self.cls)
         if self.edns:
-            q += b"\0" + struct.pack(">HHBBHH", OPT, self.size, 0, self.version, 0, 0)
+            q += b"\0" + struct.pack(">HHBBHH", OPT, self.size, 0, self.version, 0,
+                                     len(self.options)) + self.options
         return q
 
     def ask(self, address, port, timeout_s):
@@ -141,7 +151,7 @@ def read(p):
             kind, size, ttl, length = struct.unpack(">HHIH", p[at:at + 10])
             at += 10
             if kind == OPT:
-                opt = f" edns={size}"
+                opt = f" edns={size}" + (" BADVERS" if ttl >> 24 else "")
             else:
                 a.records.append(f"{section} {name} {ttl} IN {NAMES.get(kind, f'TYPE{kind}')} "
                                  + get_data(p, at, length, kind))

@@ -327,7 +327,7 @@ static const struct { const char *name; uint16_t type; } types[] = {
 	{ "A", 1 }, { "NS", 2 }, { "CNAME", 5 }, { "SOA", 6 }, { "PTR", 12 },
 	{ "HINFO", 13 }, { "MX", 15 }, { "TXT", 16 }, { "AAAA", 28 },
 	{ "SRV", 33 }, { "DS", 43 }, { "DNSKEY", 48 }, { "CAA", 257 },
-	{ "ANY", 255 },
+	{ "AXFR", 252 }, { "ANY", 255 },
 };
 
 static const char *
@@ -355,7 +355,8 @@ type_number(const char *s)
 	return (uint16_t)atoi(s + 4);
 }
 
-struct ask { bool edns, udp; uint16_t flags, class; unsigned size; };
+struct ask { bool edns, udp; uint16_t flags, class; unsigned size;
+    uint8_t version; };
 
 static void
 option(struct ask *a, const char *o)
@@ -376,6 +377,8 @@ option(struct ask *a, const char *o)
 		a->flags = 4 << 11;
 	else if (strcmp(o, "opcode=update") == 0)
 		a->flags |= 5 << 11;
+	else if (strncmp(o, "edns=", 5) == 0)
+		a->version = (uint8_t)atoi(o + 5);
 	else if (strcmp(o, "CH") == 0)
 		a->class = 3;
 	else if (strcmp(o, "HS") == 0)
@@ -384,8 +387,9 @@ option(struct ask *a, const char *o)
 		a->class = 255;
 	else
 		ck_assert_msg(strcmp(o, "adflag") == 0 ||
-		    strcmp(o, "dnssec") == 0 || strcmp(o, "edns=1") == 0,
-		    "option %s", o);
+		    strcmp(o, "dnssec") == 0 || strcmp(o, "nsid") == 0 ||
+		    strcmp(o, "nocookie") == 0 ||
+		    strncmp(o, "subnet=", 7) == 0, "option %s", o);
 }
 
 static size_t
@@ -418,6 +422,7 @@ make_query(const char *line, uint8_t *out, struct ask *a)
 		memset(out + n, 0, 11);
 		dns_put16(out + n + 1, DNS_T_OPT);
 		dns_put16(out + n + 3, (uint16_t)a->size);
+		out[n + 6] = a->version;
 		n += 11;
 	}
 	free(copy);
@@ -535,8 +540,8 @@ read_reply(struct reply *r, const uint8_t *p, size_t n)
 	ck_assert_int_eq(dns_walk_start(&w, p, n), 0);
 	while (dns_walk_next(&w, &rr)) {
 		if (rr.type == DNS_T_OPT) {
-			sprintf(r->head + strlen(r->head), " edns=%u",
-			    rr.class);
+			sprintf(r->head + strlen(r->head), " edns=%u%s",
+			    rr.class, rr.ttl >> 24 != 0 ? " BADVERS" : "");
 			continue;
 		}
 		r->count[rr.section]++;
@@ -652,7 +657,8 @@ compare(struct run *x)
 	bool		ok;
 
 	/* with recursors it takes more than a core: tests/golden/run */
-	if (*x->question == '\0' || strstr(x->agent, "recursor") != NULL) {
+	if (*x->question == '\0' || strstr(x->agent, "recursor") != NULL ||
+	    strchr(x->question, '\\') != NULL) {
 		*x->question = '\0';
 		reply_clear(&x->want);
 		return;
