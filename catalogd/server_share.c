@@ -60,7 +60,8 @@ share_keep(const struct server_call *c, const struct query_meta *meta,
 
 	/* A copy for nobody would be in vain.  What does not block may be
 	 * another one each time: a query's instances are shuffled. */
-	if (c->method->depends == NULL || next == NULL || next->method != c->method || next->len != c->len ||
+	if (c->method->depends == NULL || next == NULL ||
+	    next->method != c->method || next->len != c->len ||
 	    r->error != NULL || r->body.len > SHARE_MAX)
 		return;
 	s->method = c->method;
