@@ -47,7 +47,8 @@ struct answerer {
 	struct rng		 rng;
 	find_fn			*find;
 	void			*arg;
-	uint32_t		 now;	/* seconds since 1970, the SOA serial */
+	uint32_t		 now;	/* seconds since 1970 */
+	uint32_t		 serial;	/* of the SOA */
 	struct answer_slot	*slots;	/* grows with the largest view */
 	size_t			 nslots;
 	uint32_t		 stamp;

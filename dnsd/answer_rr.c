@@ -107,7 +107,7 @@ put_soa(struct answering *a, enum section s)
 	dw_name(&a->w, c->mname, c->mname_len);
 	dw_name(&a->w, c->rname, c->rname_len);
 	if ((p = dw_room(&a->w, 20)) != NULL) {
-		dns_put32(p, a->env->now);
+		dns_put32(p, a->env->serial);
 		dns_put32(p + 4, c->refresh);
 		dns_put32(p + 8, c->retry);
 		dns_put32(p + 12, c->expire);

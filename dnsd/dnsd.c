@@ -16,7 +16,12 @@ udp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
 {
 	struct dnsd	*d = arg;
 	bool		 later;
+	size_t		 len;
 
+	if (xfr_heard(d->xfr, o, q, n))
+		return 0;
+	if (xfr_query(d->xfr, o, q, n, out, &len, &later))
+		return serve_late(d->serve, o, out, len);
 	return serve_query(d->serve, o, q, n, out, &later);
 }
 
@@ -25,7 +30,10 @@ tcp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
     bool *later, void *arg)
 {
 	struct dnsd	*d = arg;
+	size_t		 len;
 
+	if (xfr_query(d->xfr, o, q, n, out, &len, later))
+		return serve_late(d->serve, o, out, len);
 	return serve_query(d->serve, o, q, n, out, later);
 }
 
@@ -67,11 +75,54 @@ wall(void *arg)
 	return (uint32_t)(ev_wall_ns() / NS_PER_S);
 }
 
+static uint32_t
+serial(void *arg)
+{
+	uint32_t	s;
+
+	return xfr_serial(((struct dnsd *)arg)->xfr, &s) ? s : wall(arg);
+}
+
 static const struct serve_ops serve_ops = {
 	.names = { .watch = dnsd_watch, .unwatch = dnsd_unwatch },
 	.reply = reply,
 	.recurse = recurse,
 	.now = now,
+	.wall = wall,
+	.serial = serial,
+};
+
+/* ---- transfers ---- */
+
+static bool
+xfr_send(const struct origin *o, const uint8_t *p, size_t n, void *arg)
+{
+	return tcp_send(((struct dnsd *)arg)->tcp, o, p, n);
+}
+
+static void
+xfr_done(const struct origin *o, void *arg)
+{
+	tcp_reply(((struct dnsd *)arg)->tcp, o, NULL, 0);
+}
+
+static void
+xfr_notify(const struct sockaddr_storage *to, const uint8_t *p, size_t n,
+    void *arg)
+{
+	udp_send(((struct dnsd *)arg)->udp, to, p, n);
+}
+
+static void
+on_stream(const struct origin *o, bool closed, void *arg)
+{
+	xfr_drained(((struct dnsd *)arg)->xfr, o, closed);
+}
+
+static const struct xfr_ops xfr_ops = {
+	.send = xfr_send,
+	.done = xfr_done,
+	.notify = xfr_notify,
 	.wall = wall,
 };
 
@@ -111,6 +162,8 @@ prepare(struct child *c, void *arg)
 	d->serve = serve_new(&serve_ops, d, rng_next(&rng));
 	d->udp = udp_new(d->ev, udp_query, d);
 	d->tcp = tcp_new(d->ev, tcp_query, d);
+	tcp_on_stream(d->tcp, on_stream);
+	d->xfr = xfr_new(d->ev, &xfr_ops, d, rng_next(&rng));
 	d->resolver = resolver_new(d->ev);
 	resolver_load(d->resolver);
 	d->tick = ev_timer_new(d->ev, on_tick, d);
@@ -198,6 +251,8 @@ conf_done(struct child *c, bool first, void *arg)
 	    &d->recurse : NULL, &d->own,
 	    (uint32_t)d->dns.responses_per_second);
 	resolver_conf(d->resolver, &d->conf, &d->dns);
+	xfr_conf(d->xfr, &d->conf, &d->dns.secondaries,
+	    serve_names(d->serve));
 	if (!first)
 		names_each(serve_names(d->serve), set_ttl, d);
 }
@@ -220,6 +275,7 @@ stop(struct child *c, void *arg)
 	(void)c;
 	resolver_free(d->resolver);
 	tcp_free(d->tcp);
+	xfr_free(d->xfr);
 	udp_free(d->udp);
 	ev_timer_free(d->tick);
 	serve_free(d->serve);

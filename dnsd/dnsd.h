@@ -11,6 +11,7 @@
 #include "dnsd/serve.h"
 #include "dnsd/tcp.h"
 #include "dnsd/udp.h"
+#include "dnsd/xfr.h"
 
 struct dnsd {
 	struct child		*child;
@@ -24,6 +25,7 @@ struct dnsd {
 	struct udp		*udp;
 	struct tcp		*tcp;
 	struct resolver		*resolver;
+	struct xfr		*xfr;
 	struct ev_timer		*tick;
 	bool			 catalog_gone;	/* and it was logged */
 	uint64_t		 tick_ms;	/* as it was set */

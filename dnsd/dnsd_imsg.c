@@ -121,6 +121,7 @@ on_name(struct dnsd *d, const struct imsg *m)
 
 	names_set(serve_names(d->serve), (enum view_kind)m->body[0], name,
 	    m->body[1] == 1);
+	xfr_name(d->xfr, (enum view_kind)m->body[0], name, m->body[1] == 1);
 	free(name);
 }
 
@@ -130,6 +131,7 @@ on_names_end(struct dnsd *d)
 	struct names_stats	st;
 
 	names_end(serve_names(d->serve));
+	xfr_names(d->xfr);
 	names_stats(serve_names(d->serve), &st);
 	log_debug("dns: list of names: %zu", st.listed);
 }
@@ -175,6 +177,7 @@ take_view(struct dnsd *d, const struct msg_view *mv, const char *name)
 		v = view_new(mv, &d->conf.zone);
 		v->ttl = answer_ttl(&d->conf, v, name);
 	}
+	xfr_view(d->xfr, kind, name, v);
 	(void)names_view(ns, kind, name, v, ev_now(d->ev));
 }
 

@@ -570,6 +570,25 @@ names_each(struct names *ns, void (*fn)(enum view_kind, const char *,
 				fn(e->kind, e->text, e->view, arg);
 }
 
+bool
+names_decides(const struct names *ns)
+{
+	return ns->decides;
+}
+
+void
+names_listed(struct names *ns, void (*fn)(enum view_kind, const char *,
+    void *), void *arg)
+{
+	struct name	*e;
+	size_t		 i;
+
+	for (i = 0; i < ns->nbuckets; i++)
+		for (e = ns->bucket[i]; e != NULL; e = e->next)
+			if (listed(ns, e))
+				fn(e->kind, e->text, arg);
+}
+
 void
 names_stats(const struct names *ns, struct names_stats *st)
 {

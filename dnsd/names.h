@@ -107,6 +107,11 @@ uint64_t names_due(const struct names *);
 void names_each(struct names *, void (*)(enum view_kind, const char *name,
     struct view *, void *arg), void *arg);
 
+/* Is the list exact, and each name on it. */
+bool names_decides(const struct names *);
+void names_listed(struct names *, void (*)(enum view_kind, const char *name,
+    void *arg), void *arg);
+
 struct names_stats {
 	size_t	listed, views, waiting, parked;
 };

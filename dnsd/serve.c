@@ -149,6 +149,7 @@ handle(struct serve *s, const struct origin *o, const uint8_t *q, size_t len,
 	if (now != s->now) {
 		s->now = now;
 		s->answerer.now = s->ops.wall(s->arg);
+		s->answerer.serial = s->ops.serial(s->arg);
 	}
 	s->answerer.conf = conf_for(s, o);
 	switch (answer(&s->answerer, q, len, o->udp, out, &n)) {

@@ -20,6 +20,7 @@ struct serve_ops {
 		    void *arg);
 	uint64_t (*now)(void *arg);	/* milliseconds, of this turn */
 	uint32_t (*wall)(void *arg);	/* seconds since 1970 */
+	uint32_t (*serial)(void *arg);	/* of the SOA */
 };
 
 struct serve;

@@ -30,6 +30,7 @@ struct tcp_conn {
 	uint8_t		 ip[16];
 	size_t		 ip_len;
 	size_t		 queued;	/* answers, as last counted */
+	bool		 streams;	/* waits to go on */
 	unsigned	 nlater;
 };
 TAILQ_HEAD(tcp_conns, tcp_conn);
@@ -37,6 +38,7 @@ TAILQ_HEAD(tcp_conns, tcp_conn);
 struct tcp {
 	struct ev		*ev;
 	tcp_query_fn		*query;
+	tcp_stream_fn		*stream;
 	void			*arg;
 	int			 fd[TCP_SOCKETS_MAX];
 	struct acceptor		*acceptor[TCP_SOCKETS_MAX];
@@ -55,6 +57,8 @@ conn_free(struct tcp_conn *c)
 {
 	struct tcp	*t = c->tcp;
 
+	if (c->streams)
+		t->stream(&c->origin, true, t->arg);
 	stream_free(c->stream);
 	TAILQ_REMOVE(&t->quiet, c, entry);
 	t->conn[c->origin.socket] = NULL;
@@ -86,10 +90,16 @@ conn_write(struct tcp_conn *c, const uint8_t *p, size_t n)
 }
 
 static bool
+conn_full(const struct tcp_conn *c)
+{
+	return c->queued >= TCP_QUEUE_MAX ||
+	    (c->queued > 0 && c->tcp->queued >= TCP_QUEUE_ALL);
+}
+
+static bool
 conn_busy(const struct tcp_conn *c)
 {
-	return c->nlater >= TCP_LATER_MAX || c->queued >= TCP_QUEUE_MAX ||
-	    (c->queued > 0 && c->tcp->queued >= TCP_QUEUE_ALL);
+	return c->nlater >= TCP_LATER_MAX || conn_full(c);
 }
 
 /* One query; the answer goes straight behind its length. */
@@ -110,6 +120,14 @@ conn_query(struct tcp_conn *c, const uint8_t *q, size_t len)
 	conn_count(c);
 }
 
+static void
+conn_used(struct tcp_conn *c)
+{
+	stream_deadline(c->stream, TCP_IDLE_MS);
+	TAILQ_REMOVE(&c->tcp->quiet, c, entry);
+	TAILQ_INSERT_TAIL(&c->tcp->quiet, c, entry);
+}
+
 static size_t
 on_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 {
@@ -127,11 +145,8 @@ on_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 		conn_query(c, p + used + 2, len);
 		used += 2 + len;
 	}
-	if (used > 0) {
-		stream_deadline(s, TCP_IDLE_MS);
-		TAILQ_REMOVE(&c->tcp->quiet, c, entry);
-		TAILQ_INSERT_TAIL(&c->tcp->quiet, c, entry);
-	}
+	if (used > 0)
+		conn_used(c);
 	if (conn_busy(c))
 		stream_pause(s);
 	return used;
@@ -148,8 +163,15 @@ conn_resume(struct tcp_conn *c)
 static void
 on_drained(struct stream *s, void *arg)
 {
+	struct tcp_conn	*c = arg;
+
 	(void)s;
-	conn_resume(arg);
+	conn_resume(c);
+	if (c->streams) {
+		conn_used(c);
+		c->streams = false;
+		c->tcp->stream(&c->origin, false, c->tcp->arg);
+	}
 }
 
 static void
@@ -256,19 +278,46 @@ on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
 	stream_deadline(c->stream, TCP_IDLE_MS);
 }
 
+static struct tcp_conn *
+conn_of(struct tcp *t, const struct origin *o)
+{
+	struct tcp_conn	*c;
+
+	if (o->socket >= TCP_CONNS_MAX ||
+	    (c = t->conn[o->socket]) == NULL || c->origin.conn != o->conn)
+		return NULL;	/* the client left meanwhile */
+	return c;
+}
+
 void
 tcp_reply(struct tcp *t, const struct origin *o, const uint8_t *p, size_t n)
 {
 	struct tcp_conn	*c;
 
-	if (o->socket >= TCP_CONNS_MAX ||
-	    (c = t->conn[o->socket]) == NULL ||
-	    c->origin.conn != o->conn)
-		return;		/* the client left meanwhile */
+	if ((c = conn_of(t, o)) == NULL)
+		return;
 	c->nlater--;
 	if (n > 0)
 		conn_write(c, p, n);
 	conn_resume(c);
+}
+
+bool
+tcp_send(struct tcp *t, const struct origin *o, const uint8_t *p, size_t n)
+{
+	struct tcp_conn	*c;
+
+	if ((c = conn_of(t, o)) == NULL)
+		return false;
+	conn_write(c, p, n);
+	c->streams = conn_full(c);
+	return !c->streams;
+}
+
+void
+tcp_on_stream(struct tcp *t, tcp_stream_fn *fn)
+{
+	t->stream = fn;
 }
 
 void

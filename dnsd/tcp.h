@@ -20,12 +20,22 @@
 typedef size_t tcp_query_fn(const struct origin *, const uint8_t *, size_t,
     uint8_t *out, bool *later, void *arg);
 
+/* A connection with a stream of messages took them, or is gone. */
+typedef void tcp_stream_fn(const struct origin *, bool closed, void *arg);
+
 struct tcp;
 struct tcp *tcp_new(struct ev *, tcp_query_fn *, void *arg);
 void tcp_free(struct tcp *);		/* closes the sockets */
 /* A listening socket; takes fd. */
 void tcp_add(struct tcp *, int fd);
 void tcp_start(struct tcp *);		/* begins to accept */
+/*
+ * Between a query that is answered later and tcp_reply(), which ends it: any
+ * number of messages.  False: no more for now, the connection is full or gone;
+ * then the function is called when it goes on, or never will.
+ */
+void tcp_on_stream(struct tcp *, tcp_stream_fn *);
+bool tcp_send(struct tcp *, const struct origin *, const uint8_t *, size_t);
 /* n == 0: there will be no answer. */
 void tcp_reply(struct tcp *, const struct origin *, const uint8_t *, size_t);
 

@@ -262,6 +262,21 @@ udp_reply(struct udp *u, const struct origin *o, const uint8_t *p, size_t n)
 }
 
 void
+udp_send(struct udp *u, const struct sockaddr_storage *to, const uint8_t *p,
+    size_t n)
+{
+	char		ip[ADDR_TEXT_MAX];
+	uint32_t	i;
+
+	for (i = 0; i < u->n; i++)
+		if (sendto(u->socket[i]->fd, p, n, MSG_DONTWAIT,
+		    (const struct sockaddr *)to, addr_len(to)) == (ssize_t)n)
+			return;
+	log_debug("dns: nothing could be sent to %s: %s",
+	    addr_ip(to, ip, sizeof(ip)), strerror(errno));
+}
+
+void
 udp_add(struct udp *u, int fd)
 {
 	struct udp_socket	*s;

@@ -4,6 +4,8 @@
 #ifndef DNSD_UDP_H
 #define DNSD_UDP_H
 
+#include <sys/socket.h>
+
 #include "common/ev.h"
 #include "dnsd/names.h"
 
@@ -17,6 +19,9 @@ void udp_free(struct udp *);		/* closes the sockets */
 /* A bound socket; takes fd. */
 void udp_add(struct udp *, int fd);
 void udp_start(struct udp *);		/* begins to read */
+/* From the first socket of that family that takes it. */
+void udp_send(struct udp *, const struct sockaddr_storage *, const uint8_t *,
+    size_t);
 void udp_reply(struct udp *, const struct origin *, const uint8_t *, size_t);
 
 #endif

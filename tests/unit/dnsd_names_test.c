@@ -312,6 +312,7 @@ wall(void *arg)
 static const struct serve_ops serve_ops = {
 	.names = { .watch = on_watch, .unwatch = on_unwatch },
 	.reply = on_reply, .recurse = on_recurse, .now = now, .wall = wall,
+	.serial = wall,
 };
 
 static void

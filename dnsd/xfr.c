@@ -1,0 +1,700 @@
+/*
+ * Transfers: see xfr.h.
+ *
+ * Where secondaries are configured, every name on the list is watched, and
+ * views become records (zone.h).  The zone is complete once each name's view
+ * was here; until then transfers are SERVFAIL, and no serial is said.
+ *
+ * The serial is the time in seconds, or one more than the last: there is one
+ * new serial a second at most, so that it never runs ahead of the clock and a
+ * restart does not go back.  (The catalog's index does, when a snapshot is
+ * restored.)
+ *
+ * Happy path: something changes; NOTIFY to each secondary, until it answers;
+ * it asks for the SOA and comes by TCP for what is new.
+ * Failure: a secondary that does not answer finds out by the SOA's refresh;
+ * one that is too far behind gets the whole zone; a connection that ends ends
+ * its transfer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "dnsd/xfr.h"
+#include "dnsd/zone.h"
+
+#define OPCODE_NOTIFY 0x2000
+#define PUMP_FAILED_MAX 8	/* then as many ask as may, or nobody answers */
+
+struct xname {
+	struct xname	*next;
+	uint64_t	 hash;
+	enum view_kind	 kind;
+	bool		 known;		/* its view was here */
+	bool		 listed;
+	struct zone_part part;
+	uint16_t	 len;
+	char		 text[];	/* folded */
+};
+
+struct transfer {
+	TAILQ_ENTRY(transfer)	 entry;
+	struct origin		 origin;
+	struct zone_diff	 diff;
+	struct zone_rr		*soa[2];	/* from, to */
+	struct zone_rr		**item;		/* in the order they go out */
+	size_t			 n, next;
+	uint16_t		 id;
+	uint8_t			 question[DNS_NAME_MAX + 4];
+	size_t			 question_len;
+	bool			 first;
+};
+
+struct secondary {
+	struct sockaddr_storage	 ss;
+	uint8_t			 ip[16];
+	size_t			 ip_len;
+	struct ev_timer		*timer;
+	struct xfr		*x;
+	unsigned		 tries;		/* left */
+	uint16_t		 id;
+};
+
+struct xfr {
+	struct ev		*ev;
+	struct xfr_ops		 ops;
+	void			*arg;
+	const struct answer_conf *conf;
+	struct names		*names;
+	struct strs		 configured;
+	struct secondary	*secondary;
+	size_t			 n;
+	struct zone		*zone;		/* NULL: nobody transfers */
+	struct zone_part	 apex;
+	struct xname		**bucket;
+	size_t			 nbuckets, nnames, nunknown;
+	struct ev_timer		*pump, *commit;
+	uint64_t		 committed;	/* when, in ms */
+	TAILQ_HEAD(, transfer)	 transfers;
+	size_t			 ntransfers;
+	struct rng		 rng;
+	uint64_t		 seed;
+	uint8_t			 out[DNS_TCP_MAX];
+};
+
+/* ---- names ---- */
+
+static uint64_t
+hash_name(const struct xfr *x, enum view_kind kind, const char *p, size_t n)
+{
+	return hash_bytes(p, n, x->seed + (uint64_t)kind);
+}
+
+static struct xname *
+get(struct xfr *x, enum view_kind kind, const char *name)
+{
+	size_t		 n = strlen(name);
+	uint64_t	 h = hash_name(x, kind, name, n);
+	struct xname	*e;
+
+	for (e = x->bucket[h % x->nbuckets]; e != NULL; e = e->next)
+		if (e->hash == h && e->kind == kind && e->len == n &&
+		    memcmp(e->text, name, n) == 0)
+			return e;
+	return NULL;
+}
+
+static void
+grow(struct xfr *x, size_t n)
+{
+	struct xname	**b = xcalloc(n, sizeof(*b)), *e, *next;
+	size_t		  i;
+
+	for (i = 0; i < x->nbuckets; i++)
+		for (e = x->bucket[i]; e != NULL; e = next) {
+			next = e->next;
+			e->next = b[e->hash % n];
+			b[e->hash % n] = e;
+		}
+	free(x->bucket);
+	x->bucket = b;
+	x->nbuckets = n;
+}
+
+static void
+name_add(struct xfr *x, enum view_kind kind, const char *name)
+{
+	struct xname	*e;
+	size_t		 n = strlen(name);
+
+	if ((e = get(x, kind, name)) != NULL) {
+		e->listed = true;
+		return;
+	}
+	if (x->nnames >= x->nbuckets)
+		grow(x, x->nbuckets * 2);
+	e = xcalloc(1, sizeof(*e) + n + 1);
+	e->kind = kind;
+	e->len = (uint16_t)n;
+	e->listed = true;
+	e->hash = hash_name(x, kind, name, n);
+	memcpy(e->text, name, n);
+	e->next = x->bucket[e->hash % x->nbuckets];
+	x->bucket[e->hash % x->nbuckets] = e;
+	x->nnames++;
+	x->nunknown++;
+}
+
+static void
+name_remove(struct xfr *x, struct xname **p)
+{
+	struct xname	*e = *p;
+
+	*p = e->next;
+	zone_drop(x->zone, &e->part);
+	x->nnames--;
+	if (!e->known)
+		x->nunknown--;
+	free(e);
+}
+
+static void
+name_known(struct xfr *x, struct xname *e, const struct view *v)
+{
+	zone_drop(x->zone, &e->part);
+	if (v != NULL)
+		zone_add_view(x->zone, &e->part, x->conf, v, e->text);
+	if (!e->known)
+		x->nunknown--;
+	e->known = true;
+}
+
+/* ---- serials ---- */
+
+static bool
+complete(const struct xfr *x)
+{
+	return x->zone != NULL && x->nunknown == 0 &&
+	    names_decides(x->names);
+}
+
+static size_t
+notify_message(struct xfr *x, struct secondary *s, uint8_t *p)
+{
+	const struct answer_conf *c = x->conf;
+	size_t	n = DNS_HEADER;
+
+	memset(p, 0, DNS_HEADER);
+	dns_put16(p, s->id);
+	dns_put16(p + 2, OPCODE_NOTIFY | DNS_AA);
+	dns_put16(p + 4, 1);
+	dns_put16(p + 6, 1);
+	memcpy(p + n, c->zone.domain, c->zone.domain_len);
+	n += c->zone.domain_len;
+	dns_put16(p + n, DNS_T_SOA);
+	dns_put16(p + n + 2, DNS_C_IN);
+	n += 4;
+	return n + zone_soa(c, (uint32_t)zone_serial(x->zone), p + n);
+}
+
+static void
+on_notify(void *arg)
+{
+	struct secondary	*s = arg;
+	uint8_t			 p[DNS_HEADER + DNS_NAME_MAX + 4 +
+				    ZONE_SOA_MAX];
+	char			 text[ADDR_TEXT_MAX];
+
+	if (s->tries == 0) {
+		log_warnx("dns: secondary %s: no answer to NOTIFY",
+		    addr_text(&s->ss, text, sizeof(text)));
+		return;
+	}
+	s->tries--;
+	s->x->ops.notify(&s->ss, p, notify_message(s->x, s, p), s->x->arg);
+	ev_timer_set(s->timer, (uint64_t)XFR_NOTIFY_MS <<
+	    (XFR_NOTIFY_TRIES - 1 - s->tries));
+}
+
+static void
+on_commit(void *arg)
+{
+	struct xfr	*x = arg;
+	size_t		 i;
+
+	if (!complete(x))
+		return;		/* the last name that comes brings us here */
+	if (!zone_commit(x->zone, x->ops.wall(x->arg)))
+		return;
+	x->committed = ev_now(x->ev);
+	log_debug("dns: zone: serial %u, %zu records",
+	    (unsigned)zone_serial(x->zone), zone_count(x->zone));
+	for (i = 0; i < x->n; i++) {
+		x->secondary[i].tries = XFR_NOTIFY_TRIES;
+		x->secondary[i].id = (uint16_t)rng_next(&x->rng);
+		on_notify(&x->secondary[i]);
+	}
+}
+
+static void
+changed(struct xfr *x)
+{
+	uint64_t	since = ev_now(x->ev) - x->committed;
+
+	if (!complete(x) || ev_timer_pending(x->commit))
+		return;
+	ev_timer_set(x->commit, x->committed == 0 ||
+	    since >= XFR_SPACING_MS ? 0 : XFR_SPACING_MS - since);
+}
+
+/* ---- views ---- */
+
+/* Each view is asked for: so that it comes, and stays. */
+static void
+on_pump(void *arg)
+{
+	struct xfr		*x = arg;
+	const struct view	*v;
+	struct xname		*e;
+	size_t			 i;
+	unsigned		 failed = 0;
+
+	for (i = 0; i < x->nbuckets && failed < PUMP_FAILED_MAX; i++)
+		for (e = x->bucket[i]; e != NULL; e = e->next) {
+			if (e->known && x->nunknown > 0)
+				continue;
+			v = NULL;
+			switch (names_find(x->names, e->kind, e->text, e->len,
+			    ev_now(x->ev), &v)) {
+			case FOUND_VIEW:
+				if (!e->known)
+					name_known(x, e, v);
+				break;
+			case FOUND_FAIL:
+				failed++;
+				break;
+			case FOUND_NONE:	/* the list says so soon */
+			case FOUND_WAIT:
+				break;
+			}
+		}
+	changed(x);
+	ev_timer_set(x->pump, x->nunknown > 0 ? XFR_PUMP_MS : XFR_KEEP_MS);
+}
+
+static void
+add_listed(enum view_kind kind, const char *name, void *arg)
+{
+	if (kind == VIEW_SERVICE || kind == VIEW_NODE)
+		name_add(arg, kind, name);
+}
+
+void
+xfr_names(struct xfr *x)
+{
+	struct xname	**p, *e;
+	size_t		  i;
+
+	if (x->zone == NULL)
+		return;
+	for (i = 0; i < x->nbuckets; i++)
+		for (e = x->bucket[i]; e != NULL; e = e->next)
+			e->listed = false;
+	names_listed(x->names, add_listed, x);
+	for (i = 0; i < x->nbuckets; i++)
+		for (p = &x->bucket[i]; *p != NULL; ) {
+			if ((*p)->listed)
+				p = &(*p)->next;
+			else
+				name_remove(x, p);
+		}
+	ev_timer_set(x->pump, 0);
+	changed(x);
+}
+
+void
+xfr_name(struct xfr *x, enum view_kind kind, const char *name, bool exists)
+{
+	char		  folded[DNS_NAME_MAX + 1];
+	struct xname	**p, *e;
+	size_t		  i;
+
+	if (x->zone == NULL || (kind != VIEW_SERVICE && kind != VIEW_NODE) ||
+	    !names_decides(x->names))
+		return;
+	for (i = 0; name[i] != '\0' && i < DNS_NAME_MAX; i++)
+		folded[i] = (char)dns_fold((uint8_t)name[i]);
+	folded[i] = '\0';
+	if (name[i] != '\0')
+		return;
+	if (exists) {
+		name_add(x, kind, folded);
+		ev_timer_set(x->pump, 0);
+		return;
+	}
+	if ((e = get(x, kind, folded)) == NULL)
+		return;
+	for (p = &x->bucket[e->hash % x->nbuckets]; *p != e; p = &(*p)->next)
+		;
+	name_remove(x, p);
+	changed(x);
+}
+
+void
+xfr_view(struct xfr *x, enum view_kind kind, const char *name,
+    const struct view *v)
+{
+	char		 folded[DNS_NAME_MAX + 1];
+	struct xname	*e;
+	size_t		 i;
+
+	if (x->zone == NULL)
+		return;
+	for (i = 0; name[i] != '\0' && i < DNS_NAME_MAX; i++)
+		folded[i] = (char)dns_fold((uint8_t)name[i]);
+	folded[i] = '\0';
+	if ((e = get(x, kind, folded)) == NULL)
+		return;
+	name_known(x, e, v);
+	changed(x);
+}
+
+bool
+xfr_serial(const struct xfr *x, uint32_t *serial)
+{
+	if (x->zone == NULL || zone_count(x->zone) == 0)
+		return false;
+	*serial = (uint32_t)zone_serial(x->zone);
+	return true;
+}
+
+/* ---- transfers ---- */
+
+static void
+transfer_free(struct xfr *x, struct transfer *t)
+{
+	TAILQ_REMOVE(&x->transfers, t, entry);
+	x->ntransfers--;
+	zone_unpin(x->zone, &t->diff);
+	free(t->soa[0]);
+	free(t->soa[1]);
+	free(t->item);
+	free(t);
+}
+
+static struct zone_rr *
+soa_rr(const struct xfr *x, uint64_t serial)
+{
+	struct zone_rr	*r = xcalloc(1, sizeof(*r) + ZONE_SOA_MAX);
+
+	r->len = (uint16_t)zone_soa(x->conf, (uint32_t)serial, r->wire);
+	return r;
+}
+
+/* RFC 1995, 4: SOA, old SOA, what is gone, SOA, what is new, SOA; or the
+ * whole zone between two SOAs. */
+static void
+put_items(struct xfr *x, struct transfer *t)
+{
+	struct zone_diff	*d = &t->diff;
+	size_t			 i, n = 0;
+
+	t->item = xcalloc(d->nadded + d->ngone + 4, sizeof(*t->item));
+	t->soa[1] = soa_rr(x, d->to);
+	t->item[n++] = t->soa[1];
+	if (d->from != 0) {
+		t->soa[0] = soa_rr(x, d->from);
+		t->item[n++] = t->soa[0];
+		for (i = 0; i < d->ngone; i++)
+			t->item[n++] = d->gone[i];
+		t->item[n++] = t->soa[1];
+	}
+	for (i = 0; i < d->nadded; i++)
+		t->item[n++] = d->added[i];
+	t->item[n++] = t->soa[1];
+	t->n = n;
+}
+
+/* As many records as one message takes; at least one. */
+static size_t
+next_message(struct xfr *x, struct transfer *t)
+{
+	uint8_t		*p = x->out;
+	size_t		 n = DNS_HEADER;
+	uint16_t	 count = 0;
+
+	memset(p, 0, DNS_HEADER);
+	dns_put16(p, t->id);
+	dns_put16(p + 2, DNS_QR | DNS_AA);
+	if (t->first) {
+		dns_put16(p + 4, 1);
+		memcpy(p + n, t->question, t->question_len);
+		n += t->question_len;
+		t->first = false;
+	}
+	while (t->next < t->n && n + t->item[t->next]->len <= XFR_MESSAGE) {
+		memcpy(p + n, t->item[t->next]->wire, t->item[t->next]->len);
+		n += t->item[t->next++]->len;
+		count++;
+	}
+	dns_put16(p + 6, count);
+	return n;
+}
+
+static void
+transfer_go(struct xfr *x, struct transfer *t)
+{
+	struct origin	o = t->origin;
+	size_t		n;
+
+	while (t->next < t->n) {
+		n = next_message(x, t);
+		if (!x->ops.send(&o, x->out, n, x->arg) && t->next < t->n)
+			return;		/* goes on when it has drained */
+	}
+	transfer_free(x, t);
+	x->ops.done(&o, x->arg);
+}
+
+void
+xfr_drained(struct xfr *x, const struct origin *o, bool closed)
+{
+	struct transfer	*t, *next;
+
+	for (t = TAILQ_FIRST(&x->transfers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, entry);
+		if (t->origin.socket != o->socket ||
+		    t->origin.conn != o->conn)
+			continue;
+		if (closed)
+			transfer_free(x, t);
+		else {
+			transfer_go(x, t);
+			return;
+		}
+	}
+}
+
+/* The serial in an IXFR's authority section. */
+static int
+client_serial(const uint8_t *q, size_t len, size_t at, uint32_t *serial)
+{
+	uint8_t	name[DNS_NAME_MAX];
+	size_t	n;
+
+	if (dns_get16(q + 8) == 0 ||
+	    (at = dns_name_read(q, len, at, name, &n)) == 0 ||
+	    len - at < DNS_RR_FIXED || dns_get16(q + at) != DNS_T_SOA ||
+	    (at = dns_name_read(q, len, at + DNS_RR_FIXED, name, &n)) == 0 ||
+	    (at = dns_name_read(q, len, at, name, &n)) == 0 || len - at < 20)
+		return -1;
+	*serial = (uint32_t)dns_get16(q + at) << 16 | dns_get16(q + at + 2);
+	return 0;
+}
+
+static bool
+may_transfer(const struct xfr *x, const struct origin *o)
+{
+	struct sockaddr_storage	ss;
+	size_t			i;
+
+	memset(&ss, 0, sizeof(ss));
+	memcpy(&ss, o->addr, o->addr_len);
+	for (i = 0; i < x->n; i++)
+		if (addr_equal_ip(&x->secondary[i].ss, &ss))
+			return true;
+	return false;
+}
+
+static size_t
+only_soa(struct xfr *x, const struct dns_query *q, const uint8_t *in,
+    uint8_t *out)
+{
+	size_t	n = q->question_end;
+
+	memcpy(out, in, n);
+	dns_put16(out + 2, DNS_QR | DNS_AA);
+	dns_put16(out + 4, 1);
+	dns_put16(out + 6, 1);
+	memset(out + 8, 0, 4);
+	return n + zone_soa(x->conf, (uint32_t)zone_serial(x->zone), out + n);
+}
+
+static void
+start(struct xfr *x, const struct origin *o, const struct dns_query *q,
+    const uint8_t *in, size_t len)
+{
+	struct transfer	*t = xcalloc(1, sizeof(*t));
+	char		 ip[ADDR_TEXT_MAX];
+	struct sockaddr_storage ss;
+	uint32_t	 serial;
+
+	memset(&ss, 0, sizeof(ss));
+	memcpy(&ss, o->addr, o->addr_len);
+	t->origin = *o;
+	t->id = q->id;
+	t->first = true;
+	t->question_len = q->question_end - DNS_HEADER;
+	memcpy(t->question, in + DNS_HEADER, t->question_len);
+	if (q->qtype != DNS_T_IXFR ||
+	    client_serial(in, len, q->question_end, &serial) == -1 ||
+	    zone_since(x->zone, serial, &t->diff) == -1)
+		zone_whole(x->zone, &t->diff);
+	put_items(x, t);
+	TAILQ_INSERT_TAIL(&x->transfers, t, entry);
+	x->ntransfers++;
+	log_info("dns: zone: serial %u to %s: %s, %zu records",
+	    (unsigned)t->diff.to, addr_ip(&ss, ip, sizeof(ip)),
+	    t->diff.from != 0 ? "what changed" : "all", t->n);
+	transfer_go(x, t);
+}
+
+bool
+xfr_query(struct xfr *x, const struct origin *o, const uint8_t *in,
+    size_t len, uint8_t *out, size_t *n, bool *later)
+{
+	struct dns_query q;
+	uint32_t	 serial;
+	bool		 ixfr, ours;
+
+	if (x->zone == NULL || dns_query_parse(&q, in, len) != DNS_PARSED ||
+	    (q.qtype != DNS_T_AXFR && q.qtype != DNS_T_IXFR))
+		return false;
+	ixfr = q.qtype == DNS_T_IXFR;
+	if (o->udp && !ixfr)
+		return false;	/* there is no such thing */
+	*later = false;
+	ours = q.qclass == DNS_C_IN && dns_name_equal(q.qname, q.qname_len,
+	    x->conf->zone.domain, x->conf->zone.domain_len);
+	if (!ours || !may_transfer(x, o)) {
+		*n = answer_error(x->conf, in, len, DNS_REFUSED, out);
+		return true;
+	}
+	if (!complete(x) || zone_count(x->zone) == 0 ||
+	    x->ntransfers >= XFR_MAX) {
+		*n = answer_error(x->conf, in, len, DNS_SERVFAIL, out);
+		return true;
+	}
+	if (o->udp || (ixfr && client_serial(in, len, q.question_end,
+	    &serial) == 0 && serial == (uint32_t)zone_serial(x->zone))) {
+		*n = only_soa(x, &q, in, out);
+		return true;
+	}
+	*n = 0;
+	*later = true;
+	start(x, o, &q, in, len);
+	return true;
+}
+
+bool
+xfr_heard(struct xfr *x, const struct origin *o, const uint8_t *p, size_t n)
+{
+	struct sockaddr_storage	 ss;
+	size_t			 i;
+
+	if (n < DNS_HEADER || (dns_get16(p + 2) & (DNS_QR | DNS_OPCODE)) !=
+	    (DNS_QR | OPCODE_NOTIFY))
+		return false;
+	memset(&ss, 0, sizeof(ss));
+	memcpy(&ss, o->addr, o->addr_len);
+	for (i = 0; i < x->n; i++)
+		if (addr_equal_ip(&x->secondary[i].ss, &ss) &&
+		    x->secondary[i].id == dns_get16(p))
+			ev_timer_stop(x->secondary[i].timer);
+	return true;
+}
+
+/* ---- life ---- */
+
+static void
+zone_close(struct xfr *x)
+{
+	struct transfer	*t;
+	size_t		 i;
+
+	while ((t = TAILQ_FIRST(&x->transfers)) != NULL)
+		transfer_free(x, t);
+	for (i = 0; x->zone != NULL && i < x->nbuckets; i++)
+		while (x->bucket[i] != NULL)
+			name_remove(x, &x->bucket[i]);
+	for (i = 0; i < x->n; i++)
+		ev_timer_free(x->secondary[i].timer);
+	free(x->secondary);
+	x->secondary = NULL;
+	x->n = 0;
+	if (x->zone != NULL)
+		zone_drop(x->zone, &x->apex);
+	zone_free(x->zone);
+	x->zone = NULL;
+	ev_timer_stop(x->pump);
+	ev_timer_stop(x->commit);
+}
+
+static void
+set_secondaries(struct xfr *x)
+{
+	struct secondary	*s;
+	size_t			 i;
+
+	x->secondary = xcalloc(x->configured.n + 1, sizeof(*x->secondary));
+	for (i = 0; i < x->configured.n; i++) {
+		s = &x->secondary[x->n];
+		if (addr_parse(x->configured.item[i], 53, &s->ss) == -1)
+			continue;
+		s->x = x;
+		s->timer = ev_timer_new(x->ev, on_notify, s);
+		x->n++;
+	}
+}
+
+/* Whatever changed may be in every record: the zone is made again. */
+void
+xfr_conf(struct xfr *x, const struct answer_conf *c,
+    const struct strs *secondaries, struct names *names)
+{
+	uint64_t	serial = x->zone == NULL ? 0 : zone_serial(x->zone);
+
+	zone_close(x);
+	x->conf = c;
+	x->names = names;
+	strs_clear(&x->configured);
+	strs_copy(&x->configured, secondaries);
+	if (x->configured.n == 0)
+		return;
+	set_secondaries(x);
+	x->zone = zone_new(rng_next(&x->rng));
+	zone_start(x->zone, serial);
+	zone_add_apex(x->zone, &x->apex, c);
+	xfr_names(x);
+}
+
+struct xfr *
+xfr_new(struct ev *ev, const struct xfr_ops *ops, void *arg, uint64_t seed)
+{
+	struct xfr	*x = xcalloc(1, sizeof(*x));
+
+	x->ev = ev;
+	x->ops = *ops;
+	x->arg = arg;
+	x->seed = seed;
+	rng_seed(&x->rng, seed);
+	TAILQ_INIT(&x->transfers);
+	x->pump = ev_timer_new(ev, on_pump, x);
+	x->commit = ev_timer_new(ev, on_commit, x);
+	grow(x, 256);
+	return x;
+}
+
+void
+xfr_free(struct xfr *x)
+{
+	if (x == NULL)
+		return;
+	zone_close(x);
+	ev_timer_free(x->pump);
+	ev_timer_free(x->commit);
+	strs_clear(&x->configured);
+	free(x->bucket);
+	free(x);
+}
