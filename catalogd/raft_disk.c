@@ -130,8 +130,7 @@ disk_close(struct disk *d)
 	disk_snapshot_free(d->snap);
 	if (d->evfd != -1)
 		close(d->evfd);
-	if (d->segfd != -1)
-		close(d->segfd);
+	disk_segment_end(d);
 	if (d->dirfd != -1)
 		close(d->dirfd);
 	pthread_cond_destroy(&d->cond);

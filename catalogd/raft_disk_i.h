@@ -47,6 +47,8 @@ struct disk {
 	struct segment	*seg;
 	size_t		 nseg;
 	int		 segfd;		/* of the last, or -1 */
+	size_t		 ahead;		/* its file is so long, of zeros */
+	bool		 no_ahead;	/* the file system has no such thing */
 	uint64_t	 next;		/* index behind its last record */
 
 	pthread_t	 thread;
@@ -83,6 +85,8 @@ bool disk_no_space(void);	/* does errno say so? */
 int disk_write_all(int fd, const uint8_t *, size_t n);
 /* 0, 1 when there is no space for it, or -1 and d->error. */
 int disk_write_frame(struct disk *, struct frame_job *);
+/* Of the segment that is open. */
+void disk_segment_end(struct disk *);
 void disk_frame_free(struct frame_job *);
 void disk_snapshot_free(struct snapshot_job *);
 void *disk_thread(void *disk);

@@ -20,6 +20,11 @@
 #define SNAPSHOT_CHUNK (1u << 20)	/* between two looks for log writes */
 #define FULL_PAUSE_MS 500	/* between two tries on a full disk */
 #define FRAMES_PER_CHUNK 8	/* a load that never pauses needs it most */
+/* Of space ahead of a segment's end: little, for a full disk is to be noticed
+ * when it is full; more where much is written. */
+#define AHEAD_MIN 16384
+#define AHEAD_MAX (1u << 20)
+#define AHEAD_FRAMES 4
 
 __attribute__((format(printf, 2, 3))) static int
 thread_failed(struct disk *d, const char *fmt, ...)
@@ -88,6 +93,43 @@ segment_drop(struct disk *d, size_t i)
 	return 0;
 }
 
+/* What was taken ahead is given back: nothing more comes behind its end. */
+void
+disk_segment_end(struct disk *d)
+{
+	if (d->segfd == -1)
+		return;
+	/* Zeros that stay are no harm: see raft_log.h. */
+	if (d->nseg > 0 && d->ahead > d->seg[d->nseg - 1].size)
+		(void)!ftruncate(d->segfd, (off_t)d->seg[d->nseg - 1].size);
+	close(d->segfd);
+	d->segfd = -1;
+	d->ahead = 0;
+}
+
+/*
+ * Room for a frame, and some more: where the file has its size and its blocks
+ * beforehand, a sync writes the data and no metadata.  What cannot be had is
+ * found by the write.
+ */
+static void
+segment_ahead(struct disk *d, size_t frame)
+{
+	size_t n = frame * AHEAD_FRAMES, size = d->seg[d->nseg - 1].size;
+
+	if (d->no_ahead || size + frame <= d->ahead)
+		return;
+	if (n > AHEAD_MAX)
+		n = AHEAD_MAX;
+	if (n < AHEAD_MIN)
+		n = AHEAD_MIN;
+	n += frame;
+	if (fallocate(d->segfd, 0, (off_t)size, (off_t)n) == 0)
+		d->ahead = size + n;
+	else if (!disk_no_space())
+		d->no_ahead = true;
+}
+
 /* 0, 1 when there is no space for it, or -1. */
 static int
 segment_new(struct disk *d, uint64_t first)
@@ -96,11 +138,10 @@ segment_new(struct disk *d, uint64_t first)
 	char name[64];
 	int rc = 0;
 
-	if (d->segfd != -1)
-		close(d->segfd);
+	disk_segment_end(d);
 	disk_segment_name(name, sizeof(name), first);
 	d->segfd = openat(d->dirfd, name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (d->segfd == -1)
 		return disk_no_space() ? 1 : thread_failed(d, "create %s/%s",
 		    d->shown, name);
@@ -123,6 +164,14 @@ segment_new(struct disk *d, uint64_t first)
 	return rc;
 }
 
+/* Behind the last record, where zeros may follow. */
+static int
+segment_seek(struct disk *d)
+{
+	return lseek(d->segfd, (off_t)d->seg[d->nseg - 1].size, SEEK_SET) ==
+	    -1 ? -1 : 0;
+}
+
 /* The segment that a frame beginning at `first` goes to. */
 static int
 segment_for(struct disk *d, uint64_t first)
@@ -131,9 +180,7 @@ segment_for(struct disk *d, uint64_t first)
 	struct segment *s;
 
 	while (d->nseg > 0 && first < d->seg[d->nseg - 1].first) {
-		if (d->segfd != -1)
-			close(d->segfd);
-		d->segfd = -1;
+		disk_segment_end(d);
 		if (segment_drop(d, d->nseg - 1) == -1)
 			return -1;
 	}
@@ -146,8 +193,8 @@ segment_for(struct disk *d, uint64_t first)
 	if (d->segfd != -1)
 		return 0;
 	disk_segment_name(name, sizeof(name), s->first);
-	d->segfd = openat(d->dirfd, name, O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (d->segfd == -1)
+	d->segfd = openat(d->dirfd, name, O_WRONLY | O_CLOEXEC);
+	if (d->segfd == -1 || segment_seek(d) == -1)
 		return thread_failed(d, "open %s/%s", d->shown, name);
 	return 0;
 }
@@ -165,11 +212,15 @@ disk_write_frame(struct disk *d, struct frame_job *j)
 	if ((rc = segment_for(d, j->first)) != 0)
 		return rc;
 	s = &d->seg[d->nseg - 1];
+	segment_ahead(d, j->w.len);
 	rc = disk_write_all(d->segfd, j->w.p, j->w.len);
 	/* Part of it would look like damage, once more follows. */
 	if (rc == -1 && disk_no_space() &&
-	    ftruncate(d->segfd, (off_t)s->size) == 0)
+	    ftruncate(d->segfd, (off_t)s->size) == 0 &&
+	    segment_seek(d) == 0) {
+		d->ahead = 0;
 		return 1;
+	}
 	if (rc == -1 || fdatasync(d->segfd) == -1)
 		return thread_failed(d, "write %s/log-%016llx", d->shown,
 		    (unsigned long long)s->first);

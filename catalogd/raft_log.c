@@ -134,14 +134,25 @@ frame_follows(const uint8_t *p, size_t n, size_t at)
 	return false;
 }
 
-/* A frame at `at` does not check out: torn, or damaged? */
+/* Behind the last byte that is not zero; at, if there is none. */
+static size_t
+used_to(const uint8_t *p, size_t n, size_t at)
+{
+	while (n > at && p[n - 1] == 0)
+		n--;
+	return n;
+}
+
+/* What is at `at` does not check out: the end, torn, or damaged? */
 static enum log_result
 judge(const uint8_t *p, size_t n, size_t at, bool last, const char **why)
 {
+	size_t used = used_to(p, n, at), end;
 	struct frame f;
-	size_t end = n;
 	bool head;
 
+	if (used == at)
+		return LOG_OK;
 	*why = "a record does not check out";
 	if (!last || frame_follows(p, n, at + 1))
 		return LOG_DAMAGED;
@@ -149,8 +160,12 @@ judge(const uint8_t *p, size_t n, size_t at, bool last, const char **why)
 	if (n - at < LOG_FRAME_HEAD ||
 	    (head && f.body > n - at - LOG_FRAME_HEAD))
 		return LOG_TORN;
+	/* Without its head: up to its last byte, which is none of the zeros. */
+	end = at + LOG_FRAME_HEAD;
 	if (head)
-		end = at + LOG_FRAME_HEAD + f.body;
+		end += f.body;
+	else if (end < used)
+		end = used;
 	return block_missing(p, at, end) ? LOG_TORN : LOG_DAMAGED;
 }
 
@@ -194,8 +209,7 @@ log_scan(const uint8_t *p, size_t n, uint64_t first, bool last,
 	    (uint32_t)p[22] << 8 | p[23]) ||
 	    memcmp(p, SEGMENT_MAGIC, 8) != 0) {
 		*why = "the header does not check out";
-		return last && n == LOG_SEGMENT_HEAD &&
-		    block_missing(p, 0, n) ? LOG_TORN : LOG_DAMAGED;
+		return last && used_to(p, n, 0) == 0 ? LOG_TORN : LOG_DAMAGED;
 	}
 	for (at = LOG_SEGMENT_HEAD; *good = at, at < n;
 	    at += LOG_FRAME_HEAD + f.body) {

@@ -2,10 +2,13 @@
  * What is on disk, as bytes: segments of the log, the metadata, snapshots.
  * Coding and checking alone; files are raft_disk.c's.
  *
- * A segment is a header and frames.  A frame is what one write carried, synced
- * before the next began: so a frame that does not check out was torn by a crash
- * only if none follows it and bytes of it are missing (the file ends, or a disk
- * block is all zero).  Everything else is damage, which is not repaired here.
+ * A segment is a header and frames, and zeros up to the file's end: space is
+ * taken ahead, and given back when the segment ends.  A frame is what one write
+ * carried, synced before the next began: so a frame that does not check out was
+ * torn by a crash only if none follows it and bytes of it are missing (the file
+ * ends, or a disk block is all zero).  Everything else is damage, which is not
+ * repaired here.  Frames that are zeros now are found missing by what follows:
+ * the next segment, or what the metadata say of a stop in order.
  *
  *	segment:  "DISCOLG1" first u64  zero u32  crc u32
  *	frame:    magic u32  body u32  first u64  count u32  crc u32 (of the body)
@@ -52,7 +55,8 @@ typedef void log_entry_fn(const struct log_entry *, void *arg);
 /*
  * Reads a segment whose name says it begins at `first`.  Entries are given in
  * order; one whose index is not above those before replaces them and what
- * follows them.  *good: the bytes that check out.  LOG_TORN only if `last`.
+ * follows them.  *good: the bytes that check out, of which LOG_OK says that all
+ * behind them is zeros.  LOG_TORN only if `last`.
  */
 enum log_result log_scan(const uint8_t *, size_t, uint64_t first, bool last,
     log_entry_fn *, void *arg, size_t *good, const char **why);

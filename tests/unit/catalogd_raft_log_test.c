@@ -161,6 +161,108 @@ START_TEST(flipped_byte_refuses)
 }
 END_TEST
 
+/* ---- with space that was taken ahead ---- */
+
+#define AHEAD 3000
+
+static size_t
+add_zeros(struct wbuf *seg)
+{
+	static const uint8_t zeros[AHEAD];
+	size_t len = seg->len;
+
+	wb_bytes(seg, zeros, sizeof(zeros));
+	return len;
+}
+
+START_TEST(zeros_behind_the_last_frame_are_the_end)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good, end, n;
+
+	three_frames(&seg);
+	end = add_zeros(&seg);
+	for (n = end; n <= seg.len; n++) {
+		ck_assert_int_eq(scan(&seg, n, true, &s, &good), LOG_OK);
+		ck_assert_uint_eq(good, end);
+		ck_assert_uint_eq(s.n, 6);
+	}
+	/* Of an older one too: a crash may come before it is cut. */
+	ck_assert_int_eq(scan(&seg, seg.len, false, &s, &good), LOG_OK);
+	ck_assert_uint_eq(good, end);
+	seg.p[seg.len - 1] = 1;
+	ck_assert_int_eq(scan(&seg, seg.len, false, &s, &good), LOG_DAMAGED);
+	wb_free(&seg);
+}
+END_TEST
+
+START_TEST(file_of_zeros_never_had_its_header)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good;
+
+	wb_init(&seg, 0);
+	(void)add_zeros(&seg);
+	ck_assert_int_eq(scan(&seg, seg.len, true, &s, &good), LOG_TORN);
+	ck_assert_uint_eq(good, 0);
+	ck_assert_int_eq(scan(&seg, seg.len, false, &s, &good), LOG_DAMAGED);
+	wb_free(&seg);
+}
+END_TEST
+
+START_TEST(flipped_byte_before_the_zeros_refuses)
+{
+	struct wbuf seg;
+	struct seen s;
+	size_t good, end, i;
+
+	three_frames(&seg);
+	end = add_zeros(&seg);
+	for (i = 0; i < end; i++) {
+		seg.p[i] ^= 0x41;
+		ck_assert_msg(scan(&seg, seg.len, true, &s, &good) ==
+		    LOG_DAMAGED, "byte %zu", i);
+		seg.p[i] ^= 0x41;
+	}
+	wb_free(&seg);
+}
+END_TEST
+
+/* Any blocks of the last frame, its first one included. */
+START_TEST(frame_of_which_blocks_never_arrived_is_torn_before_the_zeros)
+{
+	struct wbuf seg, copy;
+	struct seen s;
+	size_t good, end, at, from, last_frame;
+	unsigned mask;
+
+	three_frames(&seg);
+	last_frame = seg.len - (LOG_FRAME_HEAD + 3 * (13 + 900) + 1);
+	end = add_zeros(&seg);
+	for (mask = 1; mask < 64; mask++) {
+		wb_init(&copy, 0);
+		wb_bytes(&copy, seg.p, seg.len);
+		for (at = last_frame / 512 * 512; at < end; at += 512) {
+			if ((mask >> (at - last_frame / 512 * 512) / 512 & 1) ==
+			    0)
+				continue;
+			from = at < last_frame ? last_frame : at;
+			memset(copy.p + from, 0, at + 512 - from);
+		}
+		/* All of them: there was no such frame. */
+		ck_assert_int_eq(scan(&copy, copy.len, true, &s, &good),
+		    memcmp(copy.p + last_frame, seg.p + end, AHEAD) == 0 ?
+		    LOG_OK : LOG_TORN);
+		ck_assert_uint_eq(good, last_frame);
+		ck_assert_uint_eq(s.n, 3);
+		wb_free(&copy);
+	}
+	wb_free(&seg);
+}
+END_TEST
+
 START_TEST(later_entries_replace_what_conflicts)
 {
 	struct wbuf seg;
@@ -481,6 +583,40 @@ START_TEST(torn_tail_is_cut)
 	stop(&w);
 	start(&w);
 	ck_assert_uint_eq(w.n, 4);
+	teardown(&w);
+}
+END_TEST
+
+/* What a crash leaves has zeros behind its records; a stop leaves none. */
+START_TEST(space_ahead_survives_a_crash_and_is_given_back_at_a_stop)
+{
+	size_t running, stopped, i;
+	char log[512], *p;
+	struct stat sb;
+	struct world w;
+
+	setup(&w);
+	start(&w);
+	for (i = 0; i < 3; i++)
+		write_entries(&w, 1, 100);
+	ck_assert_uint_eq(files(&w, "log-", log, sizeof(log)), 1);
+	ck_assert_ptr_nonnull(p = file_read(log, 1 << 20, &running));
+	stop(&w);
+	ck_assert_int_eq(stat(log, &sb), 0);
+	stopped = (size_t)sb.st_size;
+	ck_assert_uint_gt(running, stopped);
+	for (i = stopped; i < running; i++)
+		ck_assert_int_eq(p[i], 0);
+	/* As the crash left it, and whole. */
+	ck_assert_int_eq(file_write_atomic(log, p, running, 0600), 0);
+	free(p);
+	crashed(&w);
+	start(&w);
+	ck_assert_uint_eq(w.n, 3);
+	write_entries(&w, 2, 100);
+	stop(&w);
+	start(&w);
+	ck_assert_uint_eq(w.n, 5);
 	teardown(&w);
 }
 END_TEST
@@ -830,10 +966,15 @@ UNIT_MAIN("catalogd_raft_log",
     file_that_ends_in_its_last_frame_is_torn_there,
     blocks_that_never_arrived_are_torn,
     flipped_byte_refuses,
+    zeros_behind_the_last_frame_are_the_end,
+    file_of_zeros_never_had_its_header,
+    flipped_byte_before_the_zeros_refuses,
+    frame_of_which_blocks_never_arrived_is_torn_before_the_zeros,
     later_entries_replace_what_conflicts,
     metadata_and_snapshots_check_out_or_are_refused,
     restart_replays_the_same_state,
     torn_tail_is_cut,
+    space_ahead_survives_a_crash_and_is_given_back_at_a_stop,
     log_that_is_cut_after_a_stop_in_order_refuses,
     each_missing_file_is_noticed,
     interrupted_bootstrap_starts_over,
