@@ -174,6 +174,14 @@ leave_wan_too(struct gossipd *g, const char *node, bool prune)
 	free(name);
 }
 
+/* The pool, or NULL when it has no such member. */
+static struct pool *
+force_leave(struct pool *p, const char *node, bool prune)
+{
+	return p != NULL && serf_force_leave(p->serf, gossipd_now(),
+	    span_str(node), prune) == 0 ? p : NULL;
+}
+
 static void
 on_force_leave(const struct asker *a, struct ipc *ipc, void *body)
 {
@@ -181,8 +189,11 @@ on_force_leave(const struct asker *a, struct ipc *ipc, void *body)
 	struct pool			*p = pool_of(a->g, req->wan);
 	const char			*node = str_or(req->node, "");
 
-	if (p == NULL || serf_force_leave(p->serf, gossipd_now(),
-	    span_str(node), req->prune) == -1) {
+	p = force_leave(p, node, req->prune);
+	/* "node2.dc2": a server of another datacenter. */
+	if (p == NULL && !req->wan)
+		p = force_leave(pool_of(a->g, true), node, req->prune);
+	if (p == NULL) {
 		call_error(ipc, a->id, "agent: No node found with name '%s'",
 		    node);
 		return;
