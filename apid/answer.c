@@ -26,10 +26,17 @@ add_header(struct request *r, const char *name, const char *fmt, ...)
 }
 
 void
-reply_empty(struct request *r, unsigned status)
+reply_done(struct request *r, unsigned status)
 {
 	r->status = status;
+	count_answer(r);
 	request_answered(r);
+}
+
+void
+reply_empty(struct request *r, unsigned status)
+{
+	reply_done(r, status);
 }
 
 void
@@ -45,8 +52,7 @@ reply_text(struct request *r, unsigned status, const char *fmt, ...)
 	wb_str(&r->answer, text);
 	free(text);
 	r->type = "text/plain; charset=utf-8";
-	r->status = status;
-	request_answered(r);
+	reply_done(r, status);
 }
 
 struct jw *
@@ -74,8 +80,7 @@ reply_json_status(struct request *r, unsigned status, struct jw *jw)
 		wb_u8(&r->answer, '\n');
 	jw_free(jw);
 	r->type = "application/json";
-	r->status = status;
-	request_answered(r);
+	reply_done(r, status);
 }
 
 /* The status that Consul's HTTP layer gives an error by its text. */

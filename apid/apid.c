@@ -62,6 +62,7 @@ make_calls(struct apid *a, struct child *c)
 	a->catalogd = calls_new(a->ev);
 	a->gossipd = calls_new(a->ev);
 	a->discod = calls_new(a->ev);
+	count_start(a);
 }
 
 static void

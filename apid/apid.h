@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apid/metrics.h"
 #include "apid/params.h"
 #include "common/call.h"
 #include "common/child.h"
@@ -53,6 +54,7 @@ struct apid {
 	struct calls		*catalogd, *gossipd, *discod;
 	bool			 catalogd_up;
 	struct cache		*cache;		/* NULL: nobody asked for it */
+	struct metrics		 metrics;
 	struct same		 same;
 };
 
@@ -71,6 +73,7 @@ struct request {
 	struct listener		*listener;
 	struct MHD_Connection	*conn;
 	const struct route	*route;
+	uint64_t		 began_ns;	/* when it was dispatched */
 	enum method		 method;
 	char			*method_text;
 	char			*path;
@@ -140,6 +143,17 @@ void redirect(struct request *, const char *path);
 /* Answers "/" and what is below ui_content_path; false: not its own. */
 bool page_serves(struct request *);
 
+/* For whoever has something for each route. */
+size_t routes_count(void);
+const struct route *route_at(size_t);
+size_t route_number(const struct route *);
+
+/* ---- ep_metrics.c: what is counted ---- */
+
+void count_start(struct apid *);
+void count_call(struct apid *, bool failed);
+void count_answer(struct request *);
+
 /* ---- answer.c: what handlers say ---- */
 
 void add_header(struct request *, const char *name, const char *fmt, ...)
@@ -147,6 +161,8 @@ void add_header(struct request *, const char *name, const char *fmt, ...)
 void reply_empty(struct request *, unsigned status);
 void reply_text(struct request *, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The one way out of each handler: r->answer and r->type are as they shall be. */
+void reply_done(struct request *, unsigned status);
 /* Takes the writer. */
 void reply_json(struct request *, struct jw *);
 void reply_json_status(struct request *, unsigned, struct jw *);
@@ -292,6 +308,7 @@ void same_keep(struct request *, answered_fn *, const uint8_t *body,
 	H(session_info) H(session_node) H(session_list) H(txn)		\
 	H(query) H(query_one)						\
 	H(ui_nodes) H(ui_node) H(ui_services) H(ui_gateway_services)	\
+	H(agent_metrics) H(agent_host)					\
 	H(snapshot) H(acl_disabled) H(connect_disabled)
 #define HANDLER_PROTO(name) void ep_##name(struct request *);
 HANDLERS(HANDLER_PROTO)

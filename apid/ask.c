@@ -46,6 +46,8 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	r->call = NULL;
 	r->asked = NULL;
 	free(k);
+	if (status != CALL_OK)
+		count_call(r->apid, true);
 	if (status == CALL_OK && same && same_reply(r, fn, body, len))
 		return;
 	if (status == CALL_OK) {
@@ -71,6 +73,7 @@ ask(struct request *r, struct calls *calls, const char *method,
 	struct asked	*k = xcalloc(1, sizeof(*k));
 	struct wbuf	 body;
 
+	count_call(r->apid, false);
 	k->r = r;
 	k->fn = fn;
 	k->failures = failures;

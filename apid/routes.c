@@ -35,6 +35,8 @@ static const struct route routes[] = {
 	{ "/v1/agent/force-leave/", M_PUT, ep_agent_force_leave, NULL },
 	{ "/v1/agent/leave", M_PUT, ep_agent_leave, NULL },
 	{ "/v1/agent/reload", M_PUT, ep_agent_reload, NULL },
+	{ "/v1/agent/metrics", M_GET, ep_agent_metrics, NULL },
+	{ "/v1/agent/host", M_GET, ep_agent_host, NULL },
 	{ "/v1/disco/status", M_GET, ep_disco_status, NULL },
 	{ "/v1/disco/checks", M_GET, ep_disco_checks, NULL },
 	{ "/v1/disco/checks/", M_GET, ep_disco_checks, NULL },
@@ -102,6 +104,24 @@ static const struct { enum method bit; const char *name; } methods[] = {
 	{ M_GET, "GET" }, { M_POST, "POST" }, { M_PUT, "PUT" },
 	{ M_DELETE, "DELETE" },
 };
+
+size_t
+routes_count(void)
+{
+	return NELEM(routes);
+}
+
+const struct route *
+route_at(size_t i)
+{
+	return &routes[i];
+}
+
+size_t
+route_number(const struct route *t)
+{
+	return (size_t)(t - routes);
+}
 
 static bool
 route_fits(const struct route *t, const char *path)
@@ -249,6 +269,7 @@ dispatch(struct request *r)
 		return;
 	}
 	r->route = &routes[i];
+	r->began_ns = ev_hrtime();
 	r->tail = r->path + strlen(routes[i].path);
 	add_header(r, "Vary", "Accept-Encoding");
 	if (blocked(r)) {

@@ -6,6 +6,7 @@
  * A handler of a read that asks catalogd once makes its answer of these alone;
  * how long to wait, and from which index on, do not show in it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "apid/apid.h"
@@ -58,6 +59,13 @@ same_reply(struct request *r, answered_fn *fn, const uint8_t *body, size_t len)
 	if (s->asked.len != s->question.len ||
 	    memcmp(s->asked.p, s->question.p, s->asked.len) != 0)
 		return false;
+	/* Those that it has already are among them. */
+	while ((h = SLIST_FIRST(&r->headers)) != NULL) {
+		SLIST_REMOVE_HEAD(&r->headers, entry);
+		free(h->name);
+		free(h->value);
+		free(h);
+	}
 	end = (const char *)s->headers.p + s->headers.len;
 	for (p = (const char *)s->headers.p; p < end; p += strlen(p) + 1) {
 		h = xcalloc(1, sizeof(*h));
@@ -72,8 +80,7 @@ same_reply(struct request *r, answered_fn *fn, const uint8_t *body, size_t len)
 	}
 	wb_bytes(&r->answer, s->text.p, s->text.len);
 	r->type = s->type;
-	r->status = 200;
-	request_answered(r);
+	reply_done(r, 200);
 	return true;
 }
 

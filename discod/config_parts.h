@@ -140,7 +140,7 @@ enum key_type {
 	K(TEL_FILTER_DEFAULT, "telemetry.filter_default", BOOL, "true",	\
 	    KF_IDLE)							\
 	K(TEL_PROMETHEUS, "telemetry.prometheus_retention_time", DUR,	\
-	    "0s", KF_WARN)						\
+	    "0s", 0)						\
 	K(TEL_STATSD, "telemetry.statsd_address", STR, NULL, KF_WARN)	\
 	K(TEL_STATSITE, "telemetry.statsite_address", STR, NULL, KF_WARN) \
 	K(TEL_DOGSTATSD, "telemetry.dogstatsd_addr", STR, NULL, KF_WARN) \

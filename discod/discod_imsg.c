@@ -1,5 +1,5 @@
 /*
- * What discod answers: Parent.Status, Parent.Reload, Parent.Leave, to apid
+ * What discod answers: Parent.Status, .Host, .Reload, .Leave, to apid
  * alone.
  */
 #include <pwd.h>
@@ -98,6 +98,16 @@ on_status(struct parent *p, struct ipc *l, uint32_t id)
 }
 
 static void
+on_host(struct parent *p, struct ipc *l, uint32_t id)
+{
+	struct parent_host	h;
+
+	host_read(p->cfg.data_dir, &h);
+	call_answer_schema(l, id, &parent_host_schema, &h);
+	schema_clear(&parent_host_schema, &h);
+}
+
+static void
 on_reload(struct parent *p, struct ipc *l, uint32_t id)
 {
 	char	err[1024];
@@ -133,6 +143,7 @@ static const struct {
 	void		(*fn)(struct parent *, struct ipc *, uint32_t);
 } methods[] = {
 	{ "Parent.Status", on_status },
+	{ "Parent.Host", on_host },
 	{ "Parent.Reload", on_reload },
 	{ "Parent.Leave", on_leave },
 };

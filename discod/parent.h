@@ -169,4 +169,7 @@ void discod_left(struct parent *);
 void notify_init(struct parent *);
 void notify(const struct parent *, const char *state);
 
+/* ---- host.c ---- */
+void host_read(const char *data_dir, struct parent_host *);
+
 #endif

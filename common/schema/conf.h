@@ -171,6 +171,7 @@ SCHEMA_DECLARE(conf_dns, CONF_DNS_)
 	F(T, UINT, , kv_max_value_size, "kv_max_value_size", 0, NULL)	\
 	F(T, UINT, , txn_max_req_len, "txn_max_req_len", 0, NULL)	\
 	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL) \
+	F(T, DUR, , prometheus_retention, "prometheus_retention", 0, NULL) \
 	F(T, STR, , ui_path, "ui_path", 0, NULL)	/* NULL: no page */ \
 	F(T, STR, , debug_config, "debug_config", 0, NULL) /* JSON text for
 					agent/self, secrets hidden */

@@ -142,6 +142,25 @@ SCHEMA_DECLARE(daemon_status, DAEMON_STATUS)
 	F(T, STR, , version, "Version", 0, NULL)			\
 	F(T, DUR, , uptime, "Uptime", 0, NULL)
 SCHEMA_DECLARE(parent_status, PARENT_STATUS)
+/* Parent.Host: texts as the system has them. */
+#define PARENT_HOST(F, T)						\
+	F(T, STR, , meminfo, "meminfo", 0, NULL)			\
+	F(T, STR, , cpuinfo, "cpuinfo", 0, NULL)			\
+	F(T, STR, , os_release, "os_release", 0, NULL)			\
+	F(T, STR, , machine_id, "machine_id", 0, NULL)			\
+	F(T, STR, , mounts, "mounts", 0, NULL)				\
+	F(T, STR, , hostname, "hostname", 0, NULL)			\
+	F(T, STR, , kernel, "kernel", 0, NULL)				\
+	F(T, STR, , machine, "machine", 0, NULL)			\
+	F(T, UINT, , uptime_s, "uptime", 0, NULL)			\
+	F(T, UINT, , procs, "procs", 0, NULL)				\
+	F(T, STR, , path, "path", 0, NULL)	/* the disk's */	\
+	F(T, UINT, , disk_total, "disk_total", 0, NULL)			\
+	F(T, UINT, , disk_free, "disk_free", 0, NULL)			\
+	F(T, UINT, , disk_used, "disk_used", 0, NULL)			\
+	F(T, UINT, , inodes, "inodes", 0, NULL)				\
+	F(T, UINT, , inodes_free, "inodes_free", 0, NULL)
+SCHEMA_DECLARE(parent_host, PARENT_HOST)
 
 /*
  * A check as catalogd has it checkd run it.  Which of http, tcp, args is set
