@@ -186,7 +186,7 @@ static const struct {
 } questions[] = {
 	{ "web.service.consul", 1, Q_SERVICE, "web", "" },
 	{ "WEB.Service.DC1.consul", 1, Q_SERVICE, "web", "" },
-	{ "web.service.dc2.consul", 1, Q_NOTHING, "", "" },
+	{ "web.service.dc2.consul", 1, Q_SERVICE, "web dc2", "" },
 	{ "a.b.web.service.consul", 1, Q_SERVICE, "web", "a.b" },
 	{ "_web._tcp.service.consul", 33, Q_SERVICE, "web", "" },
 	{ "_web._V1.service.consul", 33, Q_SERVICE, "web", "v1" },
