@@ -9,7 +9,8 @@
 
 #include "catalogd/agent_api_int.h"
 
-#define ASK_MS	3000
+#define ASK_MS		3000
+#define YEAR1_TO_UNIX	62135596800ll	/* seconds */
 
 static int
 run_cmp(const void *key, const void *item)
@@ -46,7 +47,7 @@ add_changes(const struct check_past *past, int64_t wall_ns, uint64_t now,
 		c = VEC_ADD(&out->changes);
 		ns = wall_ns -
 		    (int64_t)(now - past->change[i].at_ms) * NS_PER_MS;
-		c->at.sec = ns / NS_PER_S;
+		c->at.sec = ns / NS_PER_S + YEAR1_TO_UNIX;
 		c->at.nsec = (int32_t)(ns % NS_PER_S);
 		c->status = xstrdup(past->change[i].status);
 		c->output = xstrdup(past->change[i].output);

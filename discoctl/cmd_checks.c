@@ -18,9 +18,12 @@ short_dur(const char *text, char *buf, size_t len)
 
 	if (dur_parse(text, &ns) == -1 || ns == 0)
 		return "-";
-	if (ns < NS_PER_MS)
-		unit = 1000;
-	else if (ns < 10 * NS_PER_S)
+	/* Go's sign for micro would not stand in columns. */
+	if (ns < NS_PER_MS) {
+		snprintf(buf, len, "%dus", (int)(ns / 1000));
+		return buf;
+	}
+	if (ns < 10 * NS_PER_S)
 		unit = NS_PER_MS;
 	return dur_format(ns / unit * unit, buf, len);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/schema/walk.h"
 #include "common/util.h"
 #include "discod/config_parts.h"
 
@@ -109,6 +110,56 @@ put_number(struct jw *jw, double d)
 }
 
 static void
+put_json(struct jw *jw, const struct json *j)
+{
+	struct wbuf b;
+	struct bytes any;
+
+	wb_init(&b, 0);
+	any_from_json(j, &b);
+	any = (struct bytes){ b.p, b.len, true };
+	any_to_json(&any, jw);
+	wb_free(&b);
+}
+
+/* Without the member that may have a secret in it. */
+static void
+put_members(struct jw *jw, const struct json *j, const char *secret)
+{
+	const struct json *c;
+
+	jw_obj(jw);
+	for (c = j->child; c != NULL; c = c->next) {
+		if (strcmp(c->key, secret) == 0)
+			continue;
+		jw_key(jw, c->key);
+		if (strcmp(c->key, "http_handler_config") == 0)
+			put_members(jw, c, "header");
+		else
+			put_json(jw, c);
+	}
+	jw_end_obj(jw);
+}
+
+static void
+put_watches(struct jw *jw, const struct strs *texts)
+{
+	struct json *j;
+	char err[128];
+	size_t i;
+
+	jw_arr(jw);
+	for (i = 0; i < texts->n; i++) {
+		j = json_parse(texts->item[i], strlen(texts->item[i]), err,
+		    sizeof(err));
+		if (j != NULL)
+			put_members(jw, j, "token");
+		json_free(j);
+	}
+	jw_end_arr(jw);
+}
+
+static void
 put_value(struct jw *jw, const struct value *v, enum key_type type)
 {
 	switch (type) {
@@ -142,8 +193,10 @@ put_value(struct jw *jw, const struct value *v, enum key_type type)
 		jw_obj(jw);
 		jw_end_obj(jw);
 		break;
-	case T_LIST:
 	case T_WATCHES:
+		put_watches(jw, &v->list);
+		break;
+	case T_LIST:
 	case T_SERVICES:
 	case T_CHECKS:
 		jw_arr(jw);
@@ -193,6 +246,25 @@ field_given(const struct schema_field *f, const void *p)
 static void put_object(struct jw *, const struct schema *, const void *,
     bool api);
 
+/* A password in a URL is not for those who may read the configuration. */
+static void
+put_text(struct jw *jw, const char *s)
+{
+	const char *user = s != NULL ? strstr(s, "://") : NULL;
+	const char *colon, *at;
+	char *shown;
+
+	if (user == NULL ||
+	    (at = memchr(user + 3, '@', strcspn(user + 3, "/?#"))) == NULL ||
+	    (colon = memchr(user + 3, ':', (size_t)(at - user - 3))) == NULL) {
+		jw_str(jw, s);
+		return;
+	}
+	xasprintf(&shown, "%.*s:xxxxx%s", (int)(colon - s), s, at);
+	jw_str(jw, shown);
+	free(shown);
+}
+
 static void
 put_field(struct jw *jw, const struct schema_field *f, const void *p,
     bool api)
@@ -204,7 +276,7 @@ put_field(struct jw *jw, const struct schema_field *f, const void *p,
 
 	switch (f->kind) {
 	case K_STR:
-		jw_str(jw, *(char *const *)p);
+		put_text(jw, *(char *const *)p);
 		break;
 	case K_BOOL:
 		jw_bool(jw, *(const bool *)p);
@@ -377,10 +449,11 @@ shown(enum key key, const struct values *vs, const struct config *c)
 		    !str_empty(vs->v[key].str);
 	case T_OBJ:
 	case T_LIST:
-	case T_WATCHES:
 	case T_SERVICE:
 	case T_CHECK:
 		return false;
+	case T_WATCHES:
+		return vs->v[key].list.n > 0;
 	case T_BOOL:
 	case T_INT:
 	case T_UINT:
