@@ -63,6 +63,8 @@ make_calls(struct apid *a, struct child *c)
 	a->gossipd = calls_new(a->ev);
 	a->discod = calls_new(a->ev);
 	count_start(a);
+	LIST_INIT(&a->monitors);
+	a->monitor_level = LOG_LEVEL_NONE;
 }
 
 static void
@@ -123,6 +125,8 @@ on_msg(struct child *c, enum proc peer, struct ipc *ipc, const struct imsg *m,
 
 	(void)c;
 	(void)ipc;
+	if (m->type == IMSG_LOG_LINE)
+		monitor_line(arg, m->body, m->len);
 	if (m->type == IMSG_ANSWER && calls != NULL)
 		(void)calls_answer(*calls, m);	/* late ones are dropped */
 }

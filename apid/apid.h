@@ -55,6 +55,8 @@ struct apid {
 	bool			 catalogd_up;
 	struct cache		*cache;		/* NULL: nobody asked for it */
 	struct metrics		 metrics;
+	LIST_HEAD(, monitor)	 monitors;
+	uint8_t			 monitor_level;	/* that discod was told */
 	struct same		 same;
 };
 
@@ -275,6 +277,11 @@ void cache_ask(struct request *, const char *method, struct schema *, void *q,
 		ask_catalogd((r), (method), &type##_schema, (q), 0, (fn)); \
 } while (0)
 
+/* ---- ep_monitor.c ---- */
+
+/* A line of some daemon's log. */
+void monitor_line(struct apid *, const uint8_t *line, size_t len);
+
 /* ---- same.c: one text for those who ask the same ---- */
 
 /* True: replied as somebody was just now to the same question and answer. */
@@ -308,7 +315,7 @@ void same_keep(struct request *, answered_fn *, const uint8_t *body,
 	H(session_info) H(session_node) H(session_list) H(txn)		\
 	H(query) H(query_one)						\
 	H(ui_nodes) H(ui_node) H(ui_services) H(ui_gateway_services)	\
-	H(agent_metrics) H(agent_host)					\
+	H(agent_metrics) H(agent_host) H(agent_monitor)			\
 	H(snapshot) H(acl_disabled) H(connect_disabled)
 #define HANDLER_PROTO(name) void ep_##name(struct request *);
 HANDLERS(HANDLER_PROTO)

@@ -36,6 +36,7 @@ static const struct route routes[] = {
 	{ "/v1/agent/leave", M_PUT, ep_agent_leave, NULL },
 	{ "/v1/agent/reload", M_PUT, ep_agent_reload, NULL },
 	{ "/v1/agent/metrics", M_GET, ep_agent_metrics, NULL },
+	{ "/v1/agent/monitor", M_GET, ep_agent_monitor, NULL },
 	{ "/v1/agent/host", M_GET, ep_agent_host, NULL },
 	{ "/v1/disco/status", M_GET, ep_disco_status, NULL },
 	{ "/v1/disco/checks", M_GET, ep_disco_checks, NULL },

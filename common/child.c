@@ -50,6 +50,8 @@ struct child {
 	struct msg_setup	 setup;
 	enum phase		 phase;
 	bool			 refused;	/* said so: never READY */
+	enum log_level		 level;		/* as configured */
+	uint8_t			 monitored;	/* as somebody wants to see */
 	struct ev_timer		*trim;		/* child_give_back() */
 };
 
@@ -207,12 +209,17 @@ read_links(struct child *c)
 /* ---- the start, in its order ---- */
 
 static void
-set_level(const char *text)
+use_level(const struct child *c)
 {
-	enum log_level	level;
+	log_set_level(c->monitored < c->level ?
+	    (enum log_level)c->monitored : c->level);
+}
 
-	if (log_level_parse(text, &level) == 0)
-		log_set_level(level);
+static void
+set_level(struct child *c, const char *text)
+{
+	if (log_level_parse(text, &c->level) == 0)
+		use_level(c);
 }
 
 /* Fatal, unless the configuration makes the sandbox optional. */
@@ -257,7 +264,8 @@ on_setup(struct child *c, const struct imsg *m)
 	if (c->setup.hash != imsg_hash())
 		refuse_now(c, "discod and its daemons are of different "
 		    "versions: install them together and restart");
-	set_level(c->setup.log_level);
+	c->monitored = LOG_LEVEL_NONE;
+	set_level(c, c->setup.log_level);
 	if (c->ops->prepare != NULL)
 		c->ops->prepare(c, c->arg);
 	drop_privileges(c);
@@ -282,7 +290,7 @@ on_socket(struct child *c, const struct imsg *m)
 
 /* The level may change at a reload: every child gets it with CONF_AGENT. */
 static void
-peek_level(const struct imsg *m)
+peek_level(struct child *c, const struct imsg *m)
 {
 	struct conf_agent	agent;
 	const char		*err;
@@ -290,7 +298,7 @@ peek_level(const struct imsg *m)
 	if (schema_decode_all(&conf_agent_schema, m->body + 1, m->len - 1,
 	    &agent, &err) == -1)
 		fatalx("CONF_ITEM: agent: %s", err);
-	set_level(agent.log_level);
+	set_level(c, agent.log_level);
 	schema_clear(&conf_agent_schema, &agent);
 }
 
@@ -300,7 +308,7 @@ on_conf_item(struct child *c, const struct imsg *m)
 	struct rbuf	r;
 
 	if (m->body[0] == CONF_AGENT)
-		peek_level(m);
+		peek_level(c, m);
 	if (c->ops->conf_item == NULL)
 		return;
 	rb_init(&r, m->body + 1, m->len - 1);
@@ -360,6 +368,10 @@ on_parent(struct ipc *l, const struct imsg *m, void *arg)
 		break;
 	case IMSG_LOGFILE:
 		log_to(m->fd);
+		break;
+	case IMSG_LOG_LEVEL:
+		c->monitored = m->body[0];
+		use_level(c);
 		break;
 	case IMSG_SOCKET:
 		on_socket(c, m);

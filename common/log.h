@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 enum log_level { LOG_L_TRACE, LOG_L_DEBUG, LOG_L_INFO, LOG_L_WARN, LOG_L_ERR };
+#define LOG_LEVEL_NONE 0xff	/* where one is a byte of a message */
+#define LOG_LINE_MAX 16384
 
 /* Until log_to(), lines go to standard error. */
 void log_init(const char *daemon);

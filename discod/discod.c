@@ -27,6 +27,7 @@ configure(struct parent *p, int argc, char **argv)
 		fprintf(stderr, "discod: %s\n", err);
 		exit(1);
 	}
+	p->monitor = LOG_LEVEL_NONE;
 	log_set_level(p->cfg.log_level);
 }
 

@@ -156,6 +156,10 @@ discod_msg(struct ipc *l, const struct imsg *m, void *arg)
 	const uint8_t	*body;
 	size_t		 i, len;
 
+	if (m->type == IMSG_MONITOR) {
+		monitor_set(p, m->body[0]);
+		return;
+	}
 	if (m->type != IMSG_CALL)
 		return;		/* an ANSWER: we ask nothing */
 	if (call_read(m, &call, &body, &len) == -1)

@@ -260,6 +260,8 @@ on_ready(struct kid *k)
 	k->ready_once = true;
 	ipc_send(k->ipc, IMSG_LOGFILE, 0, NULL, 0,
 	    sink_child_fd(k->sink, false));
+	if (monitor_on(p))
+		monitor_tell(k);
 	suite_check_ready(p);
 }
 
@@ -300,6 +302,8 @@ on_link_end(struct kid *k)
 {
 	ipc_free(k->ipc);
 	k->ipc = NULL;
+	if (k->proc == PROC_APID)
+		monitor_set(k->parent, LOG_LEVEL_NONE);
 	/* Its process ends as well; if it does not, it is stuck. */
 	if (k->pid != 0)
 		ev_timer_set(k->timer, KILL_AFTER_MS);

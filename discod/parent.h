@@ -80,6 +80,10 @@ struct parent {
 	bool			 leave_late;	/* somebody did not answer */
 	bool			 leave_asked;	/* by this CALL */
 	uint32_t		 leave_call;
+	/* monitor.c */
+	uint8_t			 monitor;	/* enum log_level, or
+						   LOG_LEVEL_NONE */
+	uint64_t		 monitor_dropped;
 };
 
 /* ---- start.c: errors before everything runs ---- */
@@ -128,6 +132,17 @@ int sink_stderr(const struct sink *);
 int sink_child_fd(struct sink *, bool starting);
 /* Reads what is waiting now. */
 void sink_drain(struct sink *);
+/* Whether lines come through us has changed. */
+void sinks_redirect(struct parent *);
+
+/* ---- monitor.c: lines for agent/monitor ---- */
+bool monitor_on(const struct parent *);
+/* What has to be logged, by the configuration or for who looks. */
+enum log_level monitor_level(const struct parent *);
+void monitor_set(struct parent *, unsigned level);
+/* To a child that has just come up. */
+void monitor_tell(struct kid *);
+void monitor_line(struct parent *, enum log_level, const char *line, size_t);
 /* The last line that came through, without time and level; "" if none. */
 const char *sink_last(const struct sink *);
 

@@ -73,11 +73,34 @@ remember(struct sink *s, const char *line)
 	(void)snprintf(s->last, sizeof(s->last), "%s", line);
 }
 
+static enum log_level
+rank_of(const char *level)
+{
+	switch (level[0]) {
+	case 'T':
+		return LOG_L_TRACE;
+	case 'D':
+		return LOG_L_DEBUG;
+	case 'W':
+		return LOG_L_WARN;
+	case 'E':
+		return LOG_L_ERR;
+	default:
+		return LOG_L_INFO;
+	}
+}
+
+/* A line with its newline. */
 static void
 out(struct sink *s, const char *line, size_t len)
 {
 	const char	*level = level_of(line), *text;
 
+	if (level != NULL) {
+		monitor_line(s->parent, rank_of(level), line, len - 1);
+		if (rank_of(level) < s->parent->cfg.log_level)
+			return;		/* only somebody who looks wants it */
+	}
 	(void)!write(s->file, line, len);
 	if (!s->parent->cfg.syslog || level == NULL)
 		return;
@@ -171,7 +194,8 @@ sink_child_fd(struct sink *s, bool starting)
 
 	if (!starting)
 		sink_drain(s);
-	fd = starting || s->parent->cfg.syslog ? s->wr : s->file;
+	fd = starting || s->parent->cfg.syslog || monitor_on(s->parent) ?
+	    s->wr : s->file;
 	if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1)
 		fatal("log of %s", proc_name(s->proc));
 	return fd;
@@ -227,6 +251,18 @@ sinks_open(struct parent *p)
 		openlog("disco", LOG_NDELAY, LOG_DAEMON);
 	for (i = 0; i < PROC_MAX; i++)
 		p->kids[i].sink = sink_new(p, (enum proc)i);
+	own_log(p);
+}
+
+void
+sinks_redirect(struct parent *p)
+{
+	size_t	i;
+
+	for (i = 0; i < PROC_MAX; i++)
+		if (p->kids[i].state == KID_RUNNING && p->kids[i].ipc != NULL)
+			ipc_send(p->kids[i].ipc, IMSG_LOGFILE, 0, NULL, 0,
+			    sink_child_fd(p->kids[i].sink, false));
 	own_log(p);
 }
 

@@ -128,7 +128,7 @@ suite_reload(struct parent *p, char *err, size_t errlen)
 	}
 	config_clear(&p->cfg);
 	p->cfg = cfg;
-	log_set_level(p->cfg.log_level);
+	log_set_level(monitor_level(p));
 	suite_log_warnings(&p->cfg);
 	suite_watch_expiry(p);
 	kids_send_conf(p);
