@@ -13,7 +13,7 @@
 
 #define SOCKETS_MAX 16
 
-struct waiting { int fd; bool is_unix; };
+struct waiting { int fd; enum socket_kind kind; };
 
 /* Sockets come before the configuration that serving them needs. */
 struct start {
@@ -48,7 +48,7 @@ on_socket(struct child *c, const struct msg_socket *s, int fd, void *arg)
 		return;
 	}
 	st->socket[st->nsockets].fd = fd;
-	st->socket[st->nsockets++].is_unix = s->kind == SOCK_HTTP_UNIX;
+	st->socket[st->nsockets++].kind = (enum socket_kind)s->kind;
 }
 
 /* Every table of open calls, before the first link comes up. */
@@ -78,6 +78,17 @@ on_link(struct child *c, enum proc peer, struct ipc *ipc, void *arg)
 		calls_link(*calls, ipc);
 }
 
+/* The library has read it. */
+static void
+forget_key(struct apid *a)
+{
+	char	*key = a->http.tls.key;
+
+	if (key != NULL)
+		explicit_bzero(key, strlen(key));
+	str_set(&a->http.tls.key, NULL);
+}
+
 static void
 on_conf_item(struct child *c, enum conf_kind kind, struct rbuf *r, void *arg)
 {
@@ -98,6 +109,10 @@ on_conf_item(struct child *c, enum conf_kind kind, struct rbuf *r, void *arg)
 			fatalx("configuration: %s", r->err);
 		schema_clear(&conf_http_schema, &a->http);
 		a->http = http;
+		if (!SLIST_EMPTY(&a->listeners)) {
+			listeners_renew(a);
+			forget_key(a);
+		}
 		break;
 	}
 }
@@ -112,9 +127,10 @@ on_start(struct child *c, void *arg)
 	make_calls(a, c);
 	calls_link(a->discod, child_parent(c));
 	for (i = 0; i < st->nsockets; i++)
-		if (listener_open(a, st->socket[i].fd, st->socket[i].is_unix)
+		if (listener_open(a, st->socket[i].fd, st->socket[i].kind)
 		    == -1)
 			fatalx("cannot serve HTTP");
+	forget_key(a);
 }
 
 static void
@@ -165,5 +181,6 @@ main(int argc, char **argv)
 
 	SLIST_INIT(&st.apid.listeners);
 	TAILQ_INIT(&st.apid.young);
+	TAILQ_INIT(&st.apid.waiting);
 	return child_main(argc, argv, &ops, &st);
 }

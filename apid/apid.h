@@ -16,9 +16,19 @@
 #include "common/call.h"
 #include "common/child.h"
 #include "common/schema/agent.h"
+#include "common/schema/msg.h"
 
 /* Bodies above this are refused; an agent's registration is a few kB. */
 #define BODY_MAX_BYTES (4u << 20)
+
+/* One client's connection, from its first byte. */
+struct conn {
+	TAILQ_ENTRY(conn)	 entry;
+	struct apid		*apid;
+	uint64_t		 since_ms;	/* has sent no whole request */
+	int			 fd;
+	bool			 waiting;	/* in the list of those */
+};
 
 struct listener {
 	SLIST_ENTRY(listener)	 entry;
@@ -26,8 +36,9 @@ struct listener {
 	struct MHD_Daemon	*mhd;
 	struct ev_io		*io;		/* on its epoll descriptor */
 	struct ev_timer		*timer;
-	int			 fd;
-	bool			 is_unix;
+	enum socket_kind	 kind;
+	bool			 verify;	/* the certificates of clients */
+	bool			 closing;	/* replaced; until all have gone */
 	bool			 kick;		/* run it at the end of the turn */
 };
 
@@ -51,6 +62,8 @@ struct apid {
 	SLIST_HEAD(, listener)	 listeners;
 	TAILQ_HEAD(, request)	 young;		/* suspended a moment ago */
 	struct ev_timer		*young_timer;
+	TAILQ_HEAD(, conn)	 waiting;	/* the longest first */
+	struct ev_timer		*waiting_timer;
 	struct calls		*catalogd, *gossipd, *discod;
 	bool			 catalogd_up;
 	struct cache		*cache;		/* NULL: nobody asked for it */
@@ -122,7 +135,9 @@ struct route {
 /* ---- http.c: the library's side ---- */
 
 /* Serves a listening socket; takes fd.  -1 and a log line when it can't. */
-int listener_open(struct apid *, int fd, bool is_unix);
+int listener_open(struct apid *, int fd, enum socket_kind);
+/* Those with TLS begin again, with the certificates that are there now. */
+void listeners_renew(struct apid *);
 void listeners_close(struct apid *);
 /* The answer is complete: sends it now, or when the library asks again. */
 void request_answered(struct request *);

@@ -199,7 +199,7 @@ fill_source(struct request *r, struct query_execute_request *q,
 	near = params_get(&r->params, "near");
 	str_set(&q->source.node, near != NULL && strcmp(near, "_agent") == 0 ?
 	    r->apid->agent.node_name : near);
-	info = r->listener->is_unix ? NULL : MHD_get_connection_info(r->conn,
+	info = r->listener->kind == SOCK_HTTP_UNIX ? NULL : MHD_get_connection_info(r->conn,
 	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (info == NULL || info->client_addr == NULL)
 		return;

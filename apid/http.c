@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "apid/apid.h"
+#include "apid/https.h"
 #include "common/log.h"
 #include "common/util.h"
 
@@ -29,6 +30,25 @@
 #define LARGE_BYTES	(1u << 20)	/* of an answer: cleaned up after */
 #define WATCH_AFTER_MS	1000	/* of being suspended */
 #define CONN_MEMORY	16384	/* bounds the header of a request */
+#define REQUEST_MAX_MS	180000	/* from the end of one to that of the next */
+
+static void
+listener_free(struct listener *l)
+{
+	ev_io_free(l->io);
+	ev_timer_free(l->timer);
+	free(l);
+}
+
+/* One that was replaced: has its last client gone? */
+static bool
+is_done(const struct listener *l)
+{
+	const union MHD_DaemonInfo	*info;
+
+	info = MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	return l->closing && info != NULL && info->num_connections == 0;
+}
 
 static void
 listener_run(struct listener *l)
@@ -65,12 +85,98 @@ static void
 run_kicked(void *arg)
 {
 	struct apid	*a = arg;
-	struct listener	*l;
+	struct listener	*l, *next;
 
-	SLIST_FOREACH(l, &a->listeners, entry)
+	SLIST_FOREACH_SAFE(l, &a->listeners, entry, next) {
 		if (l->kick)
 			listener_run(l);
+		if (is_done(l)) {
+			SLIST_REMOVE(&a->listeners, l, listener, entry);
+			MHD_stop_daemon(l->mhd);
+			listener_free(l);
+		}
+	}
 }
+
+/* ---- connections: who is too slow ---- */
+
+static void
+not_waiting(struct conn *c)
+{
+	if (c->waiting)
+		TAILQ_REMOVE(&c->apid->waiting, c, entry);
+	c->waiting = false;
+}
+
+/* The library's own limit begins anew with each byte that drips in. */
+static void
+on_waiting_timer(void *arg)
+{
+	struct apid	*a = arg;
+	struct conn	*c;
+	uint64_t	 age;
+
+	while ((c = TAILQ_FIRST(&a->waiting)) != NULL) {
+		age = ev_now(a->ev) - c->since_ms;
+		if (age < REQUEST_MAX_MS) {
+			ev_timer_set(a->waiting_timer, REQUEST_MAX_MS - age);
+			break;
+		}
+		not_waiting(c);
+		(void)shutdown(c->fd, SHUT_RDWR);
+	}
+}
+
+static void
+is_waiting(struct conn *c)
+{
+	struct apid	*a = c->apid;
+
+	not_waiting(c);
+	c->since_ms = ev_now(a->ev);
+	c->waiting = true;
+	TAILQ_INSERT_TAIL(&a->waiting, c, entry);
+	if (a->waiting_timer == NULL)
+		a->waiting_timer = ev_timer_new(a->ev, on_waiting_timer, a);
+	if (!ev_timer_pending(a->waiting_timer))
+		ev_timer_set(a->waiting_timer, REQUEST_MAX_MS);
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *conn, void **ctx,
+    enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo	*info;
+	struct listener			*l = arg;
+	struct conn			*c = *ctx;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(conn,
+		    MHD_CONNECTION_INFO_CONNECTION_FD);
+		if (info == NULL)
+			return;
+		*ctx = c = xcalloc(1, sizeof(*c));
+		c->apid = l->apid;
+		c->fd = info->connect_fd;
+		is_waiting(c);
+	} else if (c != NULL) {
+		not_waiting(c);
+		free(c);
+		*ctx = NULL;
+	}
+}
+
+static struct conn *
+conn_of(struct MHD_Connection *conn)
+{
+	const union MHD_ConnectionInfo	*info;
+
+	info = MHD_get_connection_info(conn,
+	    MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info == NULL ? NULL : info->socket_context;
+}
+
+/* ---- requests ---- */
 
 static enum MHD_Result
 on_query(void *arg, enum MHD_ValueKind kind, const char *key, const char *val)
@@ -316,6 +422,17 @@ on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 	return strstr(uri, "%00") != NULL ? &cut_uri : NULL;
 }
 
+/* All of it is there, or a handler takes it as it comes. */
+static void
+begin(struct request *r)
+{
+	struct conn	*c = conn_of(r->conn);
+
+	if (c != NULL)
+		not_waiting(c);
+	dispatch(r);
+}
+
 static enum MHD_Result
 on_access(void *arg, struct MHD_Connection *conn, const char *url,
     const char *method, const char *version, const char *data, size_t *size,
@@ -327,11 +444,13 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 
 	(void)version;
 	if (r == NULL || cut) {
+		if (l->verify && !https_client_known(conn))
+			return MHD_NO;
 		*con_cls = r = request_new(l, conn, url, method);
 		r->cut = cut;
 		r->begun = dispatch_streams(r);
 		if (r->begun)
-			dispatch(r);
+			begin(r);
 		return MHD_YES;
 	}
 	if (*size > 0) {
@@ -347,7 +466,7 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 		reply_text(r, 413, "Request body too large, max size: %zu "
 		    "bytes", body_max(&l->apid->http));
 	else if (!r->begun)
-		dispatch(r);
+		begin(r);
 	else if (r->took != NULL)
 		r->took(r);
 	if (r->answered)
@@ -360,12 +479,15 @@ static void
 on_completed(void *arg, struct MHD_Connection *conn, void **con_cls,
     enum MHD_RequestTerminationCode code)
 {
+	struct conn	*c = conn_of(conn);
+
 	(void)arg;
-	(void)conn;
 	(void)code;
 	if (*con_cls != NULL && *con_cls != &cut_uri)
 		request_free(*con_cls);
 	*con_cls = NULL;
+	if (c != NULL)
+		is_waiting(c);
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -381,26 +503,36 @@ on_library_log(void *arg, const char *fmt, va_list ap)
 }
 
 int
-listener_open(struct apid *a, int fd, bool is_unix)
+listener_open(struct apid *a, int fd, enum socket_kind kind)
 {
 	const union MHD_DaemonInfo	*info;
+	struct MHD_OptionItem		 tls[HTTPS_OPTIONS_MAX] = {
+		{ .option = MHD_OPTION_END }
+	};
 	struct listener			*l = xcalloc(1, sizeof(*l));
+	unsigned			 flags = MHD_USE_EPOLL | MHD_USE_TURBO |
+	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
 	l->apid = a;
-	l->fd = fd;
-	l->is_unix = is_unix;
-	l->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO |
-	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-	    on_access, l,
+	l->kind = kind;
+	if (kind == SOCK_HTTPS_TCP) {
+		flags |= MHD_USE_TLS;
+		https_options(&a->http.tls, tls);
+		l->verify = a->http.tls.verify_incoming;
+	}
+	l->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_access, l,
 	    MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
 	    MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-	    is_unix ? 0u : (unsigned)a->http.max_conns_per_client,
+	    kind == SOCK_HTTP_UNIX ? 0u :
+	    (unsigned)a->http.max_conns_per_client,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
+	    MHD_OPTION_ARRAY, tls,
 	    MHD_OPTION_END);
 	if (l->mhd == NULL || (info = MHD_get_daemon_info(l->mhd,
 	    MHD_DAEMON_INFO_EPOLL_FD)) == NULL) {
@@ -414,9 +546,26 @@ listener_open(struct apid *a, int fd, bool is_unix)
 	l->timer = ev_timer_new(a->ev, on_timer, l);
 	l->io = ev_io_new(a->ev, info->epoll_fd, on_epoll, l);
 	ev_io_set(l->io, EV_READ);
+	if (SLIST_EMPTY(&a->listeners))
+		ev_after(a->ev, run_kicked, a);
 	SLIST_INSERT_HEAD(&a->listeners, l, entry);
-	ev_after(a->ev, run_kicked, a);
 	return 0;
+}
+
+void
+listeners_renew(struct apid *a)
+{
+	struct listener	*l, *next;
+	int		 fd;
+
+	SLIST_FOREACH_SAFE(l, &a->listeners, entry, next) {
+		if (l->kind != SOCK_HTTPS_TCP || l->closing)
+			continue;
+		l->closing = true;
+		fd = MHD_quiesce_daemon(l->mhd);
+		if (fd == -1 || listener_open(a, fd, l->kind) == -1)
+			fatalx("cannot serve HTTPS");
+	}
 }
 
 void
@@ -428,10 +577,8 @@ listeners_close(struct apid *a)
 		SLIST_REMOVE_HEAD(&a->listeners, entry);
 		if (l->kick)
 			listener_run(l);	/* last answers */
-		ev_io_free(l->io);
-		ev_timer_free(l->timer);
 		/* The library wants nothing suspended when it stops: the
 		 * process ends instead, and the kernel closes the rest. */
-		free(l);
+		listener_free(l);
 	}
 }

@@ -203,7 +203,7 @@ may_write(const struct request *r)
 	struct sockaddr_storage		 ss;
 	size_t				 i;
 
-	if (nets->n == 0 || r->listener->is_unix)
+	if (nets->n == 0 || r->listener->kind == SOCK_HTTP_UNIX)
 		return true;
 	info = MHD_get_connection_info(r->conn,
 	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);

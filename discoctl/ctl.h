@@ -33,6 +33,9 @@ struct target {
 	const char	*token_file;
 	const char	*datacenter;
 	bool		 stale;
+	/* files, for HTTPS */
+	const char	*ca_file, *ca_path, *client_cert, *client_key;
+	const char	*server_name;
 };
 
 struct command;
@@ -156,5 +159,6 @@ int cmd_services_register(struct ctl *, int, char **);
 int cmd_status(struct ctl *, int, char **);
 int cmd_validate(struct ctl *, int, char **);
 int cmd_version(struct ctl *, int, char **);
+int cmd_watch(struct ctl *, int, char **);
 
 #endif

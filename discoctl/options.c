@@ -10,7 +10,7 @@
 #include "common/util.h"
 #include "discoctl/ctl.h"
 
-#define OPTIONS_MAX 24
+#define OPTIONS_MAX 32
 
 /* The options of a command and of its target, in one list. */
 static size_t
@@ -20,11 +20,24 @@ all_options(struct ctl *c, const struct opt *own, struct opt *out)
 	const struct opt http[] = {
 		{ "http-addr", OPT_STR, &t->addr, "<address>",
 		  "Address of the agent's HTTP API: host:port, "
-		  "http://host:port or unix:///path.", "CONSUL_HTTP_ADDR" },
+		  "http://host:port, https://host:port or unix:///path.",
+		  "CONSUL_HTTP_ADDR" },
 		{ "token", OPT_STR, &t->token, "<value>",
 		  "ACL token to use in the request.", "CONSUL_HTTP_TOKEN" },
 		{ "token-file", OPT_STR, &t->token_file, "<value>",
 		  "File that holds the ACL token.", "CONSUL_HTTP_TOKEN_FILE" },
+		{ "ca-file", OPT_STR, &t->ca_file, "<value>",
+		  "CA certificate that the agent's is checked by, for HTTPS.",
+		  "CONSUL_CACERT" },
+		{ "ca-path", OPT_STR, &t->ca_path, "<value>",
+		  "Directory of such CA certificates.", "CONSUL_CAPATH" },
+		{ "client-cert", OPT_STR, &t->client_cert, "<value>",
+		  "Certificate to show, for HTTPS.", "CONSUL_CLIENT_CERT" },
+		{ "client-key", OPT_STR, &t->client_key, "<value>",
+		  "Its key.", "CONSUL_CLIENT_KEY" },
+		{ "tls-server-name", OPT_STR, &t->server_name, "<value>",
+		  "Name that the agent's certificate has to have, if not the "
+		  "address's.", "CONSUL_TLS_SERVER_NAME" },
 	};
 	const struct opt dc[] = {
 		{ "datacenter", OPT_STR, &t->datacenter, "<value>",

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #include "common/util.h"
-#include "discoctl/ctl.h"
+#include "discoctl/https.h"
 
 #define DEFAULT_ADDR	"127.0.0.1:8500"
 #define DEFAULT_SOCKET	"/run/disco/disco.sock"
@@ -79,7 +79,7 @@ url_of(const char *addr, const char *path, const char **unix_path)
 			n--;
 		xasprintf(&url, "%.*s%s", (int)n, addr, path);
 	} else
-		xasprintf(&url, "http://%s%s", addr, path);
+		xasprintf(&url, "%s://%s%s", https_scheme(), addr, path);
 	return url;
 }
 
@@ -106,16 +106,19 @@ token_header(const struct target *t)
 }
 
 static CURLcode
-send_to(struct transfer *t, const char *addr, const char *method,
-    const char *path, struct curl_slist *headers, char *why)
+send_to(struct transfer *t, const struct target *target, const char *addr,
+    const char *method, const char *path, struct curl_slist *headers,
+    char *why)
 {
-	CURL		*curl = t->curl;
-	const char	*unix_path;
-	char		*url = url_of(addr, path, &unix_path);
-	CURLcode	 rc;
+	CURL			*curl = t->curl;
+	const char		*unix_path;
+	char			*url = url_of(addr, path, &unix_path);
+	struct curl_slist	*instead;
+	CURLcode		 rc;
 
 	curl_easy_reset(curl);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	instead = https_setup(curl, target, url);
 	if (unix_path != NULL)
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, unix_path);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -142,6 +145,7 @@ send_to(struct transfer *t, const char *addr, const char *method,
 	}
 	why[0] = '\0';
 	rc = curl_easy_perform(curl);
+	curl_slist_free_all(instead);
 	free(url);
 	return rc;
 }
@@ -218,16 +222,16 @@ transfer(struct ctl *c, struct transfer *t, const char *method,
 		headers = curl_slist_append(headers, header);
 	free(header);
 
-	rc = send_to(t, addr == NULL ? DEFAULT_ADDR : addr, method, path,
-	    headers, why);
+	rc = send_to(t, &c->target, addr == NULL ? DEFAULT_ADDR : addr, method,
+	    path, headers, why);
 	curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &os_err);
 	/* An agent without an HTTP port is reached by its socket. */
 	if (rc == CURLE_COULDNT_CONNECT && addr == NULL) {
 		char	 first[CURL_ERROR_SIZE];
 
 		strlcpy(first, why, sizeof(first));
-		rc = send_to(t, "unix://" DEFAULT_SOCKET, method, path,
-		    headers, why);
+		rc = send_to(t, &c->target, "unix://" DEFAULT_SOCKET, method,
+		    path, headers, why);
 		if (rc == CURLE_COULDNT_CONNECT)
 			strlcpy(why, first, sizeof(why));
 	}
@@ -246,6 +250,7 @@ transfer(struct ctl *c, struct transfer *t, const char *method,
 	ans->body = wb_detach_str(&t->out);
 	if (ans->status == 404 && t->may_miss) {
 		answer_free(ans);
+		ans->index = t->index;
 		return 1;
 	}
 	if (ans->status != 200) {

@@ -457,6 +457,23 @@ unix_mode(const struct values *v, struct problems *p)
 }
 
 static void
+https_listeners(const struct values *v, const struct config_env *env,
+    struct config *c, struct problems *p)
+{
+	struct strs list = { 0 };
+	size_t i;
+
+	if (v_str(v, KEY_CERT_FILE) == NULL || v_str(v, KEY_KEY_FILE) == NULL)
+		problem(p, v_where(v, KEY_PORT_HTTPS), "ports.https: and no "
+		    "certificate to show: give cert_file and key_file");
+	addr_list(v, KEY_ADDR_HTTPS, KEY_CLIENT_ADDR, false, env, &list, p);
+	for (i = 0; i < list.n; i++)
+		add_listener(c, SOCK_HTTPS_TCP, list.item[i],
+		    (uint16_t)v_num(v, KEY_PORT_HTTPS), "ports.https");
+	strs_clear(&list);
+}
+
+static void
 http_listeners(const struct values *v, const struct config_env *env,
     struct config *c, struct problems *p)
 {
@@ -466,6 +483,8 @@ http_listeners(const struct values *v, const struct config_env *env,
 	char *path;
 	size_t i;
 
+	if (v_num(v, KEY_PORT_HTTPS) > 0)
+		https_listeners(v, env, c, p);
 	addr_list(v, KEY_ADDR_HTTP, KEY_CLIENT_ADDR, true, env, &list, p);
 	for (i = 0; i < list.n; i++) {
 		if (strncmp(list.item[i], UNIX_SCHEME,
@@ -536,7 +555,7 @@ port_needed(const struct values *v, enum key key, struct problems *p)
 
 void
 addr_listeners(const struct values *v, const struct config_env *env,
-    struct config *c, struct strs *warnings, struct problems *p)
+    struct config *c, struct problems *p)
 {
 	if (port_needed(v, KEY_PORT_LAN, p))
 		gossip_listeners(v, env, c, false, p);
@@ -547,9 +566,6 @@ addr_listeners(const struct values *v, const struct config_env *env,
 		    (uint16_t)v_num(v, KEY_PORT_SERVER), "ports.server");
 	dns_listeners(v, env, c, p);
 	http_listeners(v, env, c, p);
-	if (v_num(v, KEY_PORT_HTTPS) > 0)
-		warning(warnings, v_where(v, KEY_PORT_HTTPS), "ports.https: "
-		    "HTTPS is not served by this version");
 	if (p->line.n == 0)
 		find_clashes(v, c, p);
 }

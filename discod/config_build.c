@@ -859,7 +859,9 @@ build_checks(const struct build *b, struct defs *d)
 	for (i = 0; i < c->checks.n; i++)
 		add_command(&c->exec, &c->checks.item[i]);
 	c->exec.any = any;
-	c->need_exec = any || c->exec.commands.n > 0;
+	strs_copy(&c->exec.watches, &v->v[KEY_WATCHES].list);
+	c->need_exec = any || c->exec.commands.n > 0 ||
+	    c->exec.watches.n > 0;
 	/* One that runs is not ended by a reload. */
 	if (b->env->running != NULL && b->env->running->need_exec)
 		c->need_exec = true;
@@ -886,5 +888,7 @@ config_build(const struct values *v, struct defs *d,
 		return;
 	addr_advertise(v, env, c, p);
 	if (p->line.n == 0)
-		addr_listeners(v, env, c, &c->warnings, p);
+		addr_listeners(v, env, c, p);
+	if (p->line.n == 0)
+		watches_address(v, env, c, p);
 }

@@ -42,7 +42,7 @@
 	F("f", "", FOREGROUND, "stay in the foreground, log to the terminal") \
 	F("grpc-port", " port", PORT_GRPC, "accepted, unused")		\
 	F("http-port", " port", PORT_HTTP, "port for HTTP")		\
-	F("https-port", " port", PORT_HTTPS, "accepted, unused") \
+	F("https-port", " port", PORT_HTTPS, "port for HTTPS; -1: none") \
 	F("join", " address", START_JOIN,				\
 	    "join this member, or give up (repeatable)")		\
 	F("join-wan", " address", START_JOIN_WAN,			\

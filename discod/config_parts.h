@@ -12,6 +12,7 @@
  *	config_addr.c	addresses, listeners
  *	config_tls.c	certificates: files -> texts
  *	config_build.c	values -> struct config, with the rules between keys
+ *	config_watch.c	watches
  *	config_show.c	what -n prints
  *	config_debug.c	DebugConfig of agent/self
  *	config.c	the three calls of config.h, and what is outside: files,
@@ -67,7 +68,7 @@ enum key_type {
 	K(TRANSLATE_WAN, "translate_wan_addrs", BOOL, "false", KF_WARN)	\
 	K(ADDR_DNS, "addresses.dns", STR, NULL, KF_FIXED)		\
 	K(ADDR_HTTP, "addresses.http", STR, NULL, KF_FIXED)		\
-	K(ADDR_HTTPS, "addresses.https", STR, NULL, KF_FIXED|KF_IDLE)	\
+	K(ADDR_HTTPS, "addresses.https", STR, NULL, KF_FIXED)		\
 	K(ADDR_GRPC, "addresses.grpc", STR, NULL, KF_FIXED|KF_IDLE)	\
 	K(PORT_DNS, "ports.dns", PORT, "8600", KF_FIXED)		\
 	K(PORT_HTTP, "ports.http", PORT, "8500", KF_FIXED)		\
@@ -223,7 +224,7 @@ enum key_type {
 	K(SERVICES, "services", SERVICES, NULL, 0)			\
 	K(CHECK, "check", CHECK, NULL, 0)				\
 	K(CHECKS, "checks", CHECKS, NULL, 0)				\
-	K(WATCHES, "watches", WATCHES, NULL, KF_WARN)			\
+	K(WATCHES, "watches", WATCHES, NULL, 0)			\
 	K(SCRIPTS, "enable_script_checks", BOOL, "false", KF_FIXED)	\
 	K(SCRIPTS_LOCAL, "enable_local_script_checks", BOOL, "false",	\
 	    KF_FIXED)							\
@@ -286,7 +287,7 @@ enum key_type {
 	K(KEY_FILE, "key_file", STR, NULL, 0)				\
 	K(VERIFY_IN, "verify_incoming", BOOL, "false", 0)		\
 	K(VERIFY_IN_RPC, "verify_incoming_rpc", BOOL, "false", 0)	\
-	K(VERIFY_IN_HTTPS, "verify_incoming_https", BOOL, "false", KF_REFUSE) \
+	K(VERIFY_IN_HTTPS, "verify_incoming_https", BOOL, "false", 0) \
 	K(VERIFY_OUT, "verify_outgoing", BOOL, "false", 0)		\
 	K(VERIFY_NAME, "verify_server_hostname", BOOL, "false", 0)	\
 	K(TLS_MIN, "tls_min_version", STR, "tls12", 0)			\
@@ -450,7 +451,7 @@ struct config_env {
 void addr_advertise(const struct values *, const struct config_env *,
     struct config *, struct problems *);
 void addr_listeners(const struct values *, const struct config_env *,
-    struct config *, struct strs *warnings, struct problems *);
+    struct config *, struct problems *);
 
 /* Takes the definitions out of defs.  Not filled in: node_id. */
 void config_build(const struct values *, struct defs *,
@@ -462,6 +463,17 @@ char *path_absolute(const char *cwd, const char *path);
 
 /* Reads the files of certificates.  After who this node is. */
 void tls_build(const struct values *, const struct config_env *,
+    struct config *, struct problems *);
+
+/* ---- config_watch.c ---- */
+
+/* The texts of watches, each as JSON; wrong ones are problems. */
+void watches_set(struct strs *, const struct json *list, const char *where,
+    struct problems *);
+/* The list again, without what may be secret. */
+void watches_show(struct jw *, const struct strs *);
+/* After the listeners: whom the watches ask. */
+void watches_address(const struct values *, const struct config_env *,
     struct config *, struct problems *);
 
 /* ---- config_show.c ---- */

@@ -102,7 +102,8 @@ static void
 check_keys(const struct values *v, const struct conf_tls *t,
     struct problems *p)
 {
-	static const enum key in[] = { KEY_VERIFY_IN, KEY_VERIFY_IN_RPC };
+	static const enum key in[] = { KEY_VERIFY_IN, KEY_VERIFY_IN_RPC,
+	    KEY_VERIFY_IN_HTTPS };
 	static const enum key out[] = { KEY_VERIFY_OUT, KEY_VERIFY_NAME };
 	size_t	i;
 
@@ -228,6 +229,14 @@ config_expiring(const struct config *c, bool past, struct strs *lines)
 	sources_text_clear(&s);
 }
 
+static void
+texts_copy(struct conf_tls *to, const struct conf_tls *from)
+{
+	str_set(&to->ca, from->ca);
+	str_set(&to->cert, from->cert);
+	str_set(&to->key, from->key);
+}
+
 void
 tls_build(const struct values *v, const struct config_env *env,
     struct config *c, struct problems *p)
@@ -258,9 +267,12 @@ tls_build(const struct values *v, const struct config_env *env,
 	if (p->line.n == before)
 		check_certs(v, c, &c->warnings, p);
 	c->agent.use_tls = c->agent.server && t->cert != NULL;
-	if (!v_bool(v, KEY_TLS_FOR_CHECKS))
+	if (v_bool(v, KEY_TLS_FOR_CHECKS))
+		texts_copy(&c->checkd.tls, t);
+	if (v_num(v, KEY_PORT_HTTPS) <= 0)
 		return;
-	str_set(&c->checkd.tls.ca, t->ca);
-	str_set(&c->checkd.tls.cert, t->cert);
-	str_set(&c->checkd.tls.key, t->key);
+	texts_copy(&c->http.tls, t);
+	str_set(&c->http.tls.min_version, t->min_version);
+	c->http.tls.verify_incoming = v_bool(v, KEY_VERIFY_IN) ||
+	    v_bool(v, KEY_VERIFY_IN_HTTPS);
 }

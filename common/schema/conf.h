@@ -173,6 +173,7 @@ SCHEMA_DECLARE(conf_dns, CONF_DNS_)
 	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL) \
 	F(T, DUR, , prometheus_retention, "prometheus_retention", 0, NULL) \
 	F(T, STR, , ui_path, "ui_path", 0, NULL)	/* NULL: no page */ \
+	F(T, STRUCT, conf_tls, tls, "tls", 0, NULL)	/* if there is HTTPS */ \
 	F(T, STR, , debug_config, "debug_config", 0, NULL) /* JSON text for
 					agent/self, secrets hidden */
 SCHEMA_DECLARE(conf_http, CONF_HTTP_)
@@ -183,7 +184,9 @@ SCHEMA_DECLARE(conf_http, CONF_HTTP_)
 SCHEMA_DECLARE(exec_command, EXEC_COMMAND)
 #define CONF_EXEC_(F, T)						\
 	F(T, LIST, exec_command, commands, "commands", 0, NULL)		\
-	F(T, BOOL, , any, "any", 0, NULL)	/* enable_script_checks */
+	F(T, BOOL, , any, "any", 0, NULL)	/* enable_script_checks */ \
+	F(T, STRS, , watches, "watches", 0, NULL) /* JSON of each */	\
+	F(T, STR, , watch_api, "watch_api", 0, NULL) /* address to ask */
 SCHEMA_DECLARE(conf_exec, CONF_EXEC_)
 
 /* ---- definitions, in files and in agent/{service,check}/register ---- */

@@ -353,7 +353,10 @@ static const struct { const char *text, *want; } bad[] = {
 	{ "{" BASE ", " json "}", key ": not supported in this version: the "	\
 	    "protection that it promises would not be there" }
 	REFUSED("acl.enabled", "\"acl\": {\"enabled\": true}"),
-	REFUSED("verify_incoming_https", "\"verify_incoming_https\": true"),
+	{ "{" BASE ", \"verify_incoming_https\": true}",
+	    "verify_incoming_https: VerifyIncoming set, and no CA certificate" },
+	{ "{" BASE ", \"ports\": {\"https\": 8501}}",
+	    "ports.https: and no certificate to show" },
 	{ "{" BASE ", \"verify_incoming\": true}",
 	    "verify_incoming: VerifyIncoming set, and no CA certificate" },
 	{ "{" BASE ", \"verify_incoming_rpc\": true}",
@@ -562,9 +565,9 @@ START_TEST(keys_without_effect_are_warned_about_when_they_mislead)
 	struct got g;
 
 	build_ok(&g, "{" BASE ", \"acl\": {\"enabled\": false}, "
-	    "\"verify_incoming\": false, \"ui\": true, "
+	    "\"verify_incoming\": false, \"ui_dir\": \"/x\", "
 	    "\"limits\": {\"rpc_max_burst\": 5}}");
-	ck_assert(any_line(&g.c.warnings, "ui is accepted, but"));
+	ck_assert(any_line(&g.c.warnings, "ui_dir is accepted, but"));
 	ck_assert(!any_line(&g.c.warnings, "acl.enabled"));
 	ck_assert(!any_line(&g.c.warnings, "verify_incoming"));
 	ck_assert(!any_line(&g.c.warnings, "rpc_max_burst"));
@@ -845,7 +848,7 @@ static const struct { const char *options, *shown; } options[] = {
 	{ "-f", "\"foreground\": true" },
 	{ "-grpc-port 7", "\"grpc\": 7," },
 	{ "-http-port 7", "\"http\": 7," },
-	{ "-https-port 7", "\"https\": 7," },
+	{ "-https-port -1", "\"https\": -1," },
 	{ "-join a -join b", "\"start_join\": [\n        \"a\",\n        \"b\"" },
 	{ "-join-wan=a -server", "\"start_join_wan\": [\n        \"a\"" },
 	{ "-log-file /x/", "\"log_file\": \"/x" },
