@@ -366,7 +366,7 @@ window	failed to get conn: (dial tcp .*connection refused|rpc error: lead thread
 window	agent.server.raft: .*(connection refused|broken pipe|reset by peer|EOF)	Consul's servers, about the one that is down
 window	agent.server.raft: failed to (heartbeat|appendEntries) to	the same
 window	agent.server.raft: peer has newer term, stopping replication	a Consul server that comes back after it left
-window	anti-entropy sync of federation state: .*context canceled	a Consul leader that leaves
+window	anti-entropy sync of federation state: .*(context canceled|not the leader|leadership lost)	a Consul leader that leaves or is not one yet
 window	memberlist: .*use of closed network connection	a Consul server that leaves
 window	memberlist: .*(connection refused|reset by peer|EOF|i/o timeout)	Consul's agents, about the one that is down
 window	dnsd: .*catalogd is away	of the suite that was killed, or stops, catalogd was the first to go
