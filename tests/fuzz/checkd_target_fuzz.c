@@ -39,6 +39,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		target_clear(&t);
 	} else
 		free(err);
+	free(target_redact(text));
+	free(target_join("http://user:pass@host/a/b?c", text));
 	if (target_hostport(text, "tcp", &t, &err) == 0)
 		check(&t);
 	else
