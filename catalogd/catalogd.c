@@ -576,7 +576,8 @@ on_stop(struct child *child, void *arg)
 
 static const struct sandbox_role catalogd_role = {
 	.name = "catalogd",
-	.files = true
+	.files = true,
+	.forks = true
 };
 
 static const struct child_ops catalogd_ops = {

@@ -65,6 +65,8 @@ on_event(struct ev_io *io, int fd, int events, void *arg)
 		d->reported = persisted;
 		d->ops.persisted(persisted, d->ops.arg);
 	}
+	if (snap_failed)
+		log_warnx("%s: no space left for a snapshot", d->shown);
 	if (snapshotted != 0 || snap_failed)
 		d->ops.snapshotted(snapshotted, d->ops.arg);
 	if (full == d->reported_full)
@@ -80,6 +82,7 @@ disk_start(struct disk *d, struct ev *ev, const struct disk_ops *ops)
 {
 	sigset_t all, old;
 
+	d->ev = ev;
 	d->ops = *ops;
 	d->reported = d->persisted;
 	if (d->dirfd == -1)
@@ -122,6 +125,7 @@ disk_close(struct disk *d)
 	if (d == NULL)
 		return;
 	(void)disk_stop(d);
+	disk_writer_leave(d);
 	ev_io_free(d->io);
 	while ((j = TAILQ_FIRST(&d->jobs)) != NULL) {
 		TAILQ_REMOVE(&d->jobs, j, entry);

@@ -16,7 +16,8 @@ struct disk;
 struct disk_ops {
 	/* All entries up to this index are durable. */
 	void	(*persisted)(uint64_t index, void *arg);
-	/* The snapshot is durable, older files are gone; 0: no space for it. */
+	/* The snapshot is durable, older files are gone; 0: there is none, and
+	 * the log says why. */
 	void	(*snapshotted)(uint64_t index, void *arg);
 	/* There is no space for the log; there is again.  Nothing is lost:
 	 * what is queued is tried again. */
@@ -60,7 +61,14 @@ void disk_meta(struct disk *, const struct log_meta *);
 void disk_append_sync(struct disk *, const struct log_entry *, size_t n);
 /* Queues entries of rising index; what is not below the first is replaced. */
 void disk_append(struct disk *, const struct log_entry *, size_t n);
-/* Takes the data's memory.  One at a time. */
+/*
+ * Has the state put into records and written by a process of its own, as it is
+ * now.  One at a time.  -1: no process can be had.
+ */
+typedef void disk_dump_fn(struct wbuf *, void *arg);
+int disk_snapshot_fork(struct disk *, const struct log_snapshot *,
+    disk_dump_fn *, void *arg);
+/* The same of records that are there.  Takes the data's memory. */
 void disk_snapshot(struct disk *, const struct log_snapshot *,
     struct wbuf *data);
 /*

@@ -6,6 +6,7 @@
  *	raft_disk_load.c	what is there at start
  *	raft_disk_write.c	the thread
  *	raft_disk.c		the loop's side
+ *	raft_disk_fork.c	a snapshot by another process
  */
 #ifndef CATALOGD_RAFT_DISK_I_H
 #define CATALOGD_RAFT_DISK_I_H
@@ -68,6 +69,11 @@ struct disk {
 	char		 error[256];
 
 	/* the loop's */
+	struct ev	*ev;
+	struct snapshot_job *writing;	/* by the process `writer` */
+	pid_t		 writer;
+	int		 writer_fd;	/* says how it ended */
+	struct ev_io	*writer_io;
 	int		 evfd;
 	struct ev_io	*io;
 	struct disk_ops	 ops;
@@ -79,6 +85,10 @@ struct disk {
 /* raft_disk_load.c */
 void disk_segment_name(char *buf, size_t len, uint64_t first);
 void disk_snapshot_name(char *buf, size_t len, uint64_t index, uint64_t term);
+
+/* raft_disk_fork.c */
+/* It ends by itself, and what it wrote is nothing. */
+void disk_writer_leave(struct disk *);
 
 /* raft_disk_write.c */
 bool disk_no_space(void);	/* does errno say so? */

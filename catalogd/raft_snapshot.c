@@ -28,12 +28,25 @@ snapshot_again(struct replica *r)
 	rcore_snapshot(r->core, ev_now(r->ev), &s);
 }
 
+/* Everything waits meanwhile. */
+static void
+dump_here(struct replica *r)
+{
+	struct wbuf data;
+
+	log_warn("snapshot: no process to write it");
+	wb_init(&data, 0);
+	r->ops.dump(&data, r->ops.arg);
+	r->taking.data = data.p;
+	r->taking.data_len = data.len;
+	disk_snapshot(r->disk, &r->taking, &data);
+}
+
 void
 replica_maybe_snapshot(struct replica *r)
 {
 	uint64_t applied = rcore_applied(r->core);
 	const uint8_t *conf;
-	struct wbuf data;
 	size_t len;
 
 	if (disk_in_memory(r->disk) || r->taking.index != 0 ||
@@ -58,13 +71,11 @@ replica_maybe_snapshot(struct replica *r)
 	r->taking.term = rcore_applied_term(r->core);
 	r->taking.conf = r->taking_conf.p;
 	r->taking.conf_len = r->taking_conf.len;
-	wb_init(&data, 0);
-	r->ops.dump(&data, r->ops.arg);
-	r->taking.data = data.p;
-	r->taking.data_len = data.len;
-	log_info("snapshot: writing: index %llu, %zu bytes",
-	    (unsigned long long)r->taking.index, data.len);
-	disk_snapshot(r->disk, &r->taking, &data);
+	log_info("snapshot: writing: index %llu",
+	    (unsigned long long)r->taking.index);
+	if (disk_snapshot_fork(r->disk, &r->taking, r->ops.dump,
+	    r->ops.arg) == -1)
+		dump_here(r);
 }
 
 /* Its file is no longer needed. */
@@ -144,8 +155,9 @@ replica_on_snapshotted(uint64_t index, void *arg)
 	struct replica *r = arg;
 
 	if (index == 0) {
-		log_warnx("snapshot: index %llu: no space left on the disk",
-		    (unsigned long long)r->taking.index);
+		log_warnx("snapshot: index %llu: not written: again in %d s",
+		    (unsigned long long)r->taking.index,
+		    SNAPSHOT_RETRY_MS / 1000);
 		r->taking.index = 0;
 		r->snap_retry_ms = ev_now(r->ev) + SNAPSHOT_RETRY_MS;
 		try_install(r);

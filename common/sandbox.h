@@ -15,6 +15,7 @@ struct sandbox_role {
 	const char		*name;
 	const char *const	*syscalls;	/* beyond the common ones, NULL-ended */
 	bool			 files;		/* may open files (its own chroot) */
+	bool			 forks;		/* a copy of itself, no more */
 	bool			 exec;		/* execd alone */
 };
 

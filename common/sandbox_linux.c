@@ -17,6 +17,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -457,6 +458,20 @@ deny_exec(struct filter *f)
 	add(f, SCMP_ACT_ERRNO(ENOSYS), "clone3");
 }
 
+/* fork() and no other use of clone(): no thread, no namespace. */
+static void
+allow_fork(struct filter *f)
+{
+	struct arg_rule	fork_only = { "clone", 0, SCMP_CMP_MASKED_EQ,
+			    ~(scmp_datum_t)(CLONE_CHILD_SETTID |
+			    CLONE_CHILD_CLEARTID), SIGCHLD, 0 };
+
+	if (!role_allows(f->role, "clone"))
+		add_arg(f, &fork_only);
+	add(f, SCMP_ACT_ALLOW, "fork");
+	add(f, SCMP_ACT_ALLOW, "wait4");
+}
+
 /* All that is listed and nothing else. */
 static void
 only_listed(struct filter *f)
@@ -469,6 +484,8 @@ only_listed(struct filter *f)
 	add_all(f, SCMP_ACT_ALLOW, f->role->syscalls);
 	if (f->role->files)
 		add_all(f, SCMP_ACT_ALLOW, allowed_files);
+	if (f->role->forks)
+		allow_fork(f);
 #if SANITIZED
 	add_all(f, SCMP_ACT_ALLOW, allowed_sanitized);
 #endif

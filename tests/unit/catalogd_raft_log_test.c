@@ -815,7 +815,8 @@ START_TEST(snapshot_replaces_old_segments)
 		run_for(&w, 50);
 	}
 	ck_assert_uint_ge(st.snapshot_index, 16384);
-	ck_assert_uint_eq(w.dumps, 1);
+	/* It was not this process that put the state into records. */
+	ck_assert_uint_eq(w.dumps, 0);
 	ck_assert_uint_eq(files(&w, "snap-", snap, sizeof(snap)), 1);
 	ck_assert_uint_le(files(&w, "log-", NULL, 0), 2);
 	write_entries(&w, 5, 10);
@@ -939,6 +940,114 @@ START_TEST(snapshot_gets_on_under_a_load_that_never_pauses)
 }
 END_TEST
 
+/* ---- a snapshot by another process ---- */
+
+struct fork_world {
+	struct ev	*ev;
+	size_t		 ends;
+	uint64_t	 index;		/* of the last end; 0: none written */
+};
+
+static void
+on_fork_end(uint64_t index, void *arg)
+{
+	struct fork_world *w = arg;
+
+	w->ends++;
+	w->index = index;
+	ev_stop(w->ev);
+}
+
+static void
+dump_and_die(struct wbuf *b, void *arg)
+{
+	(void)b;
+	(void)arg;
+	raise(SIGKILL);
+}
+
+/* How many descriptors it has. */
+static void
+dump_descriptors(struct wbuf *b, void *arg)
+{
+	uint8_t n = 0;
+	int fd;
+
+	(void)arg;
+	for (fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	wb_u8(b, n);
+}
+
+START_TEST(snapshot_by_another_process_ends_well_or_leaves_nothing)
+{
+	struct log_snapshot snap = { .index = 5, .term = 1, .conf_index = 1,
+	    .conf = (const uint8_t *)"conf", .conf_len = 4 }, read;
+	struct fork_world fw = { .ends = 0 };
+	struct disk_ops ops = { .snapshotted = on_fork_end, .arg = &fw };
+	struct disk_found found;
+	char err[256], path[512], *p;
+	struct world w;
+	struct disk *d;
+	size_t len;
+
+	setup(&w);
+	fw.ev = w.ev;
+	d = disk_open(w.dir, w.dir, &found, err, sizeof(err));
+	ck_assert_ptr_nonnull(d);
+	disk_start(d, w.ev, &ops);
+	ck_assert_int_eq(disk_snapshot_fork(d, &snap, dump_and_die, NULL), 0);
+	run_for(&w, 30000);
+	ck_assert_uint_eq(fw.ends, 1);
+	ck_assert_uint_eq(fw.index, 0);
+	ck_assert_uint_eq(files(&w, "snap", NULL, 0), 0);
+	ck_assert_int_eq(disk_snapshot_fork(d, &snap, dump_descriptors, NULL),
+	    0);
+	run_for(&w, 30000);
+	ck_assert_uint_eq(fw.ends, 2);
+	ck_assert_uint_eq(fw.index, 5);
+	ck_assert_uint_eq(files(&w, "snap", path, sizeof(path)), 1);
+	ck_assert_ptr_nonnull(p = file_read(path, 4096, &len));
+	ck_assert_int_eq(log_snapshot_decode((uint8_t *)p, len, &read), 0);
+	ck_assert_uint_eq(read.index, 5);
+	ck_assert_uint_eq(read.conf_len, 4);
+	ck_assert_uint_eq(read.data_len, 1);
+	/* The file, and what it reports on. */
+	ck_assert_uint_eq(read.data[0], 2);
+	free(p);
+	disk_close(d);
+	disk_found_clear(&found);
+	teardown(&w);
+}
+END_TEST
+
+/* Whoever stops does not wait for it, and takes nothing of it for a snapshot. */
+START_TEST(stop_while_another_process_writes_leaves_no_snapshot)
+{
+	struct log_snapshot snap = { .index = 5, .term = 1 };
+	struct fork_world fw = { .ends = 0 };
+	struct disk_ops ops = { .snapshotted = on_fork_end, .arg = &fw };
+	struct disk_found found;
+	struct world w;
+	struct disk *d;
+	char err[256];
+
+	setup(&w);
+	d = disk_open(w.dir, w.dir, &found, err, sizeof(err));
+	disk_start(d, w.ev, &ops);
+	ck_assert_int_eq(disk_snapshot_fork(d, &snap, dump_descriptors, NULL),
+	    0);
+	disk_close(d);
+	d = disk_open(w.dir, w.dir, &found, err, sizeof(err));
+	ck_assert_ptr_nonnull(d);
+	ck_assert(!found.has_snapshot);
+	ck_assert_uint_eq(fw.ends, 0);
+	disk_close(d);
+	disk_found_clear(&found);
+	teardown(&w);
+}
+END_TEST
+
 START_TEST(without_bootstrap_nobody_leads)
 {
 	struct replica_conf c = { .dir = "", .shown = "", .node_id = "me" };
@@ -982,4 +1091,6 @@ UNIT_MAIN("catalogd_raft_log",
     failed_write_ends_the_process,
     snapshot_replaces_old_segments,
     snapshot_gets_on_under_a_load_that_never_pauses,
+    snapshot_by_another_process_ends_well_or_leaves_nothing,
+    stop_while_another_process_writes_leaves_no_snapshot,
     without_bootstrap_nobody_leads)

@@ -43,6 +43,7 @@ __asan_default_options(void)
 static const struct sandbox_role plain = { .name = "plain" };
 static const struct sandbox_role files = { .name = "files", .files = true };
 static const struct sandbox_role scripts = { .name = "exec", .exec = true };
+static const struct sandbox_role forks = { .name = "forks", .forks = true };
 static const char *const more[] = { "sethostname", NULL };
 static const struct sandbox_role extra = { .name = "extra",
 	.syscalls = more };
@@ -170,6 +171,45 @@ START_TEST(thread_started_before_is_bound_too)
 
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_int_eq(WTERMSIG(status), SIGSYS);
+}
+END_TEST
+
+static int
+do_fork(void)
+{
+	int	status;
+	pid_t	pid;
+
+	if ((pid = fork()) == 0)
+		_exit(7);
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
+		return 1;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 7 ? 0 : 2;
+}
+
+/* As pthread_create() asks for one where there is no clone3(). */
+static int
+do_thread(void)
+{
+	return (int)syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES |
+	    CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, NULL, NULL, NULL, 0);
+}
+
+static int
+do_user_namespace(void)
+{
+	return (int)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL,
+	    NULL, 0);
+}
+
+START_TEST(role_that_forks_does_nothing_else_of_the_kind)
+{
+	works(&forks, NULL, do_fork);
+	if (SANITIZED)
+		return;
+	killed(&plain, do_fork);
+	killed(&forks, do_thread);
+	killed(&forks, do_user_namespace);
 }
 END_TEST
 
@@ -432,6 +472,7 @@ main(void)
 
 	tcase_add_test(tc, forbidden_call_kills);
 	tcase_add_test(tc, thread_started_before_is_bound_too);
+	tcase_add_test(tc, role_that_forks_does_nothing_else_of_the_kind);
 	tcase_add_test(tc, role_may_add_calls);
 	tcase_add_test(tc, probes_get_an_error);
 	tcase_add_test(tc, loop_sockets_and_memory_work);
