@@ -202,6 +202,8 @@ void ask_catalogd(struct request *, const char *method, struct schema *,
 void ask_gossipd(struct request *, const char *method, struct schema *,
     const void *obj, answered_fn *);
 void ask_discod(struct request *, const char *method, answered_fn *);
+void ask_discod_with(struct request *, const char *method, struct schema *,
+    const void *, answered_fn *);
 /* Like the above, but a failure reaches fn too, with body NULL. */
 void try_catalogd(struct request *, const char *method, struct schema *,
     const void *obj, answered_fn *);
@@ -315,7 +317,7 @@ void same_keep(struct request *, answered_fn *, const uint8_t *body,
 	H(agent_check_update) H(agent_maintenance)			\
 	H(agent_service_maintenance) H(agent_join)			\
 	H(agent_force_leave) H(agent_leave) H(agent_reload)		\
-	H(disco_status) H(disco_checks) H(disco_recover)		\
+	H(disco_status) H(disco_dns_log) H(disco_checks) H(disco_recover)		\
 	H(catalog_register) H(catalog_deregister)			\
 	H(catalog_datacenters) H(catalog_nodes) H(catalog_services)	\
 	H(catalog_service) H(catalog_node) H(catalog_node_services)	\

@@ -136,8 +136,15 @@ ask_discod(struct request *r, const char *method, answered_fn *fn)
 {
 	struct empty	none = { 0 };
 
-	ask(r, r->apid->discod, method, &empty_schema, &none, 0,
-	    CALL_TIMEOUT_MS, fn, false);
+	ask_discod_with(r, method, &empty_schema, &none, fn);
+}
+
+void
+ask_discod_with(struct request *r, const char *method, struct schema *schema,
+    const void *obj, answered_fn *fn)
+{
+	ask(r, r->apid->discod, method, schema, obj, 0, CALL_TIMEOUT_MS, fn,
+	    false);
 }
 
 void

@@ -322,6 +322,24 @@ ep_disco_status(struct request *r)
 	ask_discod(r, "Parent.Status", status_table);
 }
 
+/* ?every=N logs one query of N, 0 none. */
+void
+ep_disco_dns_log(struct request *r)
+{
+	struct dns_log_request	 q = { 0 };
+	const char		*every = params_get(&r->params, "every");
+	char			*end;
+
+	if (every == NULL || *every < '0' || *every > '9' ||
+	    (q.every = strtoull(every, &end, 10), *end != '\0')) {
+		reply_text(r, 400, "Missing or invalid ?every=: log one query "
+		    "of so many, or 0 for none");
+		return;
+	}
+	ask_discod_with(r, "Parent.DNSLog", &dns_log_request_schema, &q,
+	    done_empty);
+}
+
 /* ---- services and checks of this agent ---- */
 
 /* ?filter= over the rows of such an answer; -1: replied. */

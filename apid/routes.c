@@ -39,6 +39,7 @@ static const struct route routes[] = {
 	{ "/v1/agent/monitor", M_GET, ep_agent_monitor, NULL },
 	{ "/v1/agent/host", M_GET, ep_agent_host, NULL },
 	{ "/v1/disco/status", M_GET, ep_disco_status, NULL },
+	{ "/v1/disco/dns/log", M_PUT, ep_disco_dns_log, NULL },
 	{ "/v1/disco/checks", M_GET, ep_disco_checks, NULL },
 	{ "/v1/disco/checks/", M_GET, ep_disco_checks, NULL },
 	{ "/v1/catalog/register", M_PUT, ep_catalog_register, NULL },

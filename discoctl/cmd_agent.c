@@ -82,6 +82,43 @@ cmd_reload(struct ctl *c, int argc, char **argv)
 	return 0;
 }
 
+int
+cmd_dns_log(struct ctl *c, int argc, char **argv)
+{
+	uint64_t	 every = 1;
+	const struct opt opts[] = {
+		{ "every", OPT_UINT, &every, "<number>",
+		  "Log one query of so many. The default value is 1.", NULL },
+		{ NULL, 0, NULL, NULL, NULL, NULL }
+	};
+	struct answer	 ans;
+	char		 path[64];
+	int		 i, rc;
+
+	if ((i = options(c, opts, argc, argv, &rc)) == -1)
+		return rc;
+	if (argc - i != 1 || (strcmp(argv[i], "on") != 0 &&
+	    strcmp(argv[i], "off") != 0)) {
+		fprintf(stderr, "%s dns log: on or off?\n", c->prog);
+		return 1;
+	}
+	if (strcmp(argv[i], "off") == 0)
+		every = 0;
+	snprintf(path, sizeof(path), "/v1/disco/dns/log?every=%llu",
+	    (unsigned long long)every);
+	if (request(c, "PUT", path, NULL, "switching the log", &ans) == -1)
+		return 1;
+	answer_free(&ans);
+	if (every == 0)
+		printf("DNS queries are not logged\n");
+	else if (every == 1)
+		printf("DNS queries are logged\n");
+	else
+		printf("One of %llu DNS queries is logged\n",
+		    (unsigned long long)every);
+	return 0;
+}
+
 /* What is in maintenance: the checks that say so. */
 static int
 maint_show(struct ctl *c)

@@ -149,6 +149,7 @@ int cmd_members(struct ctl *, int, char **);
 int cmd_recover(struct ctl *, int, char **);
 int cmd_remove_peer(struct ctl *, int, char **);
 int cmd_list_peers(struct ctl *, int, char **);
+int cmd_dns_log(struct ctl *, int argc, char **argv);
 int cmd_reload(struct ctl *, int, char **);
 int cmd_rtt(struct ctl *, int, char **);
 int cmd_snapshot_inspect(struct ctl *, int, char **);

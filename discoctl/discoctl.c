@@ -34,6 +34,12 @@ static const struct command commands[] = {
 	  "how long ago it\nwas and when the next one is.  With an ID: that "
 	  "check with its output and its last\nchanges.",
 	  cmd_checks },
+	{ "dns log", CMD_HTTP, "[options] on | off",
+	  "Logs DNS queries while the agent runs",
+	  "Has dnsd write its queries, or with -every a part of them, to its "
+	  "log: who asked\nwhat, and what came.  At most 100 a second are "
+	  "written; the others are counted.",
+	  cmd_dns_log },
 	{ "event", CMD_HTTP, "[options] [payload]", "Fire a new event",
 	  "Sends a user event to all nodes of the datacenter, or to those that "
 	  "the\nexpressions match.  The payload may have about 400 bytes.",

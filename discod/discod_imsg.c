@@ -138,14 +138,47 @@ discod_left(struct parent *p)
 		call_answer(p->kids[PROC_APID].ipc, p->leave_call, NULL, 0);
 }
 
+/* Until dnsd is started again. */
+static void
+on_dns_log(struct parent *p, struct ipc *l, uint32_t id, const uint8_t *body,
+    size_t len)
+{
+	struct dns_log_request	 q;
+	const char		*why;
+	uint8_t			 every[4];
+
+	if (schema_decode_all(&dns_log_request_schema, body, len, &q,
+	    &why) == -1) {
+		call_error(l, id, "%s", why);
+		return;
+	}
+	if (q.every > UINT32_MAX)
+		q.every = UINT32_MAX;
+	every[0] = (uint8_t)(q.every >> 24);
+	every[1] = (uint8_t)(q.every >> 16);
+	every[2] = (uint8_t)(q.every >> 8);
+	every[3] = (uint8_t)q.every;
+	schema_clear(&dns_log_request_schema, &q);
+	if (p->kids[PROC_DNSD].ipc == NULL) {
+		call_error(l, id, "dnsd is not running");
+		return;
+	}
+	ipc_send(p->kids[PROC_DNSD].ipc, IMSG_DNS_LOG, 0, every,
+	    sizeof(every), -1);
+	call_answer(l, id, NULL, 0);
+}
+
 static const struct {
 	const char	*method;
 	void		(*fn)(struct parent *, struct ipc *, uint32_t);
+	void		(*with)(struct parent *, struct ipc *, uint32_t,
+			    const uint8_t *, size_t);
 } methods[] = {
-	{ "Parent.Status", on_status },
-	{ "Parent.Host", on_host },
-	{ "Parent.Reload", on_reload },
-	{ "Parent.Leave", on_leave },
+	{ "Parent.Status", on_status, NULL },
+	{ "Parent.Host", on_host, NULL },
+	{ "Parent.Reload", on_reload, NULL },
+	{ "Parent.Leave", on_leave, NULL },
+	{ "Parent.DNSLog", NULL, on_dns_log },
 };
 
 void
@@ -168,7 +201,9 @@ discod_msg(struct ipc *l, const struct imsg *m, void *arg)
 		if (ipc_peer(l) == PROC_APID &&
 		    strcmp(str_or(call.method, ""), methods[i].method) == 0)
 			break;
-	if (i < NELEM(methods))
+	if (i < NELEM(methods) && methods[i].with != NULL)
+		methods[i].with(p, l, m->id, body, len);
+	else if (i < NELEM(methods))
 		methods[i].fn(p, l, m->id);
 	else
 		call_error(l, m->id, "rpc: can't find method %s",

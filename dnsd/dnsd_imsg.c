@@ -4,6 +4,7 @@
  *	catalogd	NAMES_BEGIN, NAME, NAMES_END: the list of names
  *			WATCH, UNWATCH, VIEW: one name
  *	gossipd, checkd	RESOLVE, RESOLVED: a host's addresses
+ *	discod		DNS_LOG: which queries are to be logged
  *
  * Names outside the domain are asked for in the same way as those in it, but
  * of the recursors.
@@ -252,6 +253,19 @@ on_resolve(struct dnsd *d, enum proc peer, const struct imsg *m)
 	free(name);
 }
 
+static void
+on_log(struct dnsd *d, const struct imsg *m)
+{
+	uint32_t	every = (uint32_t)dns_get16(m->body) << 16 |
+			    dns_get16(m->body + 2);
+
+	if (every == 0)
+		log_info("dns: queries are not logged any more");
+	else
+		log_info("dns: one query of %u is logged", every);
+	serve_log(d->serve, every);
+}
+
 /* ---- links ---- */
 
 void
@@ -262,7 +276,9 @@ dnsd_msg(struct child *c, enum proc peer, struct ipc *ipc,
 
 	(void)c;
 	(void)ipc;
-	if (peer == PROC_CATALOGD)
+	if (peer == PROC_DISCOD && m->type == IMSG_DNS_LOG)
+		on_log(d, m);
+	else if (peer == PROC_CATALOGD)
 		catalogd_msg(d, m);
 	else if (m->type == IMSG_RESOLVE)
 		on_resolve(d, peer, m);

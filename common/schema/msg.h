@@ -142,6 +142,10 @@ SCHEMA_DECLARE(daemon_status, DAEMON_STATUS)
 	F(T, STR, , version, "Version", 0, NULL)			\
 	F(T, DUR, , uptime, "Uptime", 0, NULL)
 SCHEMA_DECLARE(parent_status, PARENT_STATUS)
+/* Parent.DNSLog */
+#define DNS_LOG_REQUEST(F, T)						\
+	F(T, UINT, , every, "Every", 0, NULL)	/* one of so many; 0: off */
+SCHEMA_DECLARE(dns_log_request, DNS_LOG_REQUEST)
 /* Parent.Host: texts as the system has them. */
 #define PARENT_HOST(F, T)						\
 	F(T, STR, , meminfo, "meminfo", 0, NULL)			\
