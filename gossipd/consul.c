@@ -33,7 +33,8 @@ make_tags(const struct conf_agent *a, bool wan, struct strmap *tags)
 	if (a->server) {
 		tags_put_number(tags, "port", a->port_rpc);
 		strmap_put(tags, "raft_vsn", "3");
-		strmap_put(tags, "ft_fs", "1");
+		/* No ft_fs: with it Consul's servers of other datacenters
+		 * would write federation states here. */
 		strmap_put(tags, TAG_DISCO, DISCO_VERSION);
 		if (a->port_wan != 0 && !wan)
 			tags_put_number(tags, "wan_join_port", a->port_wan);

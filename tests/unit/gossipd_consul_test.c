@@ -121,8 +121,8 @@ START_TEST(tags_in_the_wan_pool_are_those_of_a_consul_server)
 		.port_rpc = 8300, .port_wan = 8302, .bootstrap_expect = 3
 	};
 	static const char *const want[] = { "acls", "build", "dc", "disco",
-	    "expect", "ft_fs", "id", "port", "raft_vsn", "role", "segment",
-	    "vsn", "vsn_max", "vsn_min" };
+	    "expect", "id", "port", "raft_vsn", "role", "segment", "vsn",
+	    "vsn_max", "vsn_min" };
 	struct strmap	t = { 0 };
 	size_t		i;
 
