@@ -29,6 +29,7 @@ struct http_probe {
 	char			*method;
 	bool			 with_body;	/* of the request */
 	struct target		 target;
+	char			*url;		/* as it is, for redirects */
 	unsigned		 nrequests;
 	char			*first_host;
 	struct conn		*conn;
@@ -62,6 +63,7 @@ http_cancel(void *arg)
 	target_clear(&p->target);
 	ev_timer_free(p->deadline);
 	free(p->method);
+	free(p->url);
 	free(p->first_host);
 	free(p->bad);
 	free(p);
@@ -264,7 +266,7 @@ on_redirect(struct http_probe *p)
 			str_set(&p->method, "GET");
 	}
 	location = xstrdup(p->answer.location);
-	next = target_join(p->target.url, location);
+	next = target_join(p->url, location);
 	if (p->nrequests >= REQUESTS_MAX)
 		http_fail(p, location, "stopped after 10 redirects");
 	else if (next == NULL)
@@ -371,6 +373,7 @@ request(struct http_probe *p, const char *url)
 		fail_later(p, err);
 		return;
 	}
+	str_set(&p->url, url);
 	if (p->first_host == NULL)
 		p->first_host = xstrdup(p->target.host);
 	p->nrequests++;

@@ -52,6 +52,32 @@ START_TEST(cadence_is_kept)
 }
 END_TEST
 
+START_TEST(what_was_failing_runs_first_and_then_takes_its_place)
+{
+	struct sched		 s;
+	struct sched_entry	 e[200] = { { 0 } };
+	uint64_t		 due, second[2] = { 0, 0 };
+	size_t			 i;
+
+	sched_init(&s, 5);
+	for (i = 0; i < NELEM(e); i++)
+		sched_add(&s, &e[i], 10000, i % 2 == 0, 0);
+	for (i = 0; i < NELEM(e); i += 2) {
+		due = e[i].due_ms;
+		ck_assert_uint_lt(due, 1000);
+		sched_remove(&s, &e[i]);
+		sched_done(&s, &e[i], due + 5);
+		ck_assert_uint_ge(e[i].due_ms, due);
+		ck_assert_uint_lt(e[i].due_ms, 20000);
+		second[e[i].due_ms % 10000 > 5000]++;
+	}
+	/* Not in a herd for ever after. */
+	ck_assert_uint_gt(second[0], 20);
+	ck_assert_uint_gt(second[1], 20);
+	sched_clear(&s);
+}
+END_TEST
+
 START_TEST(long_run_skips_what_it_missed)
 {
 	struct sched		 s;
@@ -165,6 +191,8 @@ main(void)
 
 	tcase_add_test(tc, first_runs_spread_over_the_interval);
 	tcase_add_test(tc, cadence_is_kept);
+	tcase_add_test(tc,
+	    what_was_failing_runs_first_and_then_takes_its_place);
 	tcase_add_test(tc, long_run_skips_what_it_missed);
 	tcase_add_test(tc, removed_entries_never_come);
 	tcase_add_test(tc, random_use_takes_the_earliest);
