@@ -333,6 +333,8 @@ void same_keep(struct request *, answered_fn *, const uint8_t *body,
 	H(query) H(query_one)						\
 	H(ui_nodes) H(ui_node) H(ui_services) H(ui_gateway_services)	\
 	H(agent_metrics) H(agent_host) H(agent_monitor)			\
+	H(agent_health) H(gateway_services) H(federation_states)	\
+	H(config_entry) H(config_write)					\
 	H(snapshot) H(acl_disabled) H(connect_disabled)
 #define HANDLER_PROTO(name) void ep_##name(struct request *);
 HANDLERS(HANDLER_PROTO)

@@ -630,17 +630,3 @@ ep_agent_service_maintenance(struct request *r)
 		    &q, CALL_WRITE, done_empty);
 	schema_clear(&agent_maintenance_schema, &q);
 }
-
-void
-ep_acl_disabled(struct request *r)
-{
-	reply_text(r, 401, "ACL support disabled");
-}
-
-void
-ep_connect_disabled(struct request *r)
-{
-	failed_read_headers(r);
-	reply_text(r, 500, "Connect must be enabled in order to use this "
-	    "endpoint");
-}

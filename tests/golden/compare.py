@@ -21,6 +21,8 @@ def kinds(value):
         return {k: kinds(v) for k, v in value.items()}
     if isinstance(value, list):
         return "<list>"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "<number>"
     return f"<{type(value).__name__}>"
 
 
