@@ -175,6 +175,12 @@ static const struct command commands[] = {
 	  cmd_validate },
 	{ "version", 0, "", "Prints the version", "Prints the version.",
 	  cmd_version },
+	{ "watch", CMD_HTTP | CMD_DC, "[options] [child...]",
+	  "Watch for changes in Consul",
+	  "Follows keys, services, nodes, checks or events.  Without a child "
+	  "shows them once;\nelse runs it at each change, with what is there "
+	  "now as JSON on its standard input\nand the index in CONSUL_INDEX.",
+	  cmd_watch },
 };
 
 /* Does the command line start with these words?  Their number, or 0. */

@@ -748,6 +748,7 @@ build_dns(const struct build *b)
 	d->dnssec = v_bool(v, KEY_DNS_DNSSEC);
 	strs_copy(&d->trust_anchors, &v->v[KEY_DNS_ANCHORS].list);
 	strs_copy(&d->secondaries, &v->v[KEY_DNS_SECONDARIES].list);
+	d->serve_stale = v_num(v, KEY_DNS_SERVE_STALE);
 	d->responses_per_second = limit(v, KEY_DNS_RATE);
 	d->soa_refresh = limit(v, KEY_SOA_REFRESH);
 	d->soa_retry = limit(v, KEY_SOA_RETRY);

@@ -32,6 +32,12 @@ debug_expect(struct jw *jw, const struct values *v, const struct config *c)
 }
 
 static void
+debug_watches(struct jw *jw, const struct values *v, const struct config *c)
+{
+	show_value(jw, KEY_WATCHES, v, c, true);
+}
+
+static void
 debug_dev(struct jw *jw, const struct values *v, const struct config *c)
 {
 	(void)v;
@@ -477,7 +483,7 @@ static const struct debug_row rows[] = {
 	D_KEY("VerifyServerHostname", VERIFY_NAME),
 	D_TEXT("Version", "\"1.8.7\""),
 	D_TEXT("VersionPrerelease", "\"\""),
-	D_TEXT("Watches", "[]"),
+	D_FN("Watches", debug_watches),
 };
 
 /* A constant of the table; strings hold nothing to escape. */

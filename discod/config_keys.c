@@ -55,14 +55,6 @@ static const struct { const char *old; enum key key; } old_names[] = {
 	{ "enable_acl_replication", KEY_ACL_REPLICATE },
 };
 
-static const char *const watch_types[] = {
-	"key", "keyprefix", "services", "nodes", "service", "checks", "event",
-	"connect_roots", "connect_leaf", "agent_service"
-};
-static const char *const watch_handlers[] = {
-	"args", "handler", "http_handler_config"
-};
-
 __attribute__((format(printf, 3, 0)))
 static void
 add_line(struct strs *to, const char *where, const char *fmt, va_list ap)
@@ -266,39 +258,6 @@ set_map(struct value *v, const struct key_info *k, const struct json *n,
 	}
 }
 
-/* Watches are not acted upon, yet a wrong one is as wrong as in Consul. */
-static void
-check_watches(const struct json *n, const char *where, struct problems *p)
-{
-	const struct json *c, *type;
-	size_t i;
-
-	for (c = n->child; c != NULL; c = c->next) {
-		if (c->type != JSON_OBJECT) {
-			wrong_type(p, where, "watches", T_WATCHES, c);
-			continue;
-		}
-		type = json_get(c, "type");
-		if (type == NULL || !is_text(type)) {
-			problem(p, where, "watches: watch type must be "
-			    "specified");
-			continue;
-		}
-		for (i = 0; i < NELEM(watch_types); i++)
-			if (strcmp(type->str, watch_types[i]) == 0)
-				break;
-		if (i == NELEM(watch_types))
-			problem(p, where, "watches: unsupported watch type: "
-			    "%s", type->str);
-		for (i = 0; i < NELEM(watch_handlers); i++)
-			if (json_get(c, watch_handlers[i]) != NULL)
-				break;
-		if (i == NELEM(watch_handlers))
-			problem(p, where, "watches: must define a watch "
-			    "handler: add \"args\"");
-	}
-}
-
 static void
 set_value(struct values *vs, enum key key, const struct json *n,
     const char *where, struct problems *p)
@@ -337,7 +296,7 @@ set_value(struct values *vs, enum key key, const struct json *n,
 		set_map(v, k, n, where, p);
 		break;
 	case T_WATCHES:
-		check_watches(n, where, p);
+		watches_set(&v->list, n, where, p);
 		break;
 	case T_OBJ:
 	case T_LIST:

@@ -216,6 +216,7 @@ enum key_type {
 	K(DNS_ANCHORS, "dns_config.trust_anchors", STRS, NULL, 0)	\
 	K(DNS_SECONDARIES, "dns_config.secondaries", STRS, NULL, 0)	\
 	K(DNS_RATE, "dns_config.responses_per_second", UINT, "0", 0)	\
+	K(DNS_SERVE_STALE, "dns_config.serve_stale", DUR, "24h", 0)	\
 	K(DNS_CACHE, "dns_config.use_cache", BOOL, "false", KF_IDLE)	\
 	K(DNS_CACHE_AGE, "dns_config.cache_max_age", DUR, "0s", KF_IDLE) \
 	K(RECURSORS, "recursors", STRS, NULL, 0)			\

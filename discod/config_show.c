@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/schema/walk.h"
 #include "common/util.h"
 #include "discod/config_parts.h"
 
@@ -110,56 +109,6 @@ put_number(struct jw *jw, double d)
 }
 
 static void
-put_json(struct jw *jw, const struct json *j)
-{
-	struct wbuf b;
-	struct bytes any;
-
-	wb_init(&b, 0);
-	any_from_json(j, &b);
-	any = (struct bytes){ b.p, b.len, true };
-	any_to_json(&any, jw);
-	wb_free(&b);
-}
-
-/* Without the member that may have a secret in it. */
-static void
-put_members(struct jw *jw, const struct json *j, const char *secret)
-{
-	const struct json *c;
-
-	jw_obj(jw);
-	for (c = j->child; c != NULL; c = c->next) {
-		if (strcmp(c->key, secret) == 0)
-			continue;
-		jw_key(jw, c->key);
-		if (strcmp(c->key, "http_handler_config") == 0)
-			put_members(jw, c, "header");
-		else
-			put_json(jw, c);
-	}
-	jw_end_obj(jw);
-}
-
-static void
-put_watches(struct jw *jw, const struct strs *texts)
-{
-	struct json *j;
-	char err[128];
-	size_t i;
-
-	jw_arr(jw);
-	for (i = 0; i < texts->n; i++) {
-		j = json_parse(texts->item[i], strlen(texts->item[i]), err,
-		    sizeof(err));
-		if (j != NULL)
-			put_members(jw, j, "token");
-		json_free(j);
-	}
-	jw_end_arr(jw);
-}
-
-static void
 put_value(struct jw *jw, const struct value *v, enum key_type type)
 {
 	switch (type) {
@@ -194,7 +143,7 @@ put_value(struct jw *jw, const struct value *v, enum key_type type)
 		jw_end_obj(jw);
 		break;
 	case T_WATCHES:
-		put_watches(jw, &v->list);
+		watches_show(jw, &v->list);
 		break;
 	case T_LIST:
 	case T_SERVICES:

@@ -1,6 +1,6 @@
 /*
- * execd: runs script checks and handlers, by argument vectors out of the
- * configuration.  It alone may exec, so it runs as a user of its own, with
+ * execd: runs script checks, by argument vectors out of the configuration, and
+ * the processes of its watches.  It alone may exec, so it runs as a user of its own, with
  * limits on what it starts; it hears nothing from a network.  When a command
  * runs and what its end means is the asker's.
  */
@@ -28,12 +28,25 @@ on_conf_item(struct child *c, enum conf_kind kind, struct rbuf *b, void *arg)
 }
 
 static void
+on_conf_done(struct child *c, bool first, void *arg)
+{
+	struct execd	*x = arg;
+
+	(void)c;
+	if (!first)
+		watches_set(x->watches, &x->conf);
+}
+
+static void
 on_start(struct child *c, void *arg)
 {
 	struct execd	*x = arg;
 
 	x->child = c;
 	x->runs = runs_new(child_ev(c), !str_empty(child_setup(c)->user));
+	x->watches = watches_new(child_ev(c), x->runs,
+	    !str_empty(child_setup(c)->user));
+	watches_set(x->watches, &x->conf);
 }
 
 static void
@@ -50,6 +63,7 @@ on_stop(struct child *c, void *arg)
 
 	(void)c;
 	execd_cancel_all(x);
+	watches_free(x->watches);
 	runs_free(x->runs);
 	schema_clear(&conf_exec_schema, &x->conf);
 }
@@ -58,6 +72,7 @@ static const struct child_ops execd_ops = {
 	.self = PROC_EXECD,
 	.link = execd_link,
 	.conf_item = on_conf_item,
+	.conf_done = on_conf_done,
 	.start = on_start,
 	.msg = execd_msg,
 	.leave = on_leave,

@@ -8,6 +8,7 @@
 
 #include "common/child.h"
 #include "execd/run.h"
+#include "execd/watches.h"
 
 struct order;
 TAILQ_HEAD(orders, order);
@@ -16,6 +17,7 @@ struct execd {
 	struct child		*child;
 	struct conf_exec	 conf;
 	struct runs		*runs;
+	struct watches		*watches;
 	struct orders		 orders;	/* what runs, and for whom */
 };
 

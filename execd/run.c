@@ -60,6 +60,8 @@ struct runs {
 	struct run_list	 waiting, running;
 	size_t		 nwaiting, nrunning;
 	bool		 own_user;
+	reaped_fn	*reaped;	/* others' processes; or NULL */
+	void		*reaped_arg;
 };
 
 static void
@@ -192,12 +194,22 @@ on_sigchld(int signo, void *arg)
 	pid_t		 pid;
 
 	(void)signo;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		TAILQ_FOREACH_SAFE(r, &rs->running, entry, next)
-			if (r->pid == pid) {
-				on_exit_status(r, status);
+			if (r->pid == pid)
 				break;
-			}
+		if (r != NULL)
+			on_exit_status(r, status);
+		else if (rs->reaped != NULL)
+			rs->reaped(pid, status, rs->reaped_arg);
+	}
+}
+
+void
+runs_on_reaped(struct runs *rs, reaped_fn *fn, void *arg)
+{
+	rs->reaped = fn;
+	rs->reaped_arg = arg;
 }
 
 static void
@@ -242,6 +254,7 @@ run_begin(struct run *r)
 	s.args = &r->args;
 	s.cpu_s = (unsigned)(r->timeout_ms / 1000) + 5;
 	s.own_user = rs->own_user;
+	s.in = -1;
 	r->pid = spawn(&s, &r->fd, err, sizeof(err));
 	if (r->pid == -1) {
 		run_report(r, RUN_FAILED, 0, err);

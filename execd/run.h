@@ -6,6 +6,7 @@
 #define EXECD_RUN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/ev.h"
 #include "common/schema/msg.h"
@@ -27,6 +28,9 @@ struct runs *runs_new(struct ev *, bool own_user);
 void runs_free(struct runs *);		/* kills what runs */
 struct run *run_start(struct runs *, const struct msg_run *, run_fn *,
     void *arg);
+/* Who is told of processes that are none of these. */
+typedef void reaped_fn(pid_t, int status, void *arg);
+void runs_on_reaped(struct runs *, reaped_fn *, void *arg);
 /* Nobody waits for it: it is ended without a word. */
 void run_cancel(struct run *);
 size_t runs_count(const struct runs *);

@@ -74,7 +74,7 @@ static int
 set_limits(const struct spawn *s)
 {
 	if (limit(RLIMIT_DATA, MEMORY_MAX) == -1 ||
-	    limit(RLIMIT_CPU, s->cpu_s) == -1 ||
+	    (s->cpu_s > 0 && limit(RLIMIT_CPU, s->cpu_s) == -1) ||
 	    limit(RLIMIT_FSIZE, FILE_MAX) == -1 ||
 	    limit(RLIMIT_NOFILE, FILES_MAX) == -1 ||
 	    limit(RLIMIT_CORE, 0) == -1)
@@ -96,12 +96,11 @@ set_signals(void)
 }
 
 static int
-set_descriptors(int out)
+set_descriptors(int in, int out)
 {
-	int	 null;
-
-	if ((null = open("/dev/null", O_RDONLY)) == -1 ||
-	    dup2(null, STDIN_FILENO) == -1 ||
+	if (in == -1)
+		in = open("/dev/null", O_RDONLY);
+	if (in == -1 || dup2(in, STDIN_FILENO) == -1 ||
 	    dup2(out, STDOUT_FILENO) == -1 ||
 	    dup2(out, STDERR_FILENO) == -1)
 		return -1;
@@ -119,7 +118,7 @@ run_child(const struct spawn *s, const char *path, char **argv, int out,
 
 	if (setsid() != -1 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	    set_descriptors(out) == 0 && set_signals() == 0 &&
+	    set_descriptors(s->in, out) == 0 && set_signals() == 0 &&
 	    chdir("/") == 0 && set_limits(s) == 0)
 		(void)execve(path, argv, (char **)(uintptr_t)environment);
 	error = errno;

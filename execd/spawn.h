@@ -12,7 +12,8 @@
 
 struct spawn {
 	const struct strs	*args;
-	unsigned		 cpu_s;		/* limit of CPU time */
+	unsigned		 cpu_s;		/* limit of CPU time; 0: none */
+	int			 in;		/* standard input; -1: nothing */
 	bool			 own_user;	/* limit processes, too */
 };
 

@@ -157,6 +157,7 @@ SCHEMA_DECLARE(dns_ttl, DUR_PAIR_)
 	F(T, STRS, , trust_anchors, "trust_anchors", 0, NULL) /* none: the
 					root's */			\
 	F(T, STRS, , secondaries, "secondaries", 0, NULL)		\
+	F(T, DUR, , serve_stale, "serve_stale", 0, NULL) /* 0: never */	\
 	F(T, UINT, , responses_per_second, "responses_per_second", 0,	\
 	    NULL)	/* to one network, of one kind; 0: no limit */
 SCHEMA_DECLARE(conf_dns, CONF_DNS_)
