@@ -82,6 +82,7 @@ on_start(struct child *c, void *arg)
 	k->child = c;
 	rng_seed_os(&rng);
 	k->prober.net.ev = ev;
+	k->prober.net.poller = poller_new(ev);
 	k->prober.net.resolver = resolver_new(k->hosts);
 	k->prober.grpcs = grpcs_new(&k->prober.net);
 	k->prober.scripts = scripts_new();
@@ -112,6 +113,7 @@ on_stop(struct child *c, void *arg)
 	scripts_free(k->prober.scripts);
 	resolver_free(k->prober.net.resolver);
 	trust_free(k->prober.net.trust);
+	poller_free(k->prober.net.poller);
 	allow_clear(&k->prober.net.allow);
 	hosts_free(k->hosts);
 	schema_clear(&conf_checkd_schema, &k->conf);

@@ -7,6 +7,8 @@
  * is one down().
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -31,13 +33,12 @@ struct conn {
 	bool			 tls, skip_verify, h2, up;
 	int			 fd;
 	SSL			*ssl;
-	struct ev_io		*io;
+	struct poll_item	 item;
 	struct wbuf		 out;
 	size_t			 sent;
 	const struct conn_ops	*ops;
 	void			*arg;
 	bool			 busy, gone;	/* freed while it is in use */
-	int			 watching;
 };
 
 enum { IO_OK, IO_AGAIN, IO_END, IO_ERROR };
@@ -53,8 +54,7 @@ conn_free(struct conn *c)
 		return;
 	dial_cancel(c->dial);
 	c->dial = NULL;
-	ev_io_free(c->io);
-	c->io = NULL;
+	poller_forget(c->net->poller, &c->item);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 	if (c->fd != -1)
@@ -72,15 +72,6 @@ static void
 down(struct conn *c, const char *error)
 {
 	c->ops->down(error, c->arg);
-}
-
-static void
-watch(struct conn *c, int events)
-{
-	if (c->watching == events)
-		return;
-	c->watching = events;
-	ev_io_set(c->io, events);
 }
 
 /* ---- TLS ---- */
@@ -173,11 +164,13 @@ ssl_make(struct conn *c)
 	static const uint8_t	 alpn[] = { 2, 'h', '2' };
 	SSL_CTX			*ctx = trust_ctx(c->net->trust,
 				    !c->skip_verify);
+	int			 one = 1;
 
 	if (ctx == NULL || (c->ssl = SSL_new(ctx)) == NULL ||
 	    SSL_set_fd(c->ssl, c->fd) != 1)
 		return false;
 	SSL_set_connect_state(c->ssl);
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (name_is_address(c->name))
 		(void)X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(c->ssl),
 		    c->name);
@@ -350,7 +343,7 @@ turn(struct conn *c, bool readable)
 			return;
 	} else if (c->up)
 		want |= EV_READ;
-	watch(c, want);
+	poller_set(c->net->poller, &c->item, c->fd, want);
 }
 
 static void
@@ -364,11 +357,8 @@ run(struct conn *c)
 }
 
 static void
-on_io(struct ev_io *io, int fd, int events, void *arg)
+on_io(void *arg)
 {
-	(void)io;
-	(void)fd;
-	(void)events;
 	run(arg);
 }
 
@@ -383,7 +373,8 @@ on_dial(int fd, const char *error, void *arg)
 		down(c, error);
 	else {
 		c->fd = fd;
-		c->io = ev_io_new(c->net->ev, fd, on_io, c);
+		c->item.fn = on_io;
+		c->item.arg = c;
 		if (c->tls && !ssl_make(c))
 			down(c, "tls: out of memory");
 		else if (!c->tls) {

@@ -6,6 +6,7 @@
 #define CHECKD_CONN_H
 
 #include "checkd/dial.h"
+#include "checkd/poller.h"
 #include "checkd/trust.h"
 
 /* What all probes that use the network share. */
@@ -13,6 +14,7 @@ struct net {
 	struct ev		*ev;
 	struct resolver		*resolver;
 	struct trust		*trust;
+	struct poller		*poller;
 	struct allow		 allow;
 };
 

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,7 +164,6 @@ static void
 attempt_begin(struct attempt *a, const struct sockaddr_storage *addr)
 {
 	struct pollfd	 p = { .events = POLLOUT };
-	int		 one = 1;
 
 	a->fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK |
 	    SOCK_CLOEXEC, 0);
@@ -173,7 +171,6 @@ attempt_begin(struct attempt *a, const struct sockaddr_storage *addr)
 		attempt_failed(a, errno);
 		return;
 	}
-	(void)setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (connect(a->fd, (const struct sockaddr *)addr, addr_len(addr)) ==
 	    -1 && errno != EINPROGRESS) {
 		attempt_failed(a, errno);
@@ -182,7 +179,10 @@ attempt_begin(struct attempt *a, const struct sockaddr_storage *addr)
 	/* On this host it is there by now: no need for the loop. */
 	p.fd = a->fd;
 	if (poll(&p, 1, 0) == 1) {
-		attempt_ended(a, a->fd);
+		if (p.revents == POLLOUT)
+			attempt_done(a);
+		else
+			attempt_ended(a, a->fd);
 		return;
 	}
 	a->io = ev_io_new(a->d->ev, a->fd, on_writable, a);

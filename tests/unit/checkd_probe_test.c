@@ -188,6 +188,7 @@ world_init(struct world *w)
 	w->prober.net.ev = w->ev;
 	w->prober.net.resolver = resolver_new(w->hosts);
 	w->prober.net.trust = trust_new(-1);
+	w->prober.net.poller = poller_new(w->ev);
 	w->prober.grpcs = grpcs_new(&w->prober.net);
 	w->prober.scripts = scripts_new();
 	w->limit = ev_timer_new(w->ev, on_limit, w);
@@ -211,6 +212,7 @@ world_clear(struct world *w)
 	scripts_free(w->prober.scripts);
 	resolver_free(w->prober.net.resolver);
 	trust_free(w->prober.net.trust);
+	poller_free(w->prober.net.poller);
 	allow_clear(&w->prober.net.allow);
 	hosts_free(w->hosts);
 	ipc_free(w->checkd_end);
