@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <zlib.h>
 
 #include "apid/apid.h"
 #include "common/util.h"
@@ -25,9 +27,81 @@ add_header(struct request *r, const char *name, const char *fmt, ...)
 	SLIST_INSERT_HEAD(&r->headers, h, entry);
 }
 
+/* ---- compression ---- */
+
+#define ZIP_BYTES_MIN 1400	/* less goes into one packet anyway, as in Consul */
+#define ZIP_LEVEL 1
+#define ZIP_WINDOW (15 + 16)	/* the largest, and a header of gzip's */
+
+/* "gzip" among what the client takes, and not with ";q=0". */
+bool
+takes_gzip(const struct request *r)
+{
+	const char	*s, *q;
+	size_t		 n;
+
+	s = MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND,
+	    "Accept-Encoding");
+	for (; s != NULL && *s != '\0'; s += n + (s[n] == ',')) {
+		s += strspn(s, " \t");
+		n = strcspn(s, ",");
+		if (strncasecmp(s, "gzip", 4) != 0 ||
+		    strchr(" \t;,", s[4]) == NULL)
+			continue;
+		q = memmem(s, n, "q=", 2);
+		return q == NULL || strtod(q + 2, NULL) > 0;
+	}
+	return false;
+}
+
+static void
+zip(struct request *r)
+{
+	z_stream	 z;
+	struct wbuf	 out;
+	uint8_t		*room;
+	size_t		 max;
+
+	memset(&z, 0, sizeof(z));
+	if (deflateInit2(&z, ZIP_LEVEL, Z_DEFLATED, ZIP_WINDOW, 8,
+	    Z_DEFAULT_STRATEGY) != Z_OK)
+		return;
+	max = deflateBound(&z, r->answer.len);
+	wb_init(&out, 0);
+	room = wb_reserve(&out, max);
+	z.next_in = r->answer.p;
+	z.avail_in = (unsigned)r->answer.len;
+	z.next_out = room;
+	z.avail_out = (unsigned)max;
+	if (deflate(&z, Z_FINISH) == Z_STREAM_END) {
+		out.len = z.total_out;
+		wb_free(&r->answer);
+		r->answer = out;
+		add_header(r, "Content-Encoding", "gzip");
+	} else
+		wb_free(&out);
+	deflateEnd(&z);
+}
+
+static bool
+encoded(const struct request *r)
+{
+	const struct header	*h;
+
+	SLIST_FOREACH(h, &r->headers, entry)
+		if (strcmp(h->name, "Content-Encoding") == 0)
+			return true;
+	return false;
+}
+
+/* ---- answers ---- */
+
 void
 reply_done(struct request *r, unsigned status)
 {
+	if (r->answer.len >= ZIP_BYTES_MIN && r->give == NULL &&
+	    takes_gzip(r) && !encoded(r))
+		zip(r);
 	r->status = status;
 	count_answer(r);
 	request_answered(r);

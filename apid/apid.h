@@ -180,6 +180,8 @@ void reply_text(struct request *, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The one way out of each handler: r->answer and r->type are as they shall be. */
 void reply_done(struct request *, unsigned status);
+/* The client takes an answer that is compressed. */
+bool takes_gzip(const struct request *);
 /* Takes the writer. */
 void reply_json(struct request *, struct jw *);
 void reply_json_status(struct request *, unsigned, struct jw *);

@@ -481,6 +481,7 @@ ep_agent_register_service(struct request *r)
 
 	if ((tree = body_tree(r)) == NULL)
 		return;
+	spelling_newer(tree);
 	if ((bad = spelling_service(tree)) != NULL) {
 		reply_unknown_field(r, bad);
 		json_free(tree);
@@ -515,6 +516,7 @@ ep_agent_register_check(struct request *r)
 
 	if ((tree = body_tree(r)) == NULL)
 		return;
+	spelling_newer(tree);
 	if ((bad = spelling_check(tree)) != NULL) {
 		reply_unknown_field(r, bad);
 		json_free(tree);

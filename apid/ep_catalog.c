@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apid/apid.h"
+#include "apid/spelling.h"
 #include "common/mp.h"
 #include "common/util.h"
 
@@ -147,8 +148,12 @@ void
 ep_catalog_register(struct request *r)
 {
 	struct register_request	q;
+	struct json		*tree;
 
-	if (body_json(r, &register_request_schema, SJ_STRICT | SJ_FOLD |
+	if ((tree = body_tree(r)) == NULL)
+		return;
+	spelling_newer(tree);
+	if (tree_json(r, tree, &register_request_schema, SJ_STRICT | SJ_FOLD |
 	    SJ_DURNUM, &q) == -1)
 		return;
 	default_dc(r, &q.datacenter, &q.token);

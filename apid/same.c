@@ -18,7 +18,7 @@ static bool
 can_share(const struct request *r)
 {
 	return r->method == M_GET && r->state == NULL &&
-	    r->give == NULL;
+	    r->give == NULL && !takes_gzip(r);
 }
 
 static void

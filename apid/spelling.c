@@ -67,3 +67,64 @@ spelling_service(struct json *service)
 	}
 	return bad;
 }
+
+/* ---- keys that Consul 1.8 does not know ---- */
+
+/* A partition or a peer other than the only one would be ignored in vain. */
+static bool
+means_nothing(const struct json *v)
+{
+	return v->type == JSON_NULL || (v->type == JSON_STRING &&
+	    (v->len == 0 || strcasecmp(v->str, "default") == 0));
+}
+
+static bool
+is_newer(const struct json *k)
+{
+	static const struct { const char *key; bool if_empty; } newer[] = {
+		{ "ExposedPort", false }, { "FailuresBeforeWarning", false },
+		{ "Locality", false }, { "Partition", true },
+		{ "PeerName", true }, { "Ports", false },
+		{ "SocketPath", false },
+	};
+	size_t	i;
+
+	for (i = 0; i < NELEM(newer); i++)
+		if (strcasecmp(k->key, newer[i].key) == 0)
+			return !newer[i].if_empty || means_nothing(k);
+	return false;
+}
+
+/* Where a registration has such keys; elsewhere the names are the user's. */
+static bool
+goes_on(const char *key)
+{
+	return strcasecmp(key, "Service") == 0 ||
+	    strcasecmp(key, "Check") == 0 || strcasecmp(key, "Checks") == 0 ||
+	    strcasecmp(key, "Definition") == 0;
+}
+
+void
+spelling_newer(struct json *tree)
+{
+	struct json	**at, *k, *last = NULL;
+
+	if (tree->type == JSON_ARRAY)
+		for (k = tree->child; k != NULL; k = k->next)
+			spelling_newer(k);
+	if (tree->type != JSON_OBJECT)
+		return;
+	for (at = &tree->child; (k = *at) != NULL;) {
+		if (is_newer(k)) {
+			*at = k->next;
+			k->next = NULL;
+			json_free(k);
+			continue;
+		}
+		if (goes_on(k->key))
+			spelling_newer(k);
+		last = k;
+		at = &k->next;
+	}
+	tree->last = last;
+}

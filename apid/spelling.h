@@ -17,4 +17,10 @@
 const char *spelling_check(struct json *check);
 const char *spelling_service(struct json *service);
 
+/*
+ * Takes away what clients of newer versions send in registrations and Consul
+ * 1.8 would refuse, though it is nothing that a service depends on.
+ */
+void spelling_newer(struct json *tree);
+
 #endif

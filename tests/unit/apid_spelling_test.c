@@ -76,6 +76,30 @@ START_TEST(script_args_become_what_the_schema_knows)
 }
 END_TEST
 
+START_TEST(keys_of_newer_clients_go_where_they_mean_nothing)
+{
+	struct json	*j = parse("{\"Name\":\"web\",\"Locality\":{},"
+	    "\"Partition\":\"default\",\"PeerName\":\"\",\"Meta\":"
+	    "{\"Locality\":\"mine\"},\"Checks\":[{\"TTL\":\"1s\","
+	    "\"ExposedPort\":0}],\"Ports\":[1]}"), *checks_at;
+
+	spelling_newer(j);
+	ck_assert_ptr_null(json_get(j, "Locality"));
+	ck_assert_ptr_null(json_get(j, "Partition"));
+	ck_assert_ptr_null(json_get(j, "PeerName"));
+	ck_assert_ptr_null(json_get(j, "Ports"));
+	ck_assert_ptr_nonnull(json_get(json_get(j, "Meta"), "Locality"));
+	checks_at = json_get(j, "Checks")->child;
+	ck_assert_ptr_null(json_get(checks_at, "ExposedPort"));
+	ck_assert_ptr_nonnull(json_get(checks_at, "TTL"));
+	json_free(j);
+	j = parse("{\"Partition\":\"other\"}");
+	spelling_newer(j);
+	ck_assert_ptr_nonnull(json_get(j, "Partition"));
+	json_free(j);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -88,6 +112,7 @@ main(void)
 	    (int)NELEM(checks));
 	tcase_add_loop_test(tc, check_inside_a_service_has_a_checkid, 0,
 	    (int)NELEM(services));
+	tcase_add_test(tc, keys_of_newer_clients_go_where_they_mean_nothing);
 	tcase_add_test(tc, script_args_become_what_the_schema_knows);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
