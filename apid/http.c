@@ -394,7 +394,9 @@ request_more(struct request *r)
 		return;
 	r->held = false;
 	MHD_resume_connection(r->conn);
-	r->listener->kick = true;
+	/* Perhaps from a job that run_kicked() led to: it comes no more in this
+	 * turn. */
+	ev_timer_set(r->listener->timer, 0);
 }
 
 /* The body of one that streams, or of any other. */
