@@ -4,7 +4,8 @@
  *
  * A restore is a run of log entries: begin, the state in pieces, end; at the
  * end every server that has it all installs it.  What has come of it is part
- * of the log's snapshots, for they may be taken in between.
+ * of the log's snapshots, for they may be taken in between.  A new leader drops
+ * what the one before it did not bring to its end.
  *
  * Rows keep the indexes that they had, which may be ahead of the log's: from
  * there on an entry's index in the store is the log's and a shift, so that
@@ -242,11 +243,30 @@ snapshot_apply(struct server *srv, uint64_t index, const uint8_t *entry,
 	return true;
 }
 
+/* Who was sending it is gone: the rest will not come. */
+static void
+drop_part(struct server *srv)
+{
+	struct wbuf w;
+
+	log_warnx("restore: dropped: whoever led while it came is gone");
+	wb_init(&w, 0);
+	wb_u8(&w, ENTRY_RESTORE);
+	wb_u8(&w, OP_BEGIN);
+	wb_u64(&w, 0);
+	wb_u64(&w, 0);
+	wb_u64(&w, 0);
+	(void)replica_propose(srv->replica, w.p, w.len, NULL);
+	wb_free(&w);
+}
+
 void
 snapshot_office(struct server *srv, bool in)
 {
 	if (!in && srv->snapshot->job != NULL)
 		job_end(srv, "leadership lost while restoring the snapshot");
+	if (in && srv->snapshot->part.id != 0)
+		drop_part(srv);
 }
 
 void
