@@ -159,9 +159,16 @@ on_ident(enum call_status status, const char *error, const uint8_t *body,
 		log_warnx("raft: server %s: %s", i->node_id, why);
 		return;
 	}
-	i->is = is;
-	i->told_ms = ev_now(i->srv->ev);
-	raft_members_changed(i->srv);
+	/* Another machine is at its place, of which gossip has not told yet. */
+	if (str_empty(is.node_id) || strcmp(is.node_id, i->node_id) == 0) {
+		i->is = is;
+		i->told_ms = ev_now(i->srv->ev);
+		raft_members_changed(i->srv);
+	} else
+		log_debug("raft: server %s: %s is at its place", i->node_id,
+		    is.node_id);
+	schema_clear(&disco_server_schema, &is);
+	i->is.node_id = NULL;
 }
 
 void
@@ -200,6 +207,7 @@ status_disco_server_read(struct server *srv, const void *req,
 	a.servers = st.servers;
 	a.last_index = st.last_index;
 	a.set = srv->raft->set_hash;
+	a.node_id = srv->agent.node_id;
 	reply_schema(r, &disco_server_schema, &a);
 }
 
@@ -449,9 +457,9 @@ judge(struct server *srv, const struct replica_server *s)
 		h->since_ns = ev_wall_ns();
 	}
 	/* After a cut gossip finds out later than we do that it is back. */
-	dead = !s->self && (m == NULL || m->status == MEMBER_FAILED ||
-	    m->status == MEMBER_NONE) &&
-	    (s->heard_ms == 0 || now - s->heard_ms > contact + ROUND_MS);
+	dead = !s->self && (m == NULL || m->status == MEMBER_NONE ||
+	    (m->status == MEMBER_FAILED && (s->heard_ms == 0 ||
+	    now - s->heard_ms > contact + ROUND_MS)));
 	if (!dead)
 		h->dead_ms = 0;
 	else if (h->dead_ms == 0)

@@ -13,7 +13,8 @@
 	F(T, UINT, , cluster, "Cluster", 0, NULL)			\
 	F(T, UINT, , servers, "Servers", 0, NULL)			\
 	F(T, UINT, , last_index, "LastIndex", 0, NULL)			\
-	F(T, UINT, , set, "Set", 0, NULL)
+	F(T, UINT, , set, "Set", 0, NULL)				\
+	F(T, STR, , node_id, "NodeID", 0, NULL)
 SCHEMA_DECLARE(disco_server, DISCO_SERVER)
 
 /* What another server said of itself. */
