@@ -17,7 +17,7 @@
 /* Names followed for dnsd.  On an agent each has a call open to rpcd, whose
  * window anti-entropy and apid need as well. */
 #define VIEWS_MAX	65536
-#define VIEWS_MAX_AGENT	(CALL_WINDOW / 2)
+#define VIEWS_MAX_AGENT	(CALL_WINDOW / 4)
 
 /* ---- the loop ---- */
 

@@ -61,7 +61,7 @@ remote_ask(struct gossip_call *c, struct key_part *p)
 	m.method = (char *)(uintptr_t)c->method->name;
 	m.target = CALL_DC;
 	m.datacenter = p->dc;
-	m.flags = CALL_WRITE;
+	m.flags = CALL_WRITE | CALL_VIA_DC;
 	wb_init(&w, 0);
 	schema_encode(&keyring_request_schema, &q, &w);
 	p->call = c->g->remote.call(&m, w.p, w.len, REMOTE_TIMEOUT_MS,

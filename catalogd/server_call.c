@@ -392,7 +392,11 @@ call_run(struct server_call *c)
 		return;
 	}
 	if (is_remote(c)) {
-		forward_datacenter(c);
+		/* Two datacenters that take each other for a third. */
+		if (c->from_dc)
+			call_fail(c, "No path to datacenter");
+		else
+			forward_datacenter(c);
 		return;
 	}
 	if (!call_here(c))
@@ -477,27 +481,6 @@ calls_confirmed(struct server *srv, uint64_t number)
 
 /* ---- from outside ---- */
 
-/* Did another server pass it on?  Then it is not passed on again. */
-static bool
-from_server(const struct server *srv, const char *from)
-{
-	struct sockaddr_storage ss;
-	struct member_row *row;
-	char ip[ADDR_TEXT_MAX];
-
-	if (str_empty(from) || addr_parse(from, 0, &ss) == -1)
-		return false;
-	addr_ip(&ss, ip, sizeof(ip));
-	RB_FOREACH(row, member_tree, (struct member_tree *)(uintptr_t)
-	    &srv->members)
-		if (strcmp(str_or(row->m.addr, ""), ip) == 0 &&
-		    strmap_get(&row->m.tags, "disco") != NULL &&
-		    strcmp(str_or(row->m.name, ""),
-		    str_or(srv->agent.node_name, "")) != 0)
-			return true;
-	return false;
-}
-
 struct server_call *
 server_call(struct server *srv, const struct msg_call *mc,
     const uint8_t *body, size_t len, call_fn *fn, void *arg)
@@ -512,7 +495,8 @@ server_call(struct server *srv, const struct msg_call *mc,
 	if (len > 0)
 		memcpy(c->body, body, len);
 	c->len = len;
-	c->relayed = from_server(srv, mc->from);
+	c->relayed = (mc->flags & CALL_VIA_SERVER) != 0;
+	c->from_dc = (mc->flags & CALL_VIA_DC) != 0;
 	c->start_ms = ev_now(srv->ev);
 	c->fn = fn;
 	c->arg = arg;

@@ -141,6 +141,7 @@ ask_next(struct failover *f)
 	m.method = (char *)(uintptr_t)"PreparedQuery.ExecuteRemote";
 	m.target = CALL_DC;
 	m.datacenter = q.datacenter;
+	m.flags = CALL_VIA_DC;
 	wb_init(&w, 0);
 	schema_encode(&query_remote_request_schema, &q, &w);
 	f->call = srv->env.call(&m, w.p, w.len, REMOTE_MS, on_found, f,

@@ -117,7 +117,9 @@ forward_datacenter(struct server_call *c)
 	mc.method = c->name;
 	mc.target = CALL_DC;
 	mc.datacenter = c->head.datacenter;
-	mc.flags = c->method->kind == METHOD_WRITE ? CALL_WRITE : 0;
+	mc.flags = CALL_VIA_DC;
+	if (c->method->kind == METHOD_WRITE)
+		mc.flags |= CALL_WRITE;
 	call_move(c, CALL_REMOTE);
 	c->forward = srv->env.call(&mc, c->body, c->len, 0, on_datacenter, c,
 	    srv->env.arg);
@@ -141,7 +143,9 @@ forward_call(struct server_call *c)
 	mc.method = c->name;
 	mc.target = CALL_SERVER;
 	mc.server = m->name;
-	mc.flags = c->method->kind == METHOD_WRITE ? CALL_WRITE : 0;
+	mc.flags = CALL_VIA_SERVER;
+	if (c->method->kind == METHOD_WRITE)
+		mc.flags |= CALL_WRITE;
 	call_move(c, CALL_FORWARDED);
 	c->forward_to = leader.id;
 	c->forward = srv->env.call(&mc, c->body, c->len, 0, on_answer, c,

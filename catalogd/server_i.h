@@ -115,7 +115,9 @@ struct server_call {
 	char			*name;
 	uint8_t			*body;
 	size_t			 len;
-	bool			 relayed;	/* came from another server */
+	bool			 relayed;	/* by another server, to the
+						   leader */
+	bool			 from_dc;	/* from another datacenter */
 	struct query_head	 head;
 	void			*req;
 	bool			 watching;

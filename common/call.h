@@ -28,7 +28,12 @@ enum call_status {
 };
 
 enum call_target { CALL_HERE, CALL_LEADER, CALL_ANY_SERVER, CALL_SERVER, CALL_DC };
-enum { CALL_WRITE = 1 };	/* flags of msg_call */
+/*
+ * Flags of msg_call.  The last two say whence a server has it: from one of its
+ * own, which takes it for the leader, or from one of another datacenter.  They
+ * travel in the header of a request; who sets them without need harms himself.
+ */
+enum { CALL_WRITE = 1, CALL_VIA_SERVER = 2, CALL_VIA_DC = 4 };
 
 /* Open CALLs per link; past it CALL_BUSY. */
 #define CALL_WINDOW 16384

@@ -221,7 +221,7 @@ send_call(struct conn *conn, struct pool_call *c, struct rpc_out *o,
 	o->call = c;
 	TAILQ_INSERT_TAIL(&conn->calls, c, entry);
 	wb_init(&w, 0);
-	rpc_put_request(&w, c->seq, c->method);
+	rpc_put_request(&w, c->seq, c->method, c->via);
 	wb_bytes(&w, body, len);
 	yamux_send(o->stream, w.p, w.len);
 	wb_free(&w);

@@ -19,6 +19,7 @@ struct pool_call {
 	struct conn		*conn;
 	struct rpc_out		*out;	/* its stream; NULL: waits for one */
 	char			*method;
+	unsigned		 via;
 	uint64_t		 seq;
 	uint8_t			*body;	/* while it waits */
 	size_t			 len;

@@ -29,6 +29,7 @@ struct fcall {
 	char		*server;	/* tried now */
 	uint8_t		*body;
 	size_t		 len;
+	unsigned	 via;		/* CALL_VIA_ */
 	bool		 write;
 	size_t		 nservers;	/* that may be asked */
 	size_t		 ndials;	/* of them without a connection */
@@ -225,8 +226,8 @@ try_call(struct fcall *c)
 		return;
 	}
 	str_set(&c->server, id->name);
-	c->call = pool_call(c->f->pool, id, c->method, c->body, c->len,
-	    on_result, c);
+	c->call = pool_call(c->f->pool, id, c->method, c->via, c->body,
+	    c->len, on_result, c);
 }
 
 static void
@@ -255,6 +256,7 @@ forward_call(struct forward *f, uint32_t id, const struct msg_call *m,
 	if (m->target == CALL_DC)
 		c->dc = xstrdup(str_or(m->datacenter, ""));
 	c->write = (m->flags & CALL_WRITE) != 0;
+	c->via = m->flags & (CALL_VIA_SERVER | CALL_VIA_DC);
 	c->body = xmalloc(len > 0 ? len : 1);
 	memcpy(c->body, body, len);
 	c->len = len;

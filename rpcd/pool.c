@@ -79,11 +79,12 @@ conn_get(struct pool *p, const struct server_id *id)
 
 struct pool_call *
 pool_call(struct pool *p, const struct server_id *id, const char *method,
-    const void *body, size_t len, pool_fn *fn, void *arg)
+    unsigned via, const void *body, size_t len, pool_fn *fn, void *arg)
 {
 	struct pool_call	*c = xcalloc(1, sizeof(*c));
 
 	c->method = xstrdup(method);
+	c->via = id->disco ? via : 0;
 	c->seq = ++p->seq;
 	c->fn = fn;
 	c->arg = arg;

@@ -33,8 +33,10 @@ struct pool *pool_new(struct ev *, const struct sockaddr_storage *local,
 const struct dialler *pool_dialler(const struct pool *);
 void pool_free(struct pool *);		/* no callbacks */
 /* body is copied if need be.  The callback comes once, never from within. */
+/* via: CALL_VIA_, which a server of Consul's is not told. */
 struct pool_call *pool_call(struct pool *, const struct server_id *,
-    const char *method, const void *body, size_t len, pool_fn *, void *arg);
+    const char *method, unsigned via, const void *body, size_t len, pool_fn *,
+    void *arg);
 void pool_cancel(struct pool_call *);
 size_t pool_nconns(const struct pool *);
 

@@ -83,7 +83,8 @@ ping_next(struct rebalance *b)
 		run_end(b);
 		return;
 	}
-	b->ping = pool_call(b->pool, id, "Status.Ping", &empty, 1, on_pong, b);
+	b->ping = pool_call(b->pool, id, "Status.Ping", 0, &empty, 1, on_pong,
+	    b);
 	ev_timer_set(b->timer, PING_LIMIT_MS);
 }
 

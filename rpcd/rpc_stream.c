@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/call.h"
 #include "common/util.h"
 #include "rpcd/rpc_stream.h"
+
+#define VIA_MASK	(CALL_VIA_SERVER | CALL_VIA_DC)
 
 /* ---- the scanner ---- */
 
@@ -241,7 +244,9 @@ rpc_reader_header(const struct rpc_reader *m, struct rpc_header *h)
 		} else if (key_is(key, len, "Error")) {
 			free(h->error);
 			h->error = header_text(&r, RPC_HEADER_MAX);
-		} else
+		} else if (key_is(key, len, "Via"))
+			h->via = (unsigned)mp_get_uint(&r) & VIA_MASK;
+		else
 			mp_skip(&r);
 	}
 	if (!rb_done(&r)) {
@@ -263,13 +268,18 @@ rpc_reader_body(const struct rpc_reader *r, size_t *len)
 }
 
 void
-rpc_put_request(struct wbuf *w, uint64_t seq, const char *method)
+rpc_put_request(struct wbuf *w, uint64_t seq, const char *method,
+    unsigned via)
 {
-	mp_map(w, 2);
+	mp_map(w, via != 0 ? 3 : 2);
 	mp_str(w, "Seq");
 	mp_uint(w, seq);
 	mp_str(w, "ServiceMethod");
 	mp_str(w, method);
+	if (via == 0)
+		return;
+	mp_str(w, "Via");
+	mp_uint(w, via & VIA_MASK);
 }
 
 void

@@ -41,6 +41,7 @@ struct rpc_header {
 	uint64_t	 seq;
 	char		*method;
 	char		*error;		/* answers; "" : none */
+	unsigned	 via;		/* CALL_VIA_ of a request */
 };
 void rpc_header_clear(struct rpc_header *);
 
@@ -64,7 +65,9 @@ enum rpc_result rpc_reader_feed(struct rpc_reader *, const uint8_t *, size_t,
 int rpc_reader_header(const struct rpc_reader *, struct rpc_header *);
 const uint8_t *rpc_reader_body(const struct rpc_reader *, size_t *len);
 
-void rpc_put_request(struct wbuf *, uint64_t seq, const char *method);
+/* via: CALL_VIA_, for disco's servers; a header of Consul's has none. */
+void rpc_put_request(struct wbuf *, uint64_t seq, const char *method,
+    unsigned via);
 void rpc_put_answer(struct wbuf *, uint64_t seq, const char *method,
     const char *error);
 

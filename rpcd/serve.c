@@ -385,7 +385,7 @@ source_call(struct source *src)
 	memset(&m, 0, sizeof(m));
 	m.method = src->header.method;
 	m.target = CALL_HERE;
-	m.from = src->client->text;
+	m.flags = src->header.via;
 	body = rpc_reader_body(&src->reader, &len);
 	src->call = call_start(s->calls, &m, body, len, 0, on_answer, src);
 	src->client->buffered -= src->reader.buf.len;

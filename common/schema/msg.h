@@ -37,11 +37,9 @@ SCHEMA_DECLARE(msg_socket, MSG_SOCKET)
 #define MSG_CALL(F, T)							\
 	F(T, STR, , method, "method", 0, NULL)				\
 	F(T, UINT, , target, "target", 0, NULL)	/* enum call_target */	\
-	F(T, UINT, , flags, "flags", 0, NULL)	/* CALL_WRITE */	\
+	F(T, UINT, , flags, "flags", 0, NULL)	/* CALL_WRITE ... */	\
 	F(T, STR, , datacenter, "datacenter", S_OPT, NULL)		\
 	F(T, STR, , server, "server", S_OPT, NULL) /* CALL_SERVER: node name */ \
-	F(T, STR, , from, "from", S_OPT, NULL)	/* rpcd: peer's address; */ \
-				/* set on every call from the network */ \
 	F(T, UINT, , timeout_ms, "timeout_ms", S_OPT, NULL)
 SCHEMA_DECLARE(msg_call, MSG_CALL)
 

@@ -131,6 +131,7 @@ struct world {
 	struct conf_catalog	 conf;
 	struct asked		 asked;		/* what is open */
 	int			 nasked, ncancelled;
+	unsigned		 flags;		/* of the test's calls */
 	/* the answer to the test */
 	bool			 there;
 	char			*error;
@@ -275,6 +276,7 @@ begin(struct world *w, const char *method, struct schema *s, const void *req)
 	w->there = false;
 	memset(&mc, 0, sizeof(mc));
 	mc.method = S(method);
+	mc.flags = w->flags;
 	wb_init(&b, 0);
 	schema_encode(s, req, &b);
 	c = server_call(w->srv, &mc, b.p, b.len, on_answer, w);
@@ -336,7 +338,7 @@ START_TEST(call_for_another_datacenter_passes_both_ways_as_it_is)
 	ck_assert_str_eq(w.asked.method, "KVS.Get");
 	ck_assert_uint_eq(w.asked.target, CALL_DC);
 	ck_assert_str_eq(w.asked.dc, "dc2");
-	ck_assert_uint_eq(w.asked.flags, 0);
+	ck_assert_uint_eq(w.asked.flags, CALL_VIA_DC);
 	wb_init(&same, 0);
 	schema_encode(&key_request_schema, &k, &same);
 	ck_assert_uint_eq(w.asked.body.len, same.len);
@@ -354,7 +356,7 @@ START_TEST(call_for_another_datacenter_passes_both_ways_as_it_is)
 	begin(&w, "KVS.Apply", &kvs_request_schema, &p);
 	await(&w);
 	ck_assert_str_eq(w.asked.dc, "dc3");
-	ck_assert_uint_eq(w.asked.flags, CALL_WRITE);
+	ck_assert_uint_eq(w.asked.flags, CALL_WRITE | CALL_VIA_DC);
 	say(&w, "No path to datacenter", NULL, 0);
 	ck_assert_str_eq(w.error, "No path to datacenter");
 
@@ -385,6 +387,29 @@ START_TEST(method_without_a_leader_goes_there_when_one_is_named)
 	ck_assert_int_eq(w.nasked, 1);
 	say(&w, NULL, "\xa0", 1);
 	ck_assert(w.there);
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(call_from_another_datacenter_goes_to_no_third)
+{
+	struct world		 w;
+	struct key_request	 k;
+
+	setup(&w);
+	memset(&k, 0, sizeof(k));
+	k.key = S("a");
+	w.flags = CALL_VIA_DC;
+	k.datacenter = S("dc2");
+	begin(&w, "KVS.Get", &key_request_schema, &k);
+	await(&w);
+	ck_assert_str_eq(w.error, "No path to datacenter");
+	k.datacenter = S("dc1");
+	begin(&w, "KVS.Get", &key_request_schema, &k);
+	await(&w);
+	ck_assert(w.there);
+	ck_assert_pstr_eq(w.error, NULL);
+	ck_assert_int_eq(w.nasked, 0);
 	teardown(&w);
 }
 END_TEST
@@ -642,6 +667,7 @@ UNIT_MAIN("catalogd_dc",
     nearest_is_by_the_median_of_the_servers,
     call_for_another_datacenter_passes_both_ways_as_it_is,
     method_without_a_leader_goes_there_when_one_is_named,
+    call_from_another_datacenter_goes_to_no_third,
     cancelled_call_is_cancelled_there,
     query_that_found_nothing_asks_the_nearest_and_then_the_named,
     query_leaves_out_who_is_unknown_and_itself,

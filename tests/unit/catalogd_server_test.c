@@ -581,7 +581,7 @@ START_TEST(bodies_that_do_not_decode_are_refused)
 }
 END_TEST
 
-START_TEST(filters_are_refused_plainly)
+START_TEST(what_is_no_filter_is_refused_where_filters_are_obeyed)
 {
 	struct dc_request q;
 	struct world w;
@@ -591,6 +591,9 @@ START_TEST(filters_are_refused_plainly)
 	memset(&q, 0, sizeof(q));
 	q.datacenter = DC;
 	q.filter = S("Meta.a == b");
+	ck_assert_ptr_null(error_of(&w, "Catalog.ListNodes",
+	    &dc_request_schema, &q));
+	q.filter = S("Meta.a ==");
 	ck_assert(strncmp(error_of(&w, "Catalog.ListNodes",
 	    &dc_request_schema, &q),
 	    "Failed to create boolean expression evaluator: ", 47) == 0);
@@ -1659,7 +1662,7 @@ main(void)
 		register_errors_have_their_texts,
 		unknown_methods_have_their_words,
 		bodies_that_do_not_decode_are_refused,
-		filters_are_refused_plainly,
+		what_is_no_filter_is_refused_where_filters_are_obeyed,
 		registered_service_is_found_with_its_checks,
 		index_is_never_zero,
 		tags_filter_only_when_told_to,

@@ -43,6 +43,7 @@ struct world {
 	struct sockaddr_in addr;
 	struct ev_timer	*limit;
 	bool		 consul;	/* servers are Consul's */
+	unsigned	 flags;		/* of the last call that arrived */
 };
 
 /* ---- the stand-in ---- */
@@ -55,8 +56,8 @@ catalogd_call(struct world *w, struct ipc *ipc, const struct imsg *m)
 	size_t		 len;
 
 	ck_assert_int_eq(call_read(m, &c, &body, &len), 0);
-	ck_assert(strncmp(c.from, "127.0.0.1:", 10) == 0);
 	ck_assert_uint_eq(c.target, CALL_HERE);
+	w->flags = (unsigned)c.flags;
 	w->nasked++;
 	if (strcmp(c.method, "Test.Echo") == 0)
 		call_answer(ipc, m->id, body, len);
@@ -422,6 +423,28 @@ START_TEST(call_for_a_datacenter_goes_to_a_server_of_it)
 }
 END_TEST
 
+START_TEST(whence_a_call_comes_is_said_to_disco_alone)
+{
+	struct world	*w = xcalloc(1, sizeof(*w));
+
+	world_init(w);
+	call(w, 1, "Test.Echo", CALL_SERVER, CALL_WRITE | CALL_VIA_SERVER,
+	    "\x80", 1);
+	run(w, 1);
+	ck_assert_uint_eq(w->flags, CALL_VIA_SERVER);
+	call(w, 2, "Test.Echo", CALL_SERVER, 0, "\x80", 1);
+	run(w, 2);
+	ck_assert_uint_eq(w->flags, 0);
+	w->consul = true;
+	know_server(w, "s1", ntohs(w->addr.sin_port));
+	call(w, 3, "Test.Echo", CALL_SERVER, CALL_VIA_DC, "\x80", 1);
+	run(w, 3);
+	ck_assert_uint_eq(w->flags, 0);
+	world_clear(w);
+	free(w);
+}
+END_TEST
+
 /* Consul carries it out all the same, and calls a reset an error. */
 START_TEST(cancel_does_not_reset_a_stream_of_consuls)
 {
@@ -572,7 +595,7 @@ START_TEST(plain_connection_serves_in_order)
 	wb_init(&b, 0);
 	wb_u8(&b, 0);
 	for (i = 1; i <= 3; i++) {
-		rpc_put_request(&b, i, "Test.Echo");
+		rpc_put_request(&b, i, "Test.Echo", 0);
 		wb_u8(&b, (uint8_t)i);
 	}
 	ck_assert_int_eq(write(fd, b.p, b.len), (ssize_t)b.len);
@@ -686,7 +709,7 @@ piper_send(struct piper *x)
 		return;
 	x->sent++;
 	wb_init(&b, 0);
-	rpc_put_request(&b, x->sent, "Test.Echo");
+	rpc_put_request(&b, x->sent, "Test.Echo", 0);
 	mp_raw(&b, body, sizeof(body));
 	yamux_send(x->ys, b.p, b.len);
 	wb_free(&b);
@@ -798,7 +821,7 @@ write_half(struct world *w, int fd)
 
 	wb_init(&b, 0);
 	wb_u8(&b, 0);
-	rpc_put_request(&b, 1, "Test.Echo");
+	rpc_put_request(&b, 1, "Test.Echo", 0);
 	mp_raw(&b, body, sizeof(body));
 	for (; at < b.len - 1; spin(w, 5))
 		if ((n = send(fd, b.p + at, b.len - 1 - at, MSG_DONTWAIT)) > 0)
@@ -876,6 +899,7 @@ main(void)
 	tcase_add_test(tc, no_server_and_no_connection_have_their_words);
 	tcase_add_test(tc, another_server_is_asked_when_one_cannot_be_dialled);
 	tcase_add_test(tc, call_for_a_datacenter_goes_to_a_server_of_it);
+	tcase_add_test(tc, whence_a_call_comes_is_said_to_disco_alone);
 	tcase_add_test(tc, cancel_does_not_reset_a_stream_of_consuls);
 	tcase_add_test(tc, cancel_reaches_the_other_catalogd);
 	tcase_add_test(tc, deadline_answers_for_the_server);

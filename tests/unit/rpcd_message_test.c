@@ -63,7 +63,7 @@ check_message(const char *path, size_t piece)
 
 	wb_init(&w, 0);
 	if (strstr(path, ".req.") != NULL)
-		rpc_put_request(&w, h.seq, h.method);
+		rpc_put_request(&w, h.seq, h.method, h.via);
 	else
 		rpc_put_answer(&w, h.seq, h.method, h.error);
 	ck_assert_uint_eq(w.len, r.header_len);
