@@ -19,6 +19,7 @@ struct serve_limits {
 	uint64_t	 handshake_ms;
 	size_t		 conns_per_ip;
 	size_t		 memory;	/* requests and answers, of all */
+	size_t		 calls;		/* open at catalogd, of all */
 };
 
 /* calls: those on the link to catalogd. */

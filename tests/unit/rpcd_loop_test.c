@@ -445,6 +445,32 @@ START_TEST(whence_a_call_comes_is_said_to_disco_alone)
 }
 END_TEST
 
+START_TEST(client_has_no_more_calls_than_it_leaves_to_others)
+{
+	struct world		*w = xcalloc(1, sizeof(*w));
+	struct serve_limits	 l = { .calls = 8 };
+	uint32_t		 i;
+
+	world_init(w);
+	serve_set_limits(w->serve, &l);
+	for (i = 1; i <= 5; i++)
+		call(w, i, "Test.Silent", CALL_ANY_SERVER, 0, "\x80", 1);
+	run(w, 1);
+	ck_assert_str_eq(w->answers[5].error,
+	    "rpc error making call: RPC rate limit exceeded");
+	ck_assert_uint_eq(w->nasked, 4);
+	/* What is cancelled makes room. */
+	forward_cancel(w->forward, 2);
+	run(w, 1);
+	ck_assert_uint_eq(w->ncancelled, 1);
+	call(w, 6, "Test.Echo", CALL_ANY_SERVER, 0, "\x80", 1);
+	run(w, 2);
+	ck_assert_int_eq(w->answers[6].status, CALL_OK);
+	world_clear(w);
+	free(w);
+}
+END_TEST
+
 /* Consul carries it out all the same, and calls a reset an error. */
 START_TEST(cancel_does_not_reset_a_stream_of_consuls)
 {
@@ -900,6 +926,7 @@ main(void)
 	tcase_add_test(tc, another_server_is_asked_when_one_cannot_be_dialled);
 	tcase_add_test(tc, call_for_a_datacenter_goes_to_a_server_of_it);
 	tcase_add_test(tc, whence_a_call_comes_is_said_to_disco_alone);
+	tcase_add_test(tc, client_has_no_more_calls_than_it_leaves_to_others);
 	tcase_add_test(tc, cancel_does_not_reset_a_stream_of_consuls);
 	tcase_add_test(tc, cancel_reaches_the_other_catalogd);
 	tcase_add_test(tc, deadline_answers_for_the_server);
