@@ -1,36 +1,44 @@
 /*
- * A wall clock that the test moves: preloaded, adds the seconds that stand in a
- * mapped file to CLOCK_REALTIME.  The monotonic clock is left alone, as a
- * machine's is when somebody sets its time.
+ * A machine whose clock and disk the test spoils.  Preloaded; a mapped file of
+ * two numbers says how:
+ *
+ *	seconds that are added to CLOCK_REALTIME; the monotonic clock is left
+ *	alone, as a machine's is when somebody sets its time
+ *
+ *	not 0: what was written cannot be made durable, fsync() fails with EIO
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include <sys/time.h>
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *shift;
+struct machine {
+	int64_t	shift, bad_disk;
+};
+static const volatile struct machine *machine;
 static int (*real_gettime)(clockid_t, struct timespec *);
 
 /* Before main, and so before the sandbox that would forbid it. */
 __attribute__((constructor)) static void
 begin(void)
 {
-	const char *path = getenv("CLOCK_SHIFT");
+	const char *path = getenv("MACHINE");
 	void *p;
 	int fd;
 
 	if (path == NULL || (fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		return;
-	p = mmap(NULL, sizeof(*shift), PROT_READ, MAP_SHARED, fd, 0);
+	p = mmap(NULL, sizeof(*machine), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (p != MAP_FAILED)
-		shift = p;
+		machine = p;
 }
 
 int
@@ -43,9 +51,9 @@ clock_gettime(clockid_t id, struct timespec *ts)
 		real_gettime = (int (*)(clockid_t, struct timespec *))
 		    dlsym(RTLD_NEXT, "clock_gettime");
 	rc = real_gettime(id, ts);
-	if (rc == 0 && shift != NULL &&
+	if (rc == 0 && machine != NULL &&
 	    (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
-		ts->tv_sec += *shift;
+		ts->tv_sec += machine->shift;
 	return rc;
 }
 
@@ -72,4 +80,28 @@ time(time_t *t)
 	if (t != NULL)
 		*t = ts.tv_sec;
 	return ts.tv_sec;
+}
+
+static int
+sync_by(const char *name, int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+
+	if (machine != NULL && machine->bad_disk != 0) {
+		errno = EIO;
+		return -1;
+	}
+	return real(fd);
+}
+
+int
+fsync(int fd)
+{
+	return sync_by("fsync", fd);
+}
+
+int
+fdatasync(int fd)
+{
+	return sync_by("fdatasync", fd);
 }
