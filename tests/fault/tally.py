@@ -18,7 +18,7 @@ import sys
 import time
 
 LACKING_NS = 10 * 10**9
-LOST_WITH_PROCESS_NS = 3 * 10**9    # a question that waited when it ended
+LOST_WITH_PROCESS_NS = 6 * 10**9    # a question that waited when it ended
 
 
 def records(files):
