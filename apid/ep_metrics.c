@@ -62,9 +62,12 @@ count_call(struct apid *a, bool failed)
 void
 count_answer(struct request *r)
 {
-	uint64_t	now = ev_now(r->apid->ev);
 	unsigned	class = r->status / 100;
+	uint64_t	now;
 
+	if (r->apid->metrics.n == 0)
+		return;		/* nobody counts yet */
+	now = ev_now(r->apid->ev);
 	if (class >= 1 && class <= NELEM(status_classes))
 		metrics_add(&r->apid->metrics, BY_STATUS + class - 1, 1, now);
 	if (r->route != NULL && r->method != M_OTHER)
