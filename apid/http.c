@@ -292,7 +292,8 @@ queue_answer(struct request *r)
 		MHD_add_response_header(resp, "Content-Type", r->type);
 	SLIST_FOREACH(h, &r->headers, entry)
 		MHD_add_response_header(resp, h->name, h->value);
-	for (i = 0; i < extra->n; i++)
+	/* Of endpoints alone, as in Consul: not of what there is none of. */
+	for (i = 0; r->route != NULL && i < extra->n; i++)
 		MHD_add_response_header(resp, extra->item[i].key,
 		    extra->item[i].val);
 	rc = MHD_queue_response(r->conn, r->status, resp);

@@ -86,6 +86,51 @@ path_clean(const char *path)
 	return clean;
 }
 
+/*
+ * Go's idea of what cannot be printed: control characters, and spaces and marks
+ * that do not show.  Bytes that are no UTF-8 are another matter.
+ */
+static bool
+shows(unsigned long c)
+{
+	static const struct { unsigned long from, to; } hidden[] = {
+		{ 0x00, 0x1f }, { 0x7f, 0xa0 }, { 0xad, 0xad },
+		{ 0x600, 0x605 }, { 0x61c, 0x61c }, { 0x1680, 0x1680 },
+		{ 0x180e, 0x180e }, { 0x2000, 0x200f }, { 0x2028, 0x202f },
+		{ 0x205f, 0x206f }, { 0x3000, 0x3000 }, { 0xd800, 0xf8ff },
+		{ 0xfeff, 0xfeff }, { 0xfff0, 0xfffb }, { 0xe0000, 0x10ffff }
+	};
+	size_t	i;
+
+	for (i = 0; i < NELEM(hidden); i++)
+		if (c >= hidden[i].from && c <= hidden[i].to)
+			return false;
+	return true;
+}
+
+bool
+path_printable(const char *path)
+{
+	const unsigned char	*p = (const unsigned char *)path;
+	unsigned long		 c;
+	size_t			 n, i;
+
+	while (*p != '\0') {
+		n = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+		c = n == 1 ? *p : *p & (0x7fu >> n);
+		for (i = 1; i < n && (p[i] & 0xc0) == 0x80; i++)
+			c = c << 6 | (p[i] & 0x3f);
+		if (i < n || *p == 0xff) {
+			p++;		/* it stands for U+FFFD, which shows */
+			continue;
+		}
+		if (!shows(c))
+			return false;
+		p += n;
+	}
+	return true;
+}
+
 int
 bool_parse(const char *s, bool *out)
 {

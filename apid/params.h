@@ -26,6 +26,8 @@ void params_all(const struct params *, const char *key, struct strs *out);
  * when it is clean already, else the clean one that the caller frees.
  */
 char *path_clean(const char *path);
+/* False: something in it cannot be seen. */
+bool path_printable(const char *path);
 /* Go's strconv.ParseBool: 1 t T TRUE true True, and the other six.  -1: none. */
 int bool_parse(const char *, bool *);
 

@@ -304,6 +304,10 @@ dispatch(struct request *r)
 		reply_text(r, 400, "%%00 in a path or query");
 		return;
 	}
+	if (!r->apid->http.unprintable && !path_printable(r->path)) {
+		reply_empty(r, 400);
+		return;
+	}
 	if ((clean = path_clean(r->path)) != NULL) {
 		/* Only what is safe inside HTML and a header is echoed. */
 		if (strpbrk(clean, "<>\"'&\r\n") != NULL)

@@ -788,6 +788,7 @@ build_http(const struct build *b)
 	h->kv_max_value_size = limit(v, KEY_LIM_KV);
 	h->txn_max_req_len = limit(v, KEY_LIM_TXN);
 	h->disable_coordinates = v_bool(v, KEY_NO_COORDINATES);
+	h->unprintable = v_bool(v, KEY_NO_UNPRINTABLE);
 	h->prometheus_retention = v_num(v, KEY_TEL_PROMETHEUS);
 	if (v_bool(v, KEY_UI))
 		h->ui_path = ui_path(v_str(v, KEY_UI_PATH));

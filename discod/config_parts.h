@@ -190,7 +190,7 @@ enum key_type {
 	K(DEF_QUERY_TIME, "default_query_time", DUR, "300s", 0)		\
 	K(MAX_QUERY_TIME, "max_query_time", DUR, "600s", 0)		\
 	K(NO_UNPRINTABLE, "disable_http_unprintable_char_filter", BOOL,	\
-	    "false", KF_IDLE)						\
+	    "false", 0)						\
 	K(MAX_STALE, "discovery_max_stale", DUR, "0s", KF_IDLE)		\
 									\
 	K(DNS_STALE, "dns_config.allow_stale", BOOL, "true", KF_IDLE)	\

@@ -173,6 +173,8 @@ SCHEMA_DECLARE(conf_dns, CONF_DNS_)
 	F(T, UINT, , txn_max_req_len, "txn_max_req_len", 0, NULL)	\
 	F(T, BOOL, , disable_coordinates, "disable_coordinates", 0, NULL) \
 	F(T, DUR, , prometheus_retention, "prometheus_retention", 0, NULL) \
+	F(T, BOOL, , unprintable, "unprintable", 0, NULL) /* paths may have
+					what does not show */		\
 	F(T, STR, , ui_path, "ui_path", 0, NULL)	/* NULL: no page */ \
 	F(T, STRUCT, conf_tls, tls, "tls", 0, NULL)	/* if there is HTTPS */ \
 	F(T, STR, , debug_config, "debug_config", 0, NULL) /* JSON text for

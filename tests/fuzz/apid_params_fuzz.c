@@ -56,6 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	char	*text = xmemdup_str(data, n), *query = text;
 
+	(void)path_printable(text);
 	check_path(strsep(&query, "?"));
 	if (query != NULL)
 		check_query(query);
