@@ -515,7 +515,8 @@ void
 replica_make_core(struct replica *r, const struct replica_conf *c)
 {
 	static const struct peers_ops pops = { peer_dial, peer_where,
-	    peer_receive, replica_take_snapshot, peer_cluster, NULL };
+	    peer_receive, replica_snap_begin, replica_snap_add,
+	    replica_take_snapshot, replica_snap_drop, peer_cluster, NULL };
 	struct rcore_ops ops = { core_meta, core_append, core_send,
 	    replica_send_snapshot, core_want_snapshot, core_apply, core_lost,
 	    r };

@@ -236,7 +236,7 @@ disk_snapshot(struct disk *d, const struct log_snapshot *s, struct wbuf *data)
 
 void
 disk_install(struct disk *d, const struct log_snapshot *s,
-    const struct wbuf *file)
+    const struct disk_incoming *in)
 {
 	struct snapshot_job *j;
 	struct frame_job *f;
@@ -244,10 +244,10 @@ disk_install(struct disk *d, const struct log_snapshot *s,
 	j = xcalloc(1, sizeof(*j));
 	j->index = s->index;
 	j->term = s->term;
-	j->fd = -1;
-	j->install = true;
+	j->fd = in->fd;
+	j->install = in;
 	wb_init(&j->head, 0);
-	j->data = *file;
+	wb_init(&j->data, 0);
 	pthread_mutex_lock(&d->lock);
 	while ((f = TAILQ_FIRST(&d->jobs)) != NULL) {
 		TAILQ_REMOVE(&d->jobs, f, entry);

@@ -72,12 +72,23 @@ int disk_snapshot_fork(struct disk *, const struct log_snapshot *,
 void disk_snapshot(struct disk *, const struct log_snapshot *,
     struct wbuf *data);
 /*
- * The same for a snapshot that came from elsewhere, the whole file of it, which
- * stays the caller's and as it is until snapshotted(): once it is durable the
- * log begins anew behind it.
+ * A snapshot's file of that size that comes from elsewhere, in pieces; space is
+ * taken for all of it.  NULL, -1: errno.  It is gone with disk_incoming_free(),
+ * unless it was installed, and that comes before disk_close().
+ */
+struct disk_incoming;
+struct disk_incoming *disk_incoming_new(struct disk *, uint64_t size);
+int disk_incoming_add(struct disk_incoming *, const uint8_t *, size_t n);
+uint64_t disk_incoming_len(const struct disk_incoming *);
+/* Its bytes, as long as it is there; NULL: errno. */
+const uint8_t *disk_incoming_map(struct disk_incoming *);
+void disk_incoming_free(struct disk_incoming *);
+/*
+ * Takes such a one, whole, for the newest snapshot; it stays as it is until
+ * snapshotted(): once it is durable the log begins anew behind it.
  */
 void disk_install(struct disk *, const struct log_snapshot *,
-    const struct wbuf *file);
+    const struct disk_incoming *);
 /* The newest snapshot's file, to be read; -1 when there is none. */
 int disk_snapshot_open(struct disk *, uint64_t index, uint64_t term,
     uint64_t *size);

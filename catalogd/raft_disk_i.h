@@ -7,6 +7,7 @@
  *	raft_disk_write.c	the thread
  *	raft_disk.c		the loop's side
  *	raft_disk_fork.c	a snapshot by another process
+ *	raft_disk_in.c		one that comes from elsewhere
  */
 #ifndef CATALOGD_RAFT_DISK_I_H
 #define CATALOGD_RAFT_DISK_I_H
@@ -32,12 +33,22 @@ struct segment {
 	size_t		 size;
 };
 
+#define DISK_INCOMING "snap.in-"	/* a name begins so */
+struct disk_incoming {
+	struct disk	*d;
+	char		 name[32];
+	int		 fd;
+	uint64_t	 size, len;
+	uint8_t		*map;		/* NULL: not yet */
+};
+
 struct snapshot_job {
 	uint64_t	 index, term;
 	struct wbuf	 head, data;
 	size_t		 done;		/* of data */
 	int		 fd;
-	bool		 install;	/* from elsewhere: the log goes */
+	/* NULL; or from elsewhere: it is lent, and the log goes. */
+	const struct disk_incoming *install;
 };
 
 struct disk {
@@ -74,6 +85,7 @@ struct disk {
 	pid_t		 writer;
 	int		 writer_fd;	/* says how it ended */
 	struct ev_io	*writer_io;
+	uint64_t	 nincoming;	/* so far, for their names */
 	int		 evfd;
 	struct ev_io	*io;
 	struct disk_ops	 ops;

@@ -94,6 +94,10 @@ list_files(struct loader *l)
 	}
 	while ((de = readdir(dir)) != NULL) {
 		n = 0;
+		/* What had not come to its end. */
+		if (strncmp(de->d_name, DISK_INCOMING,
+		    strlen(DISK_INCOMING)) == 0)
+			(void)unlinkat(l->d->dirfd, de->d_name, 0);
 		if (sscanf(de->d_name, "log-%16llx%n", &a, &n) == 1 &&
 		    de->d_name[n] == '\0') {
 			l->first = xreallocarray(l->first, l->nfirst + 1,

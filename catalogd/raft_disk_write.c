@@ -297,11 +297,11 @@ snapshot_finish(struct disk *d, struct snapshot_job *j)
 	char name[64];
 
 	disk_snapshot_name(name, sizeof(name), j->index, j->term);
-	if (fsync(j->fd) == -1 ||
-	    renameat(d->dirfd, "snap.tmp", d->dirfd, name) == -1 ||
+	if (fsync(j->fd) == -1 || renameat(d->dirfd, j->install != NULL ?
+	    j->install->name : "snap.tmp", d->dirfd, name) == -1 ||
 	    fsync(d->dirfd) == -1)
 		return thread_failed(d, "write %s/%s", d->shown, name);
-	if (j->install && log_anew(d, j->index) == -1)
+	if (j->install != NULL && log_anew(d, j->index) == -1)
 		return -1;
 	return prune(d, j->index, name);
 }
@@ -324,6 +324,9 @@ snapshot_step(struct disk *d, struct snapshot_job *j)
 {
 	size_t n = j->data.len - j->done;
 
+	/* All of it is written, and had its space beforehand. */
+	if (j->install != NULL)
+		return snapshot_finish(d, j) == -1 ? -1 : 1;
 	if (j->fd == -1) {
 		j->fd = openat(d->dirfd, "snap.tmp",
 		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -349,12 +352,10 @@ disk_snapshot_free(struct snapshot_job *j)
 {
 	if (j == NULL)
 		return;
-	if (j->fd != -1)
+	if (j->fd != -1 && j->install == NULL)
 		close(j->fd);
 	wb_free(&j->head);
-	/* One from elsewhere is lent. */
-	if (!j->install)
-		wb_free(&j->data);
+	wb_free(&j->data);
 	free(j);
 }
 
@@ -387,15 +388,12 @@ thread_turn(struct disk *d, struct frame_job *j, struct snapshot_job *snap)
 	if ((rc = snapshot_step(d, snap)) == 0)
 		return 0;
 	pthread_mutex_lock(&d->lock);
-	d->full = rc == 2 && snap->install;
-	d->snap_failed = rc == 2 && !snap->install;
-	if (rc != 2 || !snap->install)
-		d->snap = NULL;
+	d->snap_failed = rc == 2;
+	d->snap = NULL;
 	if (rc == 1)
 		d->snapshotted = snap->index;
 	pthread_mutex_unlock(&d->lock);
-	if (rc != 2 || !snap->install)
-		disk_snapshot_free(snap);
+	disk_snapshot_free(snap);
 	thread_report(d);
 	return rc == -1 ? -1 : 0;
 }

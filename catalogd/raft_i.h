@@ -28,9 +28,9 @@ struct replica {
 	bool		 want_snapshot;
 	uint64_t	 snap_retry_ms;	/* none before */
 	bool		 full;		/* the disk is */
-	struct wbuf	 install_file;	/* came, waits for our own */
-	struct log_snapshot installing;	/* index != 0: being written */
-	struct wbuf	 install_data;	/* the file, all of it */
+	struct disk_incoming *install_file;	/* came, waits for our own */
+	struct log_snapshot installing;	/* index != 0: being synced */
+	struct disk_incoming *install_data;	/* what it is in */
 	uint64_t	 install_from, install_term;
 	struct log_entry *boot;		/* that first entry */
 	uint64_t	 mem_last;	/* in memory: kept, not yet reported */
@@ -59,8 +59,11 @@ void replica_make_core(struct replica *, const struct replica_conf *);
 /* raft_snapshot.c */
 void replica_maybe_snapshot(struct replica *);
 void replica_send_snapshot(uint64_t to, void *);
-void replica_take_snapshot(uint64_t from, uint64_t term, struct wbuf *file,
-    void *);
+/* One comes from the leader, in pieces: struct peers_ops. */
+void *replica_snap_begin(uint64_t size, void *);
+int replica_snap_add(void *snap, const uint8_t *, size_t);
+void replica_snap_drop(void *snap);
+void replica_take_snapshot(uint64_t from, uint64_t term, void *snap, void *);
 void replica_on_snapshotted(uint64_t index, void *);
 
 #endif

@@ -66,8 +66,8 @@ struct in {
 	char		 text[ADDR_TEXT_MAX];
 	uint64_t	 from;		/* 0: no hello yet */
 	uint64_t	 cluster;
-	struct wbuf	 snap;
-	uint64_t	 snap_size, snap_term;	/* size 0: none under way */
+	void		*snap;		/* under way; NULL: none */
+	uint64_t	 snap_size, snap_len, snap_term;
 };
 
 /* Where those who spoke to us said they are. */
@@ -423,11 +423,19 @@ peers_count(const struct peers *p)
 /* ---- in ---- */
 
 static void
+in_snap_drop(struct in *i)
+{
+	if (i->snap != NULL)
+		i->peers->ops.snap_drop(i->snap);
+	i->snap = NULL;
+}
+
+static void
 in_free(struct in *i)
 {
 	LIST_REMOVE(i, entry);
 	i->peers->nin--;
-	wb_free(&i->snap);
+	in_snap_drop(i);
 	stream_free(i->stream);
 	free(i);
 }
@@ -514,16 +522,14 @@ on_snap_begin(struct in *i, const struct peer_msg *m)
 
 	if (m->size == 0 || m->size > SNAP_MAX)
 		return "a snapshot of impossible size";
-	/* Memory is for one: who leads now is who began last. */
+	/* There is room for one: who leads now is who began last. */
 	LIST_FOREACH(j, &i->peers->ins, entry)
-		if (j != i && j->snap_size > 0) {
-			wb_free(&j->snap);
-			wb_init(&j->snap, 0);
-			j->snap_size = 0;
-		}
-	wb_free(&i->snap);
-	wb_init(&i->snap, 0);
+		in_snap_drop(j);
+	i->snap = i->peers->ops.snap_begin(m->size, i->peers->ops.arg);
+	if (i->snap == NULL)
+		return "there is no room for its snapshot";
 	i->snap_size = m->size;
+	i->snap_len = 0;
 	i->snap_term = m->term;
 	log_info("raft: snapshot at index %llu coming from %s: %llu bytes",
 	    (unsigned long long)m->index, i->text,
@@ -534,20 +540,19 @@ on_snap_begin(struct in *i, const struct peer_msg *m)
 static const char *
 on_snap_data(struct in *i, const struct peer_msg *m)
 {
-	struct wbuf whole;
+	void *whole = i->snap;
 
-	if (i->snap_size == 0 || m->offset != i->snap.len ||
-	    m->len > i->snap_size - i->snap.len)
+	if (i->snap == NULL || m->offset != i->snap_len ||
+	    m->len > i->snap_size - i->snap_len)
 		return "a piece of a snapshot that is not the next";
-	wb_bytes(&i->snap, m->data, m->len);
-	if (i->snap.len < i->snap_size)
+	if (i->peers->ops.snap_add(i->snap, m->data, m->len) == -1)
+		return "its snapshot cannot be written";
+	i->snap_len += m->len;
+	if (i->snap_len < i->snap_size)
 		return NULL;
-	whole = i->snap;
-	wb_init(&i->snap, 0);
-	i->snap_size = 0;
-	i->peers->ops.snapshot(i->from, i->snap_term, &whole,
+	i->snap = NULL;
+	i->peers->ops.snap_done(i->from, i->snap_term, whole,
 	    i->peers->ops.arg);
-	wb_free(&whole);
 	return NULL;
 }
 
@@ -625,7 +630,6 @@ peers_accept(struct peers *p, int fd, const char *from)
 	i = xcalloc(1, sizeof(*i));
 	i->peers = p;
 	(void)strlcpy(i->text, from, sizeof(i->text));
-	wb_init(&i->snap, 0);
 	LIST_INSERT_HEAD(&p->ins, i, entry);
 	p->nin++;
 	i->stream = stream_new(p->ev, fd, &in_ops, i);

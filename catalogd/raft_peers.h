@@ -20,9 +20,14 @@ struct peers_ops {
 	bool	(*where)(uint64_t server, char *, size_t, void *arg);
 	/* Never PEER_SNAP_*; entries and data hold during the call. */
 	void	(*receive)(uint64_t from, const struct peer_msg *, void *arg);
-	/* A snapshot's file is there whole. */
-	void	(*snapshot)(uint64_t from, uint64_t term, struct wbuf *file,
+	/* A snapshot's file comes, so large: what it goes to (NULL: nothing
+	 * can be had for it), piece by piece (-1: errno), until it is there
+	 * whole, and is taken, or is given up. */
+	void	*(*snap_begin)(uint64_t size, void *arg);
+	int	(*snap_add)(void *snap, const uint8_t *, size_t);
+	void	(*snap_done)(uint64_t from, uint64_t term, void *snap,
 		    void *arg);
+	void	(*snap_drop)(void *snap);
 	/* A server of that cluster speaks to us, who are in none yet. */
 	void	(*cluster)(uint64_t, void *arg);
 	void	*arg;

@@ -78,13 +78,13 @@ replica_maybe_snapshot(struct replica *r)
 		dump_here(r);
 }
 
-/* Its file is no longer needed. */
+/* Its file has its name, or is no longer needed. */
 static void
 install_end(struct replica *r)
 {
 	memset(&r->installing, 0, sizeof(r->installing));
-	wb_free(&r->install_data);
-	wb_init(&r->install_data, 0);
+	disk_incoming_free(r->install_data);
+	r->install_data = NULL;
 }
 
 /* One that came from the leader, now that none of our own is being written. */
@@ -92,14 +92,15 @@ static void
 try_install(struct replica *r)
 {
 	struct log_snapshot *s = &r->installing;
-	struct wbuf *file = &r->install_data;
+	const uint8_t *p;
 
-	if (r->install_file.len == 0 || r->taking.index != 0 || s->index != 0)
+	if (r->install_file == NULL || r->taking.index != 0 || s->index != 0)
 		return;
-	*file = r->install_file;
-	wb_init(&r->install_file, 0);
-	if (log_snapshot_decode(file->p, file->len, s) == -1 ||
-	    s->index == 0) {
+	r->install_data = r->install_file;
+	r->install_file = NULL;
+	p = disk_incoming_map(r->install_data);
+	if (p == NULL || log_snapshot_decode(p, (size_t)disk_incoming_len(
+	    r->install_data), s) == -1 || s->index == 0) {
 		log_warnx("raft: a snapshot from the leader does not check "
 		    "out: it is asked for again");
 		install_end(r);
@@ -107,24 +108,52 @@ try_install(struct replica *r)
 	    r->install_term, s)) {
 		install_end(r);
 	} else {
-		log_info("snapshot: from the leader: writing: index %llu, "
-		    "%zu bytes", (unsigned long long)s->index, file->len);
-		disk_install(r->disk, s, file);
+		log_info("snapshot: from the leader: index %llu, %llu bytes",
+		    (unsigned long long)s->index, (unsigned long long)
+		    disk_incoming_len(r->install_data));
+		disk_install(r->disk, s, r->install_data);
 	}
 }
 
+void *
+replica_snap_begin(uint64_t size, void *arg)
+{
+	struct replica *r = arg;
+	struct disk_incoming *in = disk_incoming_new(r->disk, size);
+
+	if (in == NULL)
+		log_warn("raft: no file for a snapshot of %llu bytes",
+		    (unsigned long long)size);
+	return in;
+}
+
+int
+replica_snap_add(void *snap, const uint8_t *p, size_t n)
+{
+	int rc = disk_incoming_add(snap, p, n);
+
+	if (rc == -1)
+		log_warn("raft: a snapshot from the leader");
+	return rc;
+}
+
 void
-replica_take_snapshot(uint64_t from, uint64_t term, struct wbuf *file,
-    void *arg)
+replica_snap_drop(void *snap)
+{
+	disk_incoming_free(snap);
+}
+
+void
+replica_take_snapshot(uint64_t from, uint64_t term, void *snap, void *arg)
 {
 	struct replica *r = arg;
 
-	if (!r->running || disk_in_memory(r->disk) ||
-	    r->installing.index != 0)
+	if (!r->running || r->installing.index != 0) {
+		disk_incoming_free(snap);
 		return;
-	wb_free(&r->install_file);
-	r->install_file = *file;
-	memset(file, 0, sizeof(*file));
+	}
+	disk_incoming_free(r->install_file);
+	r->install_file = snap;
 	r->install_from = from;
 	r->install_term = term;
 	try_install(r);

@@ -218,8 +218,6 @@ replica_start(struct ev *ev, const struct replica_conf *c,
 	r->address = xstrdup(str_or(c->address, ""));
 	r->dir = xstrdup(c->dir);
 	wb_init(&r->taking_conf, 0);
-	wb_init(&r->install_file, 0);
-	wb_init(&r->install_data, 0);
 	r->disk = disk_open(c->dir, c->shown, &found, err, errlen);
 	if (r->disk == NULL || (found.has_snapshot &&
 	    restore_snapshot(r, &found, c->shown, err, errlen) == -1)) {
@@ -256,8 +254,10 @@ replica_free(struct replica *r)
 		replica_flush(r);
 	if (r->disk != NULL && (r->meta.last = disk_stop(r->disk)) != 0)
 		disk_meta(r->disk, &r->meta);
-	disk_close(r->disk);
 	peers_free(r->peers);
+	disk_incoming_free(r->install_file);
+	disk_incoming_free(r->install_data);
+	disk_close(r->disk);
 	ev_timer_free(r->timeout);
 	ev_timer_free(r->turn);
 	rcore_free(r->core);
@@ -265,8 +265,6 @@ replica_free(struct replica *r)
 		free((void *)(uintptr_t)r->boot->p);
 	free(r->boot);
 	wb_free(&r->taking_conf);
-	wb_free(&r->install_file);
-	wb_free(&r->install_data);
 	free(r->node_id);
 	free(r->address);
 	free(r->dir);

@@ -1048,6 +1048,77 @@ START_TEST(stop_while_another_process_writes_leaves_no_snapshot)
 }
 END_TEST
 
+/* ---- a snapshot from elsewhere ---- */
+
+static void
+on_persisted_nothing(uint64_t index, void *arg)
+{
+	(void)index;
+	(void)arg;
+}
+
+START_TEST(snapshot_from_elsewhere_goes_to_its_file_as_it_comes)
+{
+	struct log_snapshot snap = { .index = 5, .term = 3, .conf_index = 1,
+	    .conf = (const uint8_t *)"conf", .conf_len = 4,
+	    .data = (const uint8_t *)"state", .data_len = 5 };
+	struct log_entry e = { .index = 1, .term = 1,
+	    .p = (const uint8_t *)"entry", .len = 5 };
+	struct log_meta m = { .id = 1, .term = 3, .flags = META_HAS_LOG };
+	struct fork_world fw = { .ends = 0 };
+	struct disk_ops ops = { .persisted = on_persisted_nothing,
+	    .snapshotted = on_fork_end, .arg = &fw };
+	struct disk_incoming *in, *dropped;
+	struct disk_found found;
+	struct log_snapshot s;
+	struct wbuf file;
+	struct world w;
+	struct disk *d;
+	char err[256];
+	size_t i;
+
+	setup(&w);
+	fw.ev = w.ev;
+	d = disk_open(w.dir, w.dir, &found, err, sizeof(err));
+	disk_meta(d, &m);
+	disk_append_sync(d, &e, 1);
+	disk_start(d, w.ev, &ops);
+	wb_init(&file, 0);
+	log_snapshot_head(&file, &snap);
+	wb_bytes(&file, snap.data, snap.data_len);
+	dropped = disk_incoming_new(d, file.len);
+	in = disk_incoming_new(d, file.len);
+	ck_assert_ptr_nonnull(dropped);
+	ck_assert_ptr_nonnull(in);
+	for (i = 0; i < file.len; i++) {
+		ck_assert_uint_eq(disk_incoming_len(in), i);
+		ck_assert_int_eq(disk_incoming_add(in, file.p + i, 1), 0);
+	}
+	/* No more than was said. */
+	ck_assert_int_eq(disk_incoming_add(in, file.p, 1), -1);
+	disk_incoming_free(dropped);
+	ck_assert_int_eq(log_snapshot_decode(disk_incoming_map(in),
+	    (size_t)disk_incoming_len(in), &s), 0);
+	disk_install(d, &s, in);
+	run_for(&w, 30000);
+	ck_assert_uint_eq(fw.index, 5);
+	ck_assert_mem_eq(s.data, "state", 5);	/* until it is let go */
+	disk_incoming_free(in);
+	disk_close(d);
+	disk_found_clear(&found);
+	ck_assert_uint_eq(files(&w, "snap", NULL, 0), 1);
+	d = disk_open(w.dir, w.dir, &found, err, sizeof(err));
+	ck_assert_ptr_nonnull(d);
+	ck_assert(found.has_snapshot);
+	ck_assert_uint_eq(found.snapshot.index, 5);
+	ck_assert_uint_eq(found.n, 0);
+	disk_found_clear(&found);
+	disk_close(d);
+	wb_free(&file);
+	teardown(&w);
+}
+END_TEST
+
 START_TEST(without_bootstrap_nobody_leads)
 {
 	struct replica_conf c = { .dir = "", .shown = "", .node_id = "me" };
@@ -1093,4 +1164,5 @@ UNIT_MAIN("catalogd_raft_log",
     snapshot_gets_on_under_a_load_that_never_pauses,
     snapshot_by_another_process_ends_well_or_leaves_nothing,
     stop_while_another_process_writes_leaves_no_snapshot,
+    snapshot_from_elsewhere_goes_to_its_file_as_it_comes,
     without_bootstrap_nobody_leads)

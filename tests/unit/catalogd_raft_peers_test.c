@@ -16,12 +16,14 @@
 #define SELF 7
 #define CLUSTER 99
 #define LIMIT_MS 5000
+#define IMPOSSIBLE 1000	/* the size of a snapshot, */
+#define UNWRITABLE 13	/* of a piece, for which there is no room */
 
 struct world {
 	struct ev	*ev;
 	struct ev_timer	*limit;
 	struct peers	*peers;
-	size_t		 nreceived, nsnapshots, len;
+	size_t		 nreceived, nsnapshots, len, nopen;
 	uint64_t	 from;
 	bool		 closed, late;
 };
@@ -55,15 +57,51 @@ on_receive(uint64_t from, const struct peer_msg *m, void *arg)
 	ev_stop(w->ev);
 }
 
-static void
-on_snapshot(uint64_t from, uint64_t term, struct wbuf *file, void *arg)
+struct snap { struct world *w; size_t len; };
+
+static void *
+on_snap_begin(uint64_t size, void *arg)
 {
+	struct snap *s;
+
+	if (size == IMPOSSIBLE)
+		return NULL;
+	s = xcalloc(1, sizeof(*s));
+	s->w = arg;
+	s->w->nopen++;
+	return s;
+}
+
+static int
+on_snap_add(void *snap, const uint8_t *p, size_t n)
+{
+	struct snap *s = snap;
+
+	(void)p;
+	s->len += n;
+	return n == UNWRITABLE ? -1 : 0;
+}
+
+static void
+on_snap_drop(void *snap)
+{
+	struct snap *s = snap;
+
+	s->w->nopen--;
+	free(s);
+}
+
+static void
+on_snap_done(uint64_t from, uint64_t term, void *snap, void *arg)
+{
+	struct snap *s = snap;
 	struct world *w = arg;
 
 	(void)term;
 	w->from = from;
-	w->len = file->len;
+	w->len = s->len;
 	w->nsnapshots++;
+	on_snap_drop(s);
 	ev_stop(w->ev);
 }
 
@@ -86,8 +124,8 @@ on_limit(void *arg)
 static void
 setup(struct world *w)
 {
-	struct peers_ops ops = { on_dial, on_where, on_receive, on_snapshot,
-	    on_cluster, w };
+	struct peers_ops ops = { on_dial, on_where, on_receive, on_snap_begin,
+	    on_snap_add, on_snap_done, on_snap_drop, on_cluster, w };
 
 	log_set_level(LOG_L_ERR);
 	memset(w, 0, sizeof(*w));
@@ -232,7 +270,7 @@ START_TEST(newer_connection_of_a_server_replaces_the_older)
 END_TEST
 
 /* Each may be as large as the whole state. */
-START_TEST(memory_is_kept_for_the_snapshot_that_began_last)
+START_TEST(room_is_kept_for_the_snapshot_that_began_last)
 {
 	struct world w;
 	int a, b;
@@ -248,6 +286,7 @@ START_TEST(memory_is_kept_for_the_snapshot_that_began_last)
 	say_data(b, 0, 32);
 	say_vote(b);
 	run(&w);
+	ck_assert_uint_eq(w.nopen, 1);
 	say_data(a, 32, 32);
 	expect_closed(&w, a);
 	ck_assert_uint_eq(w.nsnapshots, 0);
@@ -256,7 +295,27 @@ START_TEST(memory_is_kept_for_the_snapshot_that_began_last)
 	ck_assert_uint_eq(w.nsnapshots, 1);
 	ck_assert_uint_eq(w.from, 2);
 	ck_assert_uint_eq(w.len, 48);
+	ck_assert_uint_eq(w.nopen, 0);
 	close(b);
+	teardown(&w);
+}
+END_TEST
+
+START_TEST(snapshot_without_room_ends_its_connection)
+{
+	struct world w;
+	int a;
+
+	setup(&w);
+	a = dial(&w, 1, CLUSTER);
+	say_begin(a, IMPOSSIBLE);
+	expect_closed(&w, a);
+	a = dial(&w, 1, CLUSTER);
+	say_begin(a, 64);
+	say_data(a, 0, UNWRITABLE);
+	expect_closed(&w, a);
+	ck_assert_uint_eq(w.nopen, 0);
+	ck_assert_uint_eq(w.nsnapshots, 0);
 	teardown(&w);
 }
 END_TEST
@@ -282,4 +341,5 @@ UNIT_MAIN("catalogd_raft_peers",
     server_of_another_cluster_is_not_listened_to,
     newer_connection_of_a_server_replaces_the_older,
     server_that_is_no_member_any_more_is_forgotten,
-    memory_is_kept_for_the_snapshot_that_began_last)
+    room_is_kept_for_the_snapshot_that_began_last,
+    snapshot_without_room_ends_its_connection)
