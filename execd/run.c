@@ -26,12 +26,16 @@
 #include "common/log.h"
 #include "common/tail.h"
 #include "common/util.h"
+#include "execd/crowd.h"
 #include "execd/run.h"
 #include "execd/spawn.h"
 
 #define KILL_MS		500
 #define GIVE_UP_MS	2000
 #define READS_PER_TURN	16	/* so that one flood does not stop the rest */
+#define WATCH_MS	50	/* looks for commands with too many processes */
+#define CROWD_MAX	128	/* processes of one */
+#define CROWD_MAX_TEXT	"128"
 #define LAST_READS	256	/* of what a dead command left in its pipe */
 
 enum run_state { RS_WAITING, RS_RUNNING, RS_TERMINATING, RS_KILLING, RS_LOST };
@@ -42,7 +46,7 @@ struct run {
 	enum run_state		 state;
 	struct strs		 args;
 	uint64_t		 timeout_ms;
-	bool			 timed_out;
+	bool			 timed_out, crowded;
 	pid_t			 pid;
 	int			 fd;
 	struct ev_io		*io;
@@ -57,6 +61,8 @@ struct runs {
 	struct ev	*ev;
 	struct ev_signal *sigchld;
 	struct ev_job	*job;		/* starts those that wait */
+	struct ev_timer	*watch;		/* for crowds, while any runs */
+	unsigned	 nseen;		/* processes of this host */
 	struct run_list	 waiting, running;
 	size_t		 nwaiting, nrunning;
 	bool		 own_user;
@@ -176,7 +182,10 @@ on_exit_status(struct run *r, int status)
 {
 	output_read(r, LAST_READS);
 	kill_group(r, SIGKILL);
-	if (r->timed_out)
+	if (r->crowded)
+		run_report(r, RUN_FAILED, 0, "killed: it had more than "
+		    CROWD_MAX_TEXT " processes");
+	else if (r->timed_out)
 		run_report(r, RUN_TIMEOUT, 0, NULL);
 	else if (WIFSIGNALED(status))
 		run_report(r, RUN_SIGNAL, WTERMSIG(status), NULL);
@@ -241,6 +250,40 @@ on_timer(void *arg)
 	}
 }
 
+/* ---- crowds ---- */
+
+static void
+on_watch(void *arg)
+{
+	struct runs	*rs = arg;
+	struct run	*r;
+	pid_t		 session[RUNS_MAX + 1];
+	size_t		 count[RUNS_MAX + 1], n = 0;
+
+	if (rs->nrunning == 0)
+		return;
+	ev_timer_set(rs->watch, WATCH_MS);
+	if (!crowd_grew(&rs->nseen, CROWD_MAX / 2))
+		return;
+	TAILQ_FOREACH(r, &rs->running, entry)
+		if (n < NELEM(session))
+			session[n++] = r->pid;
+	if (crowd_count(session, count, n) == -1)
+		return;
+	n = 0;
+	TAILQ_FOREACH(r, &rs->running, entry) {
+		if (n >= NELEM(session))
+			break;
+		if (count[n++] <= CROWD_MAX)
+			continue;
+		if (!r->crowded)
+			log_warnx("command %s: killed: it had more than "
+			    CROWD_MAX_TEXT " processes", r->args.item[0]);
+		r->crowded = true;
+		crowd_kill(r->pid);
+	}
+}
+
 /* ---- the beginning ---- */
 
 static void
@@ -266,6 +309,8 @@ run_begin(struct run *r)
 	TAILQ_INSERT_TAIL(&rs->running, r, entry);
 	rs->nrunning++;
 	run_set_state(r, RS_RUNNING, "started");
+	if (!ev_timer_pending(rs->watch))
+		ev_timer_set(rs->watch, WATCH_MS);
 	r->io = ev_io_new(rs->ev, r->fd, on_output, r);
 	ev_io_set(r->io, EV_READ);
 	r->timer = ev_timer_new(rs->ev, on_timer, r);
@@ -334,6 +379,7 @@ runs_new(struct ev *ev, bool own_user)
 	TAILQ_INIT(&rs->waiting);
 	TAILQ_INIT(&rs->running);
 	rs->job = ev_job_new(ev, on_job, rs);
+	rs->watch = ev_timer_new(ev, on_watch, rs);
 	rs->sigchld = ev_signal_new(ev, SIGCHLD, on_sigchld, rs);
 	return rs;
 }
@@ -353,6 +399,7 @@ runs_free(struct runs *rs)
 	}
 	ev_signal_free(rs->sigchld);
 	ev_job_free(rs->job);
+	ev_timer_free(rs->watch);
 	free(rs);
 }
 

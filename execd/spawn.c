@@ -23,7 +23,7 @@
 #define MEMORY_MAX	(512u << 20)
 #define FILE_MAX	(64u << 20)
 #define FILES_MAX	256
-#define PROCESSES_MAX	512	/* of all commands together */
+#define PROCESSES_MAX	2048	/* of all commands together */
 
 static const char *const environment[] = {
 	"PATH=" PATH, "HOME=/", "SHELL=/bin/sh", "LANG=C.UTF-8", NULL
@@ -109,6 +109,25 @@ set_descriptors(int in, int out)
 	return 0;
 }
 
+/*
+ * Memory is limited for each process, not for all: where the host runs out of
+ * it, a script is to go before a service.
+ */
+static void
+go_first(void)
+{
+	int	 fd;
+
+	/* Our own files in /proc are root's while we may not be dumped; exec
+	 * would change that anyway. */
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	(void)!write(fd, "1000", 4);
+	close(fd);
+}
+
 /* The new process.  Errors are written to `report` as an errno. */
 static void __attribute__((noreturn))
 run_child(const struct spawn *s, const char *path, char **argv, int out,
@@ -116,6 +135,7 @@ run_child(const struct spawn *s, const char *path, char **argv, int out,
 {
 	int	 error;
 
+	go_first();
 	if (setsid() != -1 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	    set_descriptors(s->in, out) == 0 && set_signals() == 0 &&

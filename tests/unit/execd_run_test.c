@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "execd/allow.h"
+#include "execd/crowd.h"
 #include "execd/run.h"
 
 struct world {
@@ -98,7 +99,7 @@ shell(struct world *w, const char *script, int64_t timeout_ms)
 	const char	*args[] = { "/bin/sh", "-c", script, NULL };
 
 	ck_assert_ptr_nonnull(start(w, args, timeout_ms, 4096));
-	spin(w, w->nended + 1, 8000);
+	spin(w, w->nended + 1, 30000);
 	ck_assert_uint_eq(runs_count(w->runs), 0);
 }
 
@@ -303,6 +304,30 @@ START_TEST(limits_are_set)
 }
 END_TEST
 
+START_TEST(one_that_forks_without_end_is_killed)
+{
+	struct world	 w;
+
+	world_init(&w);
+	shell(&w, "i=0; while [ $i -lt 300 ]; do sleep 77 & i=$((i + 1)); "
+	    "done; echo all; wait", 60000);
+	ck_assert_int_eq(w.last.end, RUN_FAILED);
+	ck_assert_str_eq(w.last.error,
+	    "killed: it had more than 128 processes");
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(sessions_are_read_whatever_the_name)
+{
+	ck_assert_int_eq(crowd_session("12 (sh) S 1 12 34 0 -1"), 34);
+	ck_assert_int_eq(crowd_session("12 (a) S 1 2 3 (b) R 1 12 35 0"), 35);
+	ck_assert_int_eq(crowd_session("12 (sh"), -1);
+	ck_assert_int_eq(crowd_session("12 (sh) S 1 12"), -1);
+	ck_assert_int_eq(crowd_session(""), -1);
+}
+END_TEST
+
 START_TEST(more_than_may_run_at_once_wait)
 {
 	const char	*args[] = { "/bin/sleep", "0.2", NULL };
@@ -356,6 +381,8 @@ main(void)
 	tcase_add_test(tc, what_a_command_leaves_behind_is_killed);
 	tcase_add_test(tc, command_sees_little_of_us);
 	tcase_add_test(tc, limits_are_set);
+	tcase_add_test(tc, one_that_forks_without_end_is_killed);
+	tcase_add_test(tc, sessions_are_read_whatever_the_name);
 	tcase_add_test(tc, more_than_may_run_at_once_wait);
 	tcase_add_test(tc, cancelled_command_ends_in_silence);
 	suite_add_tcase(suite, tc);
