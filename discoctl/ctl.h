@@ -45,6 +45,7 @@ struct ctl {
 	const char		*prog;		/* "discoctl" or "consul" */
 	const struct command	*cmd;
 	struct target		 target;
+	const char		*complete;	/* list options that begin so */
 };
 
 enum { CMD_HTTP = 1, CMD_DC = 2 };	/* takes the options of a target; of a read */
@@ -123,6 +124,16 @@ void table_free(struct table *);
 /* Path of discod, found from our own place; the caller frees it. */
 char *discod_path(void);
 
+/* ---- discoctl.c ---- */
+extern const struct command commands[];
+extern const size_t ncommands;
+/* Does the command line start with these words?  Their number, or 0. */
+int words_match(const char *name, int argc, char **argv);
+
+/* ---- complete.c ---- */
+/* A shell asks for completions: they are printed.  false: it does not. */
+bool complete_line(const char *prog);
+
 /* ---- the commands, by file ---- */
 int cmd_agent(struct ctl *, int, char **);
 int cmd_autopilot_get(struct ctl *, int, char **);
@@ -131,6 +142,7 @@ int cmd_catalog_datacenters(struct ctl *, int, char **);
 int cmd_catalog_nodes(struct ctl *, int, char **);
 int cmd_catalog_services(struct ctl *, int, char **);
 int cmd_checks(struct ctl *, int, char **);
+int cmd_completion(struct ctl *, int, char **);
 int cmd_event(struct ctl *, int, char **);
 int cmd_force_leave(struct ctl *, int, char **);
 int cmd_info(struct ctl *, int, char **);
@@ -146,6 +158,7 @@ int cmd_lock(struct ctl *, int, char **);
 int cmd_leave(struct ctl *, int, char **);
 int cmd_maint(struct ctl *, int, char **);
 int cmd_members(struct ctl *, int, char **);
+int cmd_monitor(struct ctl *, int, char **);
 int cmd_recover(struct ctl *, int, char **);
 int cmd_remove_peer(struct ctl *, int, char **);
 int cmd_list_peers(struct ctl *, int, char **);

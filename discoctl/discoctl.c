@@ -12,7 +12,7 @@
 #include "common/util.h"
 #include "discoctl/ctl.h"
 
-static const struct command commands[] = {
+const struct command commands[] = {
 	{ "agent", 0, "[options]", "Runs an agent: discod in the foreground",
 	  "Runs the suite in the foreground.  The options are those of discod.",
 	  cmd_agent },
@@ -40,6 +40,11 @@ static const struct command commands[] = {
 	  "log: who asked\nwhat, and what came.  At most 100 a second are "
 	  "written; the others are counted.",
 	  cmd_dns_log },
+	{ "completion", 0, "[options] bash|zsh|fish",
+	  "Prints what a shell needs to complete commands",
+	  "Prints what a shell has to be told to complete commands and "
+	  "options, as in\n\n    eval \"$(discoctl completion bash)\"",
+	  cmd_completion },
 	{ "event", CMD_HTTP, "[options] [payload]", "Fire a new event",
 	  "Sends a user event to all nodes of the datacenter, or to those that "
 	  "the\nexpressions match.  The payload may have about 400 bytes.",
@@ -107,6 +112,10 @@ static const struct command commands[] = {
 	{ "members", CMD_HTTP, "[options]", "Lists the members of a cluster",
 	  "Outputs the members as the agent knows them.",
 	  cmd_members },
+	{ "monitor", CMD_HTTP, "[options]", "Stream logs from a Consul agent",
+	  "Shows the log of the agent as it is written, also lines of levels "
+	  "that its own log\nleaves out.",
+	  cmd_monitor },
 	{ "operator autopilot get-config", CMD_HTTP | CMD_DC, "[options]",
 	  "Display the current Autopilot configuration",
 	  "Displays the current Autopilot configuration.",
@@ -183,8 +192,9 @@ static const struct command commands[] = {
 	  cmd_watch },
 };
 
-/* Does the command line start with these words?  Their number, or 0. */
-static int
+const size_t ncommands = NELEM(commands);
+
+int
 words_match(const char *name, int argc, char **argv)
 {
 	const char	*p = name;
@@ -258,6 +268,8 @@ main(int argc, char **argv)
 	if (strcmp(ctl.prog, "consul") != 0)
 		ctl.prog = "discoctl";
 
+	if (complete_line(ctl.prog))
+		return 0;
 	if (argc < 2 || strcmp(argv[1], "help") == 0) {
 		list_commands(ctl.prog, NULL, stderr);
 		return 127;

@@ -133,6 +133,17 @@ set_value(const struct opt *o, const char *value)
 	return true;
 }
 
+static void
+list_options(const struct opt *opts, size_t n, const char *start)
+{
+	size_t	i;
+
+	start += start[1] == '-' ? 2 : 1;
+	for (i = 0; i < n; i++)
+		if (strncmp(opts[i].name, start, strlen(start)) == 0)
+			printf("-%s\n", opts[i].name);
+}
+
 int
 options(struct ctl *c, const struct opt *own, int argc, char **argv,
     int *status)
@@ -143,6 +154,11 @@ options(struct ctl *c, const struct opt *own, int argc, char **argv,
 	int		 a;
 
 	n = all_options(c, own, opts);
+	if (c->complete != NULL) {
+		list_options(opts, n, c->complete);
+		*status = 0;
+		return -1;
+	}
 	for (i = 0; i < n; i++)
 		if (opts[i].env != NULL && (env = getenv(opts[i].env)) != NULL
 		    && *env != '\0')
