@@ -176,7 +176,7 @@ check-interop: all
 	mk/deps test interop
 	tests/run interop $(BUILD)
 check-fault: all
-	SKIP=bigsnap tests/run fault $(BUILD)
+	TEST_TIMEOUT=900 SKIP=bigsnap tests/run fault $(BUILD)
 # What takes long: faults by the dozen, kill -9 again and again, restores that
 # are cut off, 100 MB to a new server, data damaged by the hundred.
 check-long: all
