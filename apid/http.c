@@ -400,14 +400,36 @@ request_more(struct request *r)
 	ev_timer_set(r->listener->timer, 0);
 }
 
-/* The body of one that streams, or of any other. */
 static void
+too_large(struct request *r)
+{
+	reply_text(r, 413, "Request body too large, max size: %zu bytes",
+	    body_max(&r->apid->http));
+}
+
+/* Does its header say that the body will be too long? */
+static bool
+says_too_large(const struct request *r)
+{
+	const char	*text = MHD_lookup_connection_value(r->conn,
+			    MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return text != NULL && strtoull(text, NULL, 10) >
+	    body_max(&r->apid->http);
+}
+
+/*
+ * The body of one that streams, or of any other.  The library takes no answer
+ * in the middle of a body: one in chunks that becomes too long is cut off.
+ */
+static enum MHD_Result
 take_body(struct request *r, const char *data, size_t n)
 {
 	if (!r->begun)
 		wb_bytes(&r->body, data, n);
 	else if (r->take != NULL && !r->answered)
 		r->take(r, data, n);
+	return r->body.err ? MHD_NO : MHD_YES;
 }
 
 /*
@@ -444,6 +466,7 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 	struct listener	*l = arg;
 	struct request	*r = *con_cls;
 	bool		 cut = *con_cls == &cut_uri;
+	size_t		 n;
 
 	(void)version;
 	if (r == NULL || cut) {
@@ -454,21 +477,22 @@ on_access(void *arg, struct MHD_Connection *conn, const char *url,
 		r->begun = dispatch_streams(r);
 		if (r->begun)
 			begin(r);
+		else if (says_too_large(r)) {
+			too_large(r);
+			return queue_answer(r);
+		}
 		return MHD_YES;
 	}
 	if (*size > 0) {
-		take_body(r, data, *size);
+		n = *size;
 		*size = 0;
-		return MHD_YES;
+		return take_body(r, data, n);
 	}
 	if (r->queued)
 		return MHD_YES;
 	if (r->answered)
 		return queue_answer(r);
-	if (r->body.err)
-		reply_text(r, 413, "Request body too large, max size: %zu "
-		    "bytes", body_max(&l->apid->http));
-	else if (!r->begun)
+	if (!r->begun)
 		begin(r);
 	else if (r->took != NULL)
 		r->took(r);
