@@ -150,8 +150,8 @@ on_limit(void *arg)
 /* ---- the world ---- */
 
 static void
-load(struct rpc_tls *t, const char *ca, const char *cert, bool verify_in,
-    bool verify_out, bool verify_name)
+load_of(struct rpc_tls *t, const char *dc, const char *ca, const char *cert,
+    bool verify_in, bool verify_out, bool verify_name)
 {
 	struct conf_tls	 c = { .verify_incoming = verify_in,
 			    .verify_outgoing = verify_out,
@@ -170,9 +170,16 @@ load(struct rpc_tls *t, const char *ca, const char *cert, bool verify_in,
 		ck_assert(*to[i] != NULL);
 		free(path);
 	}
-	ck_assert_msg(rpc_tls_load(t, &c, "dc1", "consul.", err,
+	ck_assert_msg(rpc_tls_load(t, &c, dc, "consul.", err,
 	    sizeof(err)) == 0, "%s", err);
 	schema_clear(&conf_tls_schema, &c);
+}
+
+static void
+load(struct rpc_tls *t, const char *ca, const char *cert, bool verify_in,
+    bool verify_out, bool verify_name)
+{
+	load_of(t, "dc1", ca, cert, verify_in, verify_out, verify_name);
 }
 
 static void
@@ -289,6 +296,34 @@ START_TEST(type_3_then_the_type_byte_inside)
 	    "TLSv1.3");
 	say(&w.out, &w.in, in_5);
 	say(&w.in, &w.out, out_5);
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(server_of_another_datacenter_has_that_ones_name)
+{
+	static char	 dc[] = "dc2";
+	struct world	 w;
+
+	world_init(&w);
+	w.id.dc = dc;
+	load(&w.server, "ca", "server", true, true, true);
+	load(&w.client, "ca", "client", true, true, true);
+	dial(&w, RPC_TYPE_MULTIPLEX);
+	run(&w, out_over);
+	ck_assert_ptr_nonnull(strstr(w.out.why, "name `server.dc2.consul' not "
+	    "present in server certificate"));
+	world_clear(&w);
+
+	/* To one of dc2, dc1's is another one. */
+	world_init(&w);
+	load(&w.server, "ca", "server", true, true, true);
+	load_of(&w.client, "dc2", "ca", "client", true, true, true);
+	strcpy(dc, "dc1");
+	w.id.dc = dc;
+	dial(&w, RPC_TYPE_MULTIPLEX);
+	run(&w, both_up);
+	say(&w.out, &w.in, in_5);
 	world_clear(&w);
 }
 END_TEST
@@ -626,6 +661,7 @@ main(void)
 		return 1;
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, type_3_then_the_type_byte_inside);
+	tcase_add_test(t, server_of_another_datacenter_has_that_ones_name);
 	tcase_add_test(t, without_certificates_it_is_as_it_was);
 	tcase_add_test(t, a_ca_alone_encrypts_to_those_who_offer_it);
 	tcase_add_loop_test(t, refuses_with_the_reason, 0, NELEM(refusals));
