@@ -52,6 +52,7 @@ struct same {
 	const char		*type;
 	struct wbuf		 question, body, text, headers;
 	struct wbuf		 asked;		/* by who may have the same */
+	struct ev_timer		*forget;	/* of a large one; or NULL */
 };
 
 struct apid {

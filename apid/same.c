@@ -12,7 +12,9 @@
 #include "apid/apid.h"
 #include "common/util.h"
 
-#define SAME_MAX (256u << 10)	/* of a text: a larger one is not kept */
+#define SAME_MAX (4u << 20)	/* of a text and its message: else not kept */
+#define LARGE_BYTES (128u << 10)	/* from here on not for long */
+#define LARGE_MS 5000
 
 static bool
 can_share(const struct request *r)
@@ -42,6 +44,36 @@ question(const struct request *r, struct wbuf *w)
 		put(w, p->key);
 		put(w, p->val);
 	}
+}
+
+static void
+forget(void *arg)
+{
+	struct apid *a = arg;
+	struct same *s = &a->same;
+
+	s->fn = NULL;
+	wb_free(&s->body);
+	wb_free(&s->text);
+	wb_init(&s->body, 0);
+	wb_init(&s->text, 0);
+	child_give_back(a->child);
+}
+
+/* What is large goes soon, unless it is asked for again and again. */
+static void
+forget_later(struct apid *a)
+{
+	struct same *s = &a->same;
+
+	if (s->body.len + s->text.len < LARGE_BYTES) {
+		if (s->forget != NULL)
+			ev_timer_stop(s->forget);
+		return;
+	}
+	if (s->forget == NULL)
+		s->forget = ev_timer_new(a->ev, forget, a);
+	ev_timer_set(s->forget, LARGE_MS);
 }
 
 bool
@@ -79,6 +111,8 @@ same_reply(struct request *r, answered_fn *fn, const uint8_t *body, size_t len)
 		last = h;
 	}
 	wb_bytes(&r->answer, s->text.p, s->text.len);
+	if (s->forget != NULL)
+		forget_later(r->apid);
 	r->type = s->type;
 	reply_done(r, 200);
 	return true;
@@ -106,4 +140,5 @@ same_keep(struct request *r, answered_fn *fn, const uint8_t *body, size_t len)
 		put(&s->headers, h->name);
 		put(&s->headers, h->value);
 	}
+	forget_later(r->apid);
 }
