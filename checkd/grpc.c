@@ -107,8 +107,7 @@ grpc_fail(struct grpc_probe *p, const char *code, const char *fmt, ...)
 static void
 grpc_unavailable(struct grpc_probe *p, const char *why)
 {
-	grpc_fail(p, "Unavailable", "all SubConns are in TransientFailure, "
-	    "latest connection error: connection error: desc = \"transport: "
+	grpc_fail(p, "Unavailable", "connection error: desc = \"transport: "
 	    "%s\"", why);
 }
 
