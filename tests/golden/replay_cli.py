@@ -26,6 +26,9 @@ def lines_of(text, command):
         text = re.sub(r"\d+", "<number>", text)
     if "consul kv" in command:
         text = re.sub(r"^((?:Create|Modify)Index  +)\d+$", r"\1<number>", text, flags=re.MULTILINE)
+    if "consul watch" in command:
+        text = re.sub(r'((?:Create|Modify|Lock)Index": ?|LTime": ?|idx=|CONSUL_INDEX=)\d+',
+                      r"\1<number>", text)
     # Columns of addresses are as wide as this node's.
     text = re.sub(r"(127\.[\d.:]+|Address|TaggedAddresses)  +", r"\1  ", text)
     return text.rstrip().split("\n")       # recordings end there
