@@ -232,6 +232,33 @@ set_acl(struct acl *a, const struct strs *list, const char *key)
 			    "or more than %d)", key, list->item[i], ACL_MAX);
 }
 
+static struct view *
+make_view(const struct msg_view *mv, void *arg)
+{
+	struct dnsd	*d = arg;
+	struct view	*v = view_new(mv, &d->conf.zone);
+
+	v->ttl = answer_ttl(&d->conf, v, str_or(mv->name, ""));
+	return v;
+}
+
+/* Views of before the start are there before the first question. */
+static void
+conf_keep(struct dnsd *d, bool first)
+{
+	uint64_t	ms = (uint64_t)(d->dns.serve_stale / NS_PER_MS);
+
+	names_stale(serve_names(d->serve), ms);
+	if (first && child_dir(d->child) != NULL)
+		d->keep = keep_new(d->ev, child_dir(d->child),
+		    serve_names(d->serve));
+	if (d->keep == NULL)
+		return;
+	keep_conf(d->keep, ms);
+	if (first)
+		keep_load(d->keep, make_view, d);
+}
+
 static void
 conf_done(struct child *c, bool first, void *arg)
 {
@@ -255,6 +282,7 @@ conf_done(struct child *c, bool first, void *arg)
 	    serve_names(d->serve));
 	if (!first)
 		names_each(serve_names(d->serve), set_ttl, d);
+	conf_keep(d, first);
 }
 
 static void
@@ -273,6 +301,9 @@ stop(struct child *c, void *arg)
 	struct dnsd	*d = arg;
 
 	(void)c;
+	if (d->keep != NULL)
+		keep_write(d->keep);
+	keep_free(d->keep);
 	resolver_free(d->resolver);
 	tcp_free(d->tcp);
 	xfr_free(d->xfr);
@@ -284,7 +315,7 @@ stop(struct child *c, void *arg)
 	schema_clear(&conf_dns_schema, &d->dns);
 }
 
-static const struct sandbox_role role = { .name = "dnsd" };
+static const struct sandbox_role role = { .name = "dnsd", .files = true };
 
 static const struct child_ops ops = {
 	.self = PROC_DNSD,

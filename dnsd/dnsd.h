@@ -7,6 +7,7 @@
 
 #include "common/child.h"
 #include "dnsd/answer.h"
+#include "dnsd/keep.h"
 #include "dnsd/resolve.h"
 #include "dnsd/serve.h"
 #include "dnsd/tcp.h"
@@ -26,6 +27,7 @@ struct dnsd {
 	struct tcp		*tcp;
 	struct resolver		*resolver;
 	struct xfr		*xfr;
+	struct keep		*keep;		/* NULL: nowhere to write */
 	struct ev_timer		*tick;
 	bool			 catalog_gone;	/* and it was logged */
 	uint64_t		 tick_ms;	/* as it was set */

@@ -137,18 +137,6 @@ on_names_end(struct dnsd *d)
 	log_debug("dns: list of names: %zu", st.listed);
 }
 
-/* As a question has it: see question.h. */
-static char *
-view_name(const struct msg_view *mv)
-{
-	char	*s;
-
-	if (str_empty(mv->datacenter))
-		return xstrdup(str_or(mv->name, ""));
-	xasprintf(&s, "%s %s", str_or(mv->name, ""), mv->datacenter);
-	return s;
-}
-
 /* There is no such datacenter, as far as this one knows. */
 static bool
 no_path(const struct msg_view *mv)
@@ -158,7 +146,8 @@ no_path(const struct msg_view *mv)
 }
 
 static void
-take_view(struct dnsd *d, const struct msg_view *mv, const char *name)
+take_view(struct dnsd *d, const struct msg_view *mv, const char *name,
+    const struct imsg *m)
 {
 	struct names	*ns = serve_names(d->serve);
 	enum view_kind	 kind = (enum view_kind)mv->kind;
@@ -177,6 +166,8 @@ take_view(struct dnsd *d, const struct msg_view *mv, const char *name)
 	if (mv->exists && str_empty(mv->error)) {
 		v = view_new(mv, &d->conf.zone);
 		v->ttl = answer_ttl(&d->conf, v, name);
+		if (d->dns.serve_stale > 0)
+			view_keep(v, m->body, m->len);
 	}
 	xfr_view(d->xfr, kind, name, v);
 	(void)names_view(ns, kind, name, v, ev_now(d->ev));
@@ -193,7 +184,7 @@ on_view(struct dnsd *d, const struct imsg *m)
 	    &why) == -1)
 		fatalx("dns: view from catalogd: %s", why);
 	name = view_name(&mv);
-	take_view(d, &mv, name);
+	take_view(d, &mv, name, m);
 	free(name);
 	schema_clear(&msg_view_schema, &mv);
 }
@@ -297,6 +288,7 @@ dnsd_link(struct child *c, enum proc peer, struct ipc *ipc, void *arg)
 	if (peer != PROC_CATALOGD)
 		return;
 	if (ipc == NULL) {
+		names_unlinked(serve_names(d->serve), ev_now(d->ev));
 		if (!d->catalog_gone)
 			log_warnx("dns: catalogd is away: answering from the "
 			    "views that are here");

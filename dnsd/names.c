@@ -8,49 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dnsd/names.h"
+#include "dnsd/names_i.h"
 
 #define BUCKETS_MIN 256
-
-enum name_state {
-	NAME_IDLE,	/* listed, nothing more */
-	NAME_WAITING,	/* WATCH sent, no VIEW yet */
-	NAME_LIVE,	/* followed: the view is current */
-	NAME_NONE	/* known not to exist, for NAMES_NONE_MS */
-};
-
-struct name {
-	struct name		*next;		/* in its bucket */
-	TAILQ_ENTRY(name)	 entry;		/* in the list of its state */
-	struct view		*view;		/* NAME_LIVE */
-	struct parked_list	 parked;
-	uint64_t		 used;		/* when it was last asked for */
-	uint64_t		 hash;
-	enum view_kind		 kind;
-	enum name_state		 state;
-	uint32_t		 list;		/* the list it was last in */
-	uint16_t		 len;
-	bool			 failed;	/* NONE: nobody could say */
-	char			 text[];	/* folded, NUL, listed, NUL */
-};
-TAILQ_HEAD(name_list, name);
-
-struct names {
-	struct name		**bucket;
-	size_t			  nbuckets, n;
-	struct name_list	  live, none, waiting;
-	size_t			  nlive, nnone, nwaiting, nlisted, nparked;
-	struct parked_list	  age;		/* oldest first */
-	struct name		 *wanted;	/* of the last FOUND_WAIT */
-	bool			  decides;	/* the list is exact */
-	bool			  coming;	/* between begin and end */
-	bool			  will_decide;	/* the one that comes is */
-	uint64_t		  swept;	/* when live was gone through */
-	uint32_t		  list;		/* number of the current one */
-	uint64_t		  seed;
-	const struct names_ops	 *ops;
-	void			 *arg;
-};
 
 /* ---- table ---- */
 
@@ -60,7 +20,7 @@ hash_name(const struct names *ns, enum view_kind kind, const char *p, size_t n)
 	return hash_bytes(p, n, ns->seed + (uint64_t)kind);
 }
 
-static struct name *
+struct name *
 table_get(const struct names *ns, enum view_kind kind, const char *p,
     size_t len)
 {
@@ -92,7 +52,7 @@ table_resize(struct names *ns, size_t n)
 }
 
 /* A new entry; spelled is the name as it is to be asked for. */
-static struct name *
+struct name *
 table_add(struct names *ns, enum view_kind kind, const char *folded,
     size_t len, const char *spelled)
 {
@@ -137,11 +97,14 @@ state_list(struct names *ns, enum name_state s, size_t **count)
 	case NAME_NONE:
 		*count = &ns->nnone;
 		return &ns->none;
+	case NAME_KEPT:
+		*count = &ns->nkept;
+		return &ns->kept;
 	}
 	return NULL;
 }
 
-static void
+void
 name_set_state(struct names *ns, struct name *e, enum name_state s)
 {
 	struct name_list	*l;
@@ -166,15 +129,30 @@ listed(const struct names *ns, const struct name *e)
 	    (ns->coming && e->list + 1 == ns->list));
 }
 
-static void
-set_view(struct name *e, struct view *v)
+void
+name_set_view(struct names *ns, struct name *e, struct view *v)
 {
+	if (e->view != NULL && e->view->raw != NULL) {
+		ns->raw_bytes -= e->view->raw_len;
+		ns->changed = true;
+	}
 	view_free(e->view);
 	e->view = v;
+	e->unsure = e->aged = 0;
+	e->old = false;
+	if (v == NULL || v->raw == NULL)
+		return;
+	if (v->raw_len > NAMES_KEPT_BYTES - ns->raw_bytes) {
+		free(v->raw);		/* it ends when it is not followed */
+		v->raw = NULL;
+		return;
+	}
+	ns->raw_bytes += v->raw_len;
+	ns->changed = true;
 }
 
 /* Frees the entry if nothing holds it any more. */
-static void
+void
 name_release(struct names *ns, struct name *e)
 {
 	struct name	**p;
@@ -188,23 +166,25 @@ name_release(struct names *ns, struct name *e)
 	ns->n--;
 	if (ns->wanted == e)
 		ns->wanted = NULL;
-	view_free(e->view);
+	name_set_view(ns, e, NULL);
 	free(e);
 }
 
 static void
 start_watch(struct names *ns, struct name *e, uint64_t now)
 {
-	e->used = now;
+	e->used = e->asked = now;
 	name_set_state(ns, e, NAME_WAITING);
 	ns->ops->watch(e->kind, spelled(e), ns->arg);
 }
 
-static void
-stop_watch(struct names *ns, struct name *e, enum name_state s)
+/* The view goes, unless it is to be kept. */
+void
+name_stop_watch(struct names *ns, struct name *e, enum name_state s)
 {
 	ns->ops->unwatch(e->kind, spelled(e), ns->arg);
-	set_view(e, NULL);
+	if (s != NAME_KEPT)
+		name_set_view(ns, e, NULL);
 	name_set_state(ns, e, s);
 }
 
@@ -230,8 +210,8 @@ names_park(struct names *ns, const struct origin *o, const uint8_t *q,
 	return 0;
 }
 
-static void
-unpark(struct names *ns, struct parked *p, bool failed)
+void
+name_unpark(struct names *ns, struct parked *p, bool failed)
 {
 	TAILQ_REMOVE(&p->name->parked, p, name_entry);
 	TAILQ_REMOVE(&ns->age, p, age_entry);
@@ -244,15 +224,15 @@ unpark(struct names *ns, struct parked *p, bool failed)
  * A woken query may be parked again, at another name or at this one, and this
  * name may be freed meanwhile by nobody: it is watched or listed.
  */
-static void
-wake_all(struct names *ns, struct name *e, bool failed)
+void
+name_wake_all(struct names *ns, struct name *e, bool failed)
 {
 	struct parked	*p, *last = TAILQ_LAST(&e->parked, parked_list);
 	bool		 more = last != NULL;
 
 	while (more && (p = TAILQ_FIRST(&e->parked)) != NULL) {
 		more = p != last;
-		unpark(ns, p, failed);
+		name_unpark(ns, p, failed);
 	}
 }
 
@@ -281,6 +261,7 @@ find_known(struct names *ns, struct name *e, uint64_t now,
 {
 	switch (e->state) {
 	case NAME_IDLE:
+	case NAME_KEPT:
 		break;
 	case NAME_NONE:
 		if (now - e->used < NAMES_NONE_MS)
@@ -289,21 +270,28 @@ find_known(struct names *ns, struct name *e, uint64_t now,
 	case NAME_WAITING:
 	case NAME_LIVE:
 		e->used = now;
-		if (e->view != NULL && e->view->expires_ms != 0 &&
-		    e->view->expires_ms <= now) {
-			stop_watch(ns, e, NAME_IDLE);
+		if (e->view != NULL && name_too_old(ns, e, now)) {
+			name_stop_watch(ns, e, NAME_IDLE);
 			break;
 		}
-		if (e->view != NULL) {
+		if (name_usable(ns, e, now)) {
 			*v = e->view;
 			return FOUND_VIEW;
 		}
 		ns->wanted = e;
 		return FOUND_WAIT;
 	}
-	if (!may_ask(ns))
+	if (e->view != NULL && name_too_old(ns, e, now))
+		name_set_view(ns, e, NULL);
+	if (may_ask(ns))
+		start_watch(ns, e, now);
+	else if (e->view == NULL)
 		return FOUND_FAIL;
-	start_watch(ns, e, now);
+	if (e->view != NULL && (e->state != NAME_WAITING ||
+	    name_usable(ns, e, now))) {
+		*v = e->view;
+		return FOUND_VIEW;
+	}
 	ns->wanted = e;
 	return FOUND_WAIT;
 }
@@ -329,8 +317,8 @@ names_find(struct names *ns, enum view_kind kind, const char *name,
 
 /* ---- what catalogd says ---- */
 
-static size_t
-fold(const char *name, char out[DNS_NAME_MAX + 1])
+size_t
+name_fold(const char *name, char out[DNS_NAME_MAX + 1])
 {
 	size_t	i;
 
@@ -343,83 +331,14 @@ fold(const char *name, char out[DNS_NAME_MAX + 1])
 	return i;
 }
 
-static struct name *
-by_text(struct names *ns, enum view_kind kind, const char *name)
+struct name *
+name_by_text(struct names *ns, enum view_kind kind, const char *name)
 {
 	char	folded[DNS_NAME_MAX + 1];
 	size_t	n;
 
-	return (n = fold(name, folded)) == 0 ? NULL :
+	return (n = name_fold(name, folded)) == 0 ? NULL :
 	    table_get(ns, kind, folded, n);
-}
-
-void
-names_begin(struct names *ns, bool decides)
-{
-	/* one that broke off half way goes on under its number */
-	if (!ns->coming)
-		ns->list++;
-	ns->coming = true;
-	ns->will_decide = decides;
-	if (!decides)
-		ns->decides = false;
-}
-
-void
-names_set(struct names *ns, enum view_kind kind, const char *name, bool exists)
-{
-	char		 folded[DNS_NAME_MAX + 1];
-	struct name	*e;
-	size_t		 n;
-
-	/* with a space it would be another datacenter's */
-	if ((n = fold(name, folded)) == 0 || strchr(name, ' ') != NULL)
-		return;
-	e = table_get(ns, kind, folded, n);
-	if (!exists) {
-		if (e != NULL && e->list != 0) {
-			ns->nlisted--;
-			e->list = 0;
-			name_release(ns, e);
-		}
-		return;
-	}
-	if (e == NULL)
-		e = table_add(ns, kind, folded, n, name);
-	else if (e->state == NAME_NONE)
-		name_set_state(ns, e, NAME_IDLE);
-	memcpy(e->text + e->len + 1, name, n);
-	if (e->list == 0)
-		ns->nlisted++;
-	e->list = ns->list == 0 ? 1 : ns->list;
-}
-
-/* What was in the list before and is not in this one is gone. */
-static void
-drop_unlisted(struct names *ns)
-{
-	struct name	*e, *next;
-	size_t		 i;
-
-	ns->nlisted = 0;
-	for (i = 0; i < ns->nbuckets; i++)
-		for (e = ns->bucket[i]; e != NULL; e = next) {
-			next = e->next;
-			if (e->list == ns->list)
-				ns->nlisted++;
-			else {
-				e->list = 0;
-				name_release(ns, e);
-			}
-		}
-}
-
-void
-names_end(struct names *ns)
-{
-	ns->coming = false;
-	ns->decides = ns->will_decide;
-	drop_unlisted(ns);
 }
 
 void
@@ -427,6 +346,7 @@ names_resync(struct names *ns)
 {
 	struct name	*e;
 
+	ns->linked = true;
 	TAILQ_FOREACH(e, &ns->waiting, entry)
 		if (e->kind != VIEW_OUTSIDE)
 			ns->ops->watch(e->kind, spelled(e), ns->arg);
@@ -448,10 +368,10 @@ forget_oldest_none(struct names *ns)
 static void
 give_up(struct names *ns, struct name *e, bool failed, uint64_t now)
 {
-	stop_watch(ns, e, NAME_NONE);
+	name_stop_watch(ns, e, NAME_NONE);
 	e->used = now;
 	e->failed = failed;
-	wake_all(ns, e, failed);
+	name_wake_all(ns, e, failed);
 	if (ns->nnone > NAMES_NONE_MAX)
 		forget_oldest_none(ns);
 }
@@ -460,16 +380,16 @@ int
 names_view(struct names *ns, enum view_kind kind, const char *name,
     struct view *v, uint64_t now)
 {
-	struct name	*e = by_text(ns, kind, name);
+	struct name	*e = name_by_text(ns, kind, name);
 
 	if (e == NULL || (e->state != NAME_LIVE && e->state != NAME_WAITING)) {
 		view_free(v);
 		return -1;
 	}
 	if (v != NULL) {
-		set_view(e, v);
+		name_set_view(ns, e, v);
 		name_set_state(ns, e, NAME_LIVE);
-		wake_all(ns, e, false);
+		name_wake_all(ns, e, false);
 		return 0;
 	}
 	give_up(ns, e, false, now);
@@ -480,16 +400,20 @@ void
 names_failed(struct names *ns, enum view_kind kind, const char *name,
     uint64_t now)
 {
-	struct name	*e = by_text(ns, kind, name);
+	struct name	*e = name_by_text(ns, kind, name);
 
-	if (e != NULL && e->state == NAME_WAITING && e->view == NULL)
+	if (e == NULL || (e->state != NAME_WAITING && e->state != NAME_LIVE))
+		return;
+	if (e->view != NULL)
+		name_unsure(ns, e, now);
+	else if (e->state == NAME_WAITING)
 		give_up(ns, e, true, now);
 }
 
 bool
 names_watched(struct names *ns, enum view_kind kind, const char *name)
 {
-	struct name	*e = by_text(ns, kind, name);
+	struct name	*e = name_by_text(ns, kind, name);
 
 	return e != NULL &&
 	    (e->state == NAME_LIVE || e->state == NAME_WAITING);
@@ -498,63 +422,9 @@ names_watched(struct names *ns, enum view_kind kind, const char *name)
 bool
 names_has_view(struct names *ns, enum view_kind kind, const char *name)
 {
-	struct name	*e = by_text(ns, kind, name);
+	struct name	*e = name_by_text(ns, kind, name);
 
 	return e != NULL && e->view != NULL;
-}
-
-/* ---- time ---- */
-
-static void
-sweep_none(struct names *ns, uint64_t now)
-{
-	struct name	*e;
-
-	/* in the order in which they were put there */
-	while ((e = TAILQ_FIRST(&ns->none)) != NULL &&
-	    now - e->used >= NAMES_NONE_MS) {
-		name_set_state(ns, e, NAME_IDLE);
-		name_release(ns, e);
-	}
-}
-
-/* Of a list of watched names, those nobody asked for since. */
-static void
-sweep_watched(struct names *ns, struct name_list *l, uint64_t idle,
-    uint64_t now)
-{
-	struct name	*e, *next;
-
-	for (e = TAILQ_FIRST(l); e != NULL; e = next) {
-		next = TAILQ_NEXT(e, entry);
-		if (TAILQ_EMPTY(&e->parked) && now - e->used >= idle) {
-			stop_watch(ns, e, NAME_IDLE);
-			name_release(ns, e);
-		}
-	}
-}
-
-void
-names_tick(struct names *ns, uint64_t now)
-{
-	struct parked	*p;
-
-	while ((p = TAILQ_FIRST(&ns->age)) != NULL && p->deadline <= now)
-		unpark(ns, p, true);
-	sweep_none(ns, now);
-	sweep_watched(ns, &ns->waiting, NAMES_WAIT_MS, now);
-	if (now - ns->swept >= NAMES_SWEEP_MS) {
-		ns->swept = now;
-		sweep_watched(ns, &ns->live, NAMES_IDLE_MS, now);
-	}
-}
-
-uint64_t
-names_due(const struct names *ns)
-{
-	if (ns->nparked > 0 || ns->nnone > 0 || ns->nwaiting > 0)
-		return NAMES_TICK_MS;
-	return ns->nlive > 0 ? NAMES_SWEEP_MS : 0;
 }
 
 void
@@ -609,6 +479,9 @@ names_new(const struct names_ops *ops, void *arg, uint64_t seed)
 	TAILQ_INIT(&ns->live);
 	TAILQ_INIT(&ns->none);
 	TAILQ_INIT(&ns->waiting);
+	TAILQ_INIT(&ns->kept);
+	ns->linked = true;
+	ns->stale_ms = UINT64_MAX;
 	TAILQ_INIT(&ns->age);
 	table_resize(ns, BUCKETS_MIN);
 	return ns;

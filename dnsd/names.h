@@ -16,7 +16,9 @@
  * Names of another datacenter ("web dc2") and prepared queries are in no list:
  * each is asked for.
  *
- * While catalogd is away, views and list stay as they are.
+ * While catalogd is away, views and list stay as they are.  A view that nobody
+ * confirms, and one that was not followed any more, serve for as long as
+ * names_stale() says when nobody knows better.
  */
 #ifndef DNSD_NAMES_H
 #define DNSD_NAMES_H
@@ -33,6 +35,9 @@
 #define NAMES_WATCH_MAX 65536	/* views followed at once */
 #define NAMES_NONE_MAX 4096	/* names remembered not to exist */
 #define NAMES_PARKED_MAX 4096	/* queries waiting at once */
+#define NAMES_KEPT_MAX 65536	/* views of before */
+#define NAMES_KEPT_BYTES (64u << 20) /* of messages, to have them on disk */
+#define NAMES_STALE_MS 1500	/* then a view of before is served */
 #define NAMES_TICK_MS 500	/* how late a waiting query may be told */
 #define NAMES_SWEEP_MS 5000	/* how late an idle view may be dropped */
 
@@ -85,6 +90,23 @@ void names_set(struct names *, enum view_kind, const char *name, bool exists);
 void names_end(struct names *);
 /* The link to catalogd is up again: ask for everything once more. */
 void names_resync(struct names *);
+
+/* The link is down: nothing is confirmed any more. */
+void names_unlinked(struct names *, uint64_t now);
+
+/* ---- views of before ---- */
+
+/* How long a view serves that nobody confirms.  At first: for ever. */
+void names_stale(struct names *, uint64_t ms);
+/* A view of age_ms ago.  Takes it. */
+void names_keep(struct names *, enum view_kind, const char *name,
+    struct view *, uint64_t age_ms, uint64_t now);
+/* It is to be told again. */
+void names_changed(struct names *);
+/* Each view that may be kept, as its message, and since when it is unsure.
+ * False: nothing has changed since the last time, and none was told. */
+bool names_each_kept(struct names *, uint64_t now, void (*)(const uint8_t *raw,
+    size_t len, uint64_t age_ms, void *arg), void *arg);
 
 /*
  * A VIEW came.  Takes view (NULL: the name does not exist).  -1: nobody

@@ -432,6 +432,25 @@ view_new(const struct msg_view *m, const struct dns_zone *zone)
 	return v;
 }
 
+char *
+view_name(const struct msg_view *mv)
+{
+	char	*s;
+
+	if (str_empty(mv->datacenter))
+		return xstrdup(str_or(mv->name, ""));
+	xasprintf(&s, "%s %s", str_or(mv->name, ""), mv->datacenter);
+	return s;
+}
+
+void
+view_keep(struct view *v, const uint8_t *raw, size_t len)
+{
+	v->raw = xmalloc(len + 1);
+	memcpy(v->raw, raw, len);
+	v->raw_len = len;
+}
+
 void
 view_free(struct view *v)
 {
@@ -439,6 +458,7 @@ view_free(struct view *v)
 		return;
 	free(v->inst);
 	free(v->service);
+	free(v->raw);
 	free(v);
 }
 

@@ -45,6 +45,8 @@ struct view {
 	bool		 ordered;	/* the first ones are to be used first */
 	bool		 weighted;	/* weights differ */
 	uint32_t	 born;		/* VIEW_OUTSIDE: when TTLs began */
+	uint8_t		*raw;		/* the message, if it may be kept */
+	size_t		 raw_len;
 	uint64_t	 expires_ms;	/* it is to be asked for anew; 0: no */
 	size_t		 n;
 	size_t		 npassing, nhealthy; /* the first ones of inst[]; all
@@ -60,6 +62,10 @@ struct view {
 #define VIEW_MAX 65536
 struct view *view_new(const struct msg_view *, const struct dns_zone *);
 void view_free(struct view *);
+/* Its name as a question has it (question.h), for free(). */
+char *view_name(const struct msg_view *);
+/* Copies the message that it was made of. */
+void view_keep(struct view *, const uint8_t *raw, size_t len);
 
 /* True if the instance has that tag (folded, len > 0). */
 bool inst_has_tag(const struct inst *, const char *tag, size_t len);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dnsd/keep.h"
 #include "dnsd/serve.h"
 
 /* What went out, in a line each. */
@@ -234,6 +235,163 @@ START_TEST(views_stay_when_catalogd_cannot_say)
 }
 END_TEST
 
+/* A view that may be kept, and serves for ten seconds unconfirmed. */
+static void
+live_and_kept(const char *name)
+{
+	struct view	*v = some_view(VIEW_SERVICE, "10.0.0.1");
+
+	names_stale(w.ns, 10000);
+	view_keep(v, (const uint8_t *)name, strlen(name));
+	ck_assert_int_eq(find(VIEW_SERVICE, name), FOUND_WAIT);
+	ck_assert_int_eq(names_view(w.ns, VIEW_SERVICE, name, v, w.now), 0);
+	w.log[0] = '\0';
+}
+
+static void
+count_kept(const uint8_t *raw, size_t len, uint64_t age_ms, void *arg)
+{
+	ck_assert_int_eq(memcmp(raw, "web", len), 0);
+	*(uint64_t *)arg += 1 + age_ms;
+}
+
+START_TEST(an_unconfirmed_view_serves_for_as_long_as_configured)
+{
+	live_and_kept("web");
+	names_failed(w.ns, VIEW_SERVICE, "web", w.now);
+	w.now += 10000;
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_VIEW);
+	w.now++;
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_WAIT);
+	expect("unwatch 1 web\nwatch 1 web\n");
+	park("q1");
+	names_failed(w.ns, VIEW_SERVICE, "web", w.now);
+	expect("unwatch 1 web\nfail 0 q1\n");
+}
+END_TEST
+
+START_TEST(a_confirmed_view_is_not_old_again)
+{
+	live_and_kept("web");
+	names_failed(w.ns, VIEW_SERVICE, "web", w.now);
+	w.now += 9000;
+	ck_assert_int_eq(names_view(w.ns, VIEW_SERVICE, "web",
+	    some_view(VIEW_SERVICE, "10.0.0.2"), w.now), 0);
+	w.now += 9000;
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_VIEW);
+}
+END_TEST
+
+START_TEST(a_kept_view_waits_for_news_and_serves_without)
+{
+	live_and_kept("web");
+	w.now += NAMES_IDLE_MS;
+	names_stale(w.ns, 1000000);
+	names_tick(w.ns, w.now);
+	expect("unwatch 1 web\n");
+	/* there may be news */
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_WAIT);
+	park("q1");
+	names_tick(w.ns, w.now + NAMES_STALE_MS - 1);
+	expect("watch 1 web\n");
+	w.now += NAMES_STALE_MS;
+	names_tick(w.ns, w.now);
+	expect("wake 0 q1\n");
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_VIEW);
+	/* and when they come they count */
+	ck_assert_int_eq(names_view(w.ns, VIEW_SERVICE, "web", NULL, w.now),
+	    0);
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_NONE);
+}
+END_TEST
+
+START_TEST(an_error_ends_the_wait_for_news)
+{
+	live_and_kept("web");
+	w.now += NAMES_IDLE_MS;
+	names_stale(w.ns, 1000000);
+	names_tick(w.ns, w.now);
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_WAIT);
+	park("q1");
+	w.log[0] = '\0';
+	names_failed(w.ns, VIEW_SERVICE, "web", w.now);
+	expect("wake 0 q1\n");
+}
+END_TEST
+
+START_TEST(views_of_before_the_start_serve_without_catalogd)
+{
+	struct view	*v = some_view(VIEW_SERVICE, "10.0.0.1");
+	uint64_t	 n = 0;
+
+	names_stale(w.ns, 10000);
+	names_unlinked(w.ns, w.now);
+	view_keep(v, (const uint8_t *)"web", 3);
+	names_keep(w.ns, VIEW_SERVICE, "Web", v, 4000, w.now);
+	names_keep(w.ns, VIEW_SERVICE, "db",
+	    some_view(VIEW_SERVICE, "10.0.0.2"), 10001, w.now);
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_VIEW);
+	expect("watch 1 Web\n");
+	ck_assert_int_eq(find(VIEW_SERVICE, "db"), FOUND_WAIT);
+	w.now += 6000;
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_VIEW);
+	ck_assert(names_each_kept(w.ns, w.now, count_kept, &n));
+	ck_assert_uint_eq(n, 1 + 10000);
+	ck_assert(!names_each_kept(w.ns, w.now, count_kept, &n));
+	w.now++;
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_WAIT);
+	ck_assert(names_each_kept(w.ns, w.now, count_kept, &n));
+	ck_assert_uint_eq(n, 1 + 10000);
+}
+END_TEST
+
+START_TEST(a_name_that_left_the_list_is_not_kept)
+{
+	names_begin(w.ns, true);
+	names_set(w.ns, VIEW_SERVICE, "web", true);
+	names_end(w.ns);
+	live_and_kept("web");
+	names_stale(w.ns, 1000000);
+	w.now += NAMES_IDLE_MS;
+	names_tick(w.ns, w.now);
+	names_set(w.ns, VIEW_SERVICE, "web", false);
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_NONE);
+	names_set(w.ns, VIEW_SERVICE, "web", true);
+	names_unlinked(w.ns, w.now);
+	ck_assert_int_eq(find(VIEW_SERVICE, "web"), FOUND_WAIT);
+}
+END_TEST
+
+START_TEST(a_file_of_views_is_whole_or_not_used)
+{
+	struct wbuf	 f;
+	uint64_t	 then = 0, n = 0;
+	const char	*why;
+	size_t		 i;
+
+	wb_init(&f, 0);
+	keep_begin(&f, 77);
+	keep_put(&f, (const uint8_t *)"web", 3, 5);
+	for (i = 0; i < 299; i++)
+		keep_put(&f, (const uint8_t *)"web", 3, 0);
+	keep_end(&f);
+	ck_assert_int_eq(keep_read(f.p, f.len, &then, count_kept, &n, &why),
+	    300);
+	ck_assert_uint_eq(then, 77);
+	ck_assert_uint_eq(n, 305);
+	for (i = 0; i < f.len; i++)
+		ck_assert_int_eq(keep_read(f.p, i, &then, NULL, NULL, &why),
+		    -1);
+	for (i = 0; i < f.len; i++) {
+		f.p[i] ^= 0x10;
+		ck_assert_int_eq(keep_read(f.p, f.len, &then, NULL, NULL,
+		    &why), -1);
+		f.p[i] ^= 0x10;
+	}
+	wb_free(&f);
+}
+END_TEST
+
 START_TEST(after_a_restart_everything_is_asked_for_again)
 {
 	live("web");
@@ -414,6 +572,13 @@ main(void)
 	tcase_add_test(c, the_old_list_counts_until_the_new_one_is_complete);
 	tcase_add_test(c, an_unused_view_is_dropped);
 	tcase_add_test(c, views_stay_when_catalogd_cannot_say);
+	tcase_add_test(c, an_unconfirmed_view_serves_for_as_long_as_configured);
+	tcase_add_test(c, a_confirmed_view_is_not_old_again);
+	tcase_add_test(c, a_kept_view_waits_for_news_and_serves_without);
+	tcase_add_test(c, an_error_ends_the_wait_for_news);
+	tcase_add_test(c, views_of_before_the_start_serve_without_catalogd);
+	tcase_add_test(c, a_name_that_left_the_list_is_not_kept);
+	tcase_add_test(c, a_file_of_views_is_whole_or_not_used);
 	tcase_add_test(c, after_a_restart_everything_is_asked_for_again);
 	tcase_add_test(c, a_storm_of_names_is_bounded);
 	suite_add_tcase(s, c);
