@@ -177,7 +177,7 @@ agent_wake_by(struct agent *a, uint64_t at)
 
 void
 agent_remember(struct agent *a, const char *id, const char *status,
-    const char *output)
+    const char *output, uint64_t left_ms)
 {
 	struct remembered	*r;
 
@@ -189,6 +189,7 @@ agent_remember(struct agent *a, const char *id, const char *status,
 	r->id = xstrdup(id);
 	r->status = xstrdup(status);
 	r->output = xstrdup(str_or(output, ""));
+	r->left_ms = left_ms;
 }
 
 void

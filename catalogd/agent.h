@@ -132,8 +132,9 @@ struct local_check *agent_check_find(struct agent *, const char *id);
  * services; checks in files, stored checks.  An item that a file defines wins
  * over the stored one, which is dropped.
  */
+/* left_ms: of a TTL; 0: it does not expire by itself. */
 void agent_remember(struct agent *, const char *id, const char *status,
-    const char *output);
+    const char *output, uint64_t left_ms);
 /* Forgets what nobody claimed. */
 void agent_remember_end(struct agent *);
 /* Both take what they point to.  -1 and err: not restored. */

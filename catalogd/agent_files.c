@@ -311,6 +311,17 @@ was_alive(struct agent_files *f, int64_t wall_s)
 	return wall_s >= then && wall_s - then <= ALIVE_TRUST_S;
 }
 
+/* Files are written by the second: at least one is left. */
+static uint64_t
+ttl_left(int64_t expires, int64_t wall_s)
+{
+	if (expires == 0)
+		return 0;
+	if (expires - wall_s >= LEFT_MAX_S)
+		return (uint64_t)LEFT_MAX_S * 1000;
+	return (uint64_t)(expires - wall_s) * 1000 + 1000;
+}
+
 void
 agent_files_states(struct agent_files *f, struct agent *a, int64_t wall_s)
 {
@@ -332,7 +343,8 @@ agent_files_states(struct agent_files *f, struct agent *a, int64_t wall_s)
 			continue;
 		}
 		if (p.expires == 0 ? alive : p.expires >= wall_s)
-			agent_remember(a, p.check_id, p.status, p.output);
+			agent_remember(a, p.check_id, p.status, p.output,
+			    ttl_left(p.expires, wall_s));
 		else
 			agent_files_drop_state(f, p.check_id);
 		schema_clear(&persisted_state_schema, &p);

@@ -10,7 +10,8 @@
 
 /* A state found on disk, until its check comes. */
 struct remembered {
-	char	*id, *status, *output;
+	char		*id, *status, *output;
+	uint64_t	 left_ms;	/* of a TTL */
 };
 const struct remembered *agent_remembered(const struct agent *,
     const char *id);

@@ -36,6 +36,7 @@ struct add {
 	enum agent_source	 source;
 	bool			 keep;		/* its state, if it is there */
 	bool			 found;		/* that state is a run's */
+	uint64_t		 left_ms;	/* of a TTL that goes on; 0 */
 };
 
 static void
@@ -81,6 +82,7 @@ check_initial(struct agent *a, struct local_check *old, struct add *n)
 		str_set(&n->chk.status, r->status);
 		str_set(&n->chk.output, r->output);
 		n->found = true;
+		n->left_ms = r->left_ms;
 	}
 }
 
@@ -106,7 +108,8 @@ check_limits(struct agent *a, struct local_check *c)
 }
 
 static void
-check_begin(struct agent *a, struct local_check *c, uint64_t now)
+check_begin(struct agent *a, struct local_check *c, uint64_t left_ms,
+    uint64_t now)
 {
 	check_limits(a, c);
 	if (c->reap_ms != 0 && a->reap_at == AGENT_NEVER) {
@@ -115,7 +118,10 @@ check_begin(struct agent *a, struct local_check *c, uint64_t now)
 	}
 	switch (c->kind) {
 	case CHECK_TTL:
+		/* What was promised before a restart is not more by it. */
 		c->ttl_at = now + (uint64_t)(c->def.ttl / NS_PER_MS);
+		if (left_ms > 0 && now + left_ms < c->ttl_at)
+			c->ttl_at = now + left_ms;
 		agent_wake_by(a, c->ttl_at);
 		break;
 	case CHECK_HTTP:
@@ -157,6 +163,7 @@ check_add(struct agent *a, struct add *n, uint64_t now)
 {
 	struct local_check	*c = agent_check_any(a, n->chk.check_id);
 	enum agent_source	 source = n->source;
+	uint64_t		 left_ms;
 	bool			 found;
 
 	agent_check_bind(a, &n->chk);
@@ -188,6 +195,7 @@ check_add(struct agent *a, struct add *n, uint64_t now)
 	}
 	c->def = n->def;
 	found = n->found;
+	left_ms = n->left_ms;
 	memset(n, 0, sizeof(*n));
 	c->kind = check_def_kind(&c->def);
 	c->deleted = false;
@@ -196,8 +204,8 @@ check_add(struct agent *a, struct add *n, uint64_t now)
 	c->found = found;
 	c->ttl_at = c->defer_at = c->until = AGENT_NEVER;
 	agent_check_touch(a, c);
-	check_begin(a, c, now);
-	if (c->kind == CHECK_TTL && source == AGENT_REMOTE)
+	check_begin(a, c, left_ms, now);
+	if (c->kind == CHECK_TTL && source == AGENT_REMOTE && left_ms == 0)
 		ttl_start(a, c, false, now);
 	return c;
 }

@@ -393,7 +393,7 @@ START_TEST(status_of_a_probe_is_remembered_and_given_to_checkd)
 	agent_free(a);
 
 	a = agent_make(&e);
-	agent_remember(a, "c", "passing", "ok");
+	agent_remember(a, "c", "passing", "ok", 0);
 	from_json(&check_def_schema, "{\"name\":\"c\",\"tcp\":\"a:1\","
 	    "\"interval\":\"1s\"}", &d);
 	ck_assert_int_eq(agent_file_check(a, &d, 0, err, sizeof(err)), 0);

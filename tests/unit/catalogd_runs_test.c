@@ -99,6 +99,31 @@ START_TEST(end_of_maintenance_outlives_a_restart)
 }
 END_TEST
 
+START_TEST(deadline_of_a_ttl_outlives_a_restart)
+{
+	struct check_def	 d;
+	struct effects		 e;
+	struct agent		*a = agent_make(&e);
+
+	agent_remember(a, "t", "passing", "ok", 12 * SEC);
+	from_json(&check_def_schema, "{\"ID\":\"t\",\"Name\":\"t\","
+	    "\"TTL\":\"30s\"}", &d);
+	ck_assert_int_eq(agent_file_check(a, &d, SEC, err, sizeof(err)), 0);
+	schema_clear(&check_def_schema, &d);
+	agent_remember_end(a);
+	agent_run(a, 12 * SEC);
+	ck_assert_str_eq(agent_check_find(a, "t")->chk.status, "passing");
+	agent_run(a, 13 * SEC);
+	ck_assert_str_eq(agent_check_find(a, "t")->chk.status, "critical");
+	/* The next word is good for the whole time again. */
+	ck_assert_int_eq(update_check(a, "t", "passing", "", 20 * SEC), 0);
+	agent_run(a, 49 * SEC);
+	ck_assert_str_eq(agent_check_find(a, "t")->chk.status, "passing");
+	effects_clear(&e);
+	agent_free(a);
+}
+END_TEST
+
 /* ---- where they stand ---- */
 
 struct got { int n; enum call_status status; char *error; struct wbuf body; };
@@ -331,6 +356,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, maintenance_ends_by_itself);
 	tcase_add_test(tc, end_of_maintenance_outlives_a_restart);
+	tcase_add_test(tc, deadline_of_a_ttl_outlives_a_restart);
 	tcase_add_test(tc, runs_are_checkds_and_changes_are_the_agents);
 	tcase_add_test(tc, failing_is_what_a_run_found_and_not_how_it_begins);
 	tcase_add_loop_test(tc, every_kind_is_told_with_its_own_fields, 0, 6);
