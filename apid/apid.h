@@ -76,6 +76,7 @@ struct apid {
 
 enum method { M_GET = 1, M_PUT = 2, M_DELETE = 4, M_POST = 8, M_OTHER = 0 };
 #define M_STREAMED 16	/* in a mask: it runs before the body has come */
+#define M_LOGGED 32	/* writes are logged, with who asked for them */
 
 struct route;
 struct header {
@@ -155,6 +156,14 @@ bool dispatch_streams(const struct request *);
 
 /* Moved for good, to a path that is safe in a header and in HTML. */
 void redirect(struct request *, const char *path);
+
+/* ---- client.c ---- */
+
+/* The client's address; false: it has none, but a Unix socket. */
+bool client_addr(const struct request *, struct sockaddr_storage *);
+#define CLIENT_TEXT_MAX 64
+/* For a line in the log; returns buf. */
+const char *client_text(const struct request *, char *buf, size_t);
 
 /* ---- page.c ---- */
 

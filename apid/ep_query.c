@@ -188,10 +188,9 @@ static void
 fill_source(struct request *r, struct query_execute_request *q,
     const struct read_options *o)
 {
-	const union MHD_ConnectionInfo	*info;
-	struct sockaddr_storage		 ss;
-	char				 ip[ADDR_TEXT_MAX];
-	const char			*near;
+	struct sockaddr_storage	 ss;
+	char			 ip[ADDR_TEXT_MAX];
+	const char		*near;
 
 	str_set(&q->agent.datacenter, r->apid->agent.datacenter);
 	str_set(&q->agent.node, r->apid->agent.node_name);
@@ -199,14 +198,8 @@ fill_source(struct request *r, struct query_execute_request *q,
 	near = params_get(&r->params, "near");
 	str_set(&q->source.node, near != NULL && strcmp(near, "_agent") == 0 ?
 	    r->apid->agent.node_name : near);
-	info = r->listener->kind == SOCK_HTTP_UNIX ? NULL : MHD_get_connection_info(r->conn,
-	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (info == NULL || info->client_addr == NULL)
-		return;
-	memset(&ss, 0, sizeof(ss));
-	memcpy(&ss, info->client_addr, info->client_addr->sa_family == AF_INET6
-	    ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
-	str_set(&q->source.ip, addr_ip(&ss, ip, sizeof(ip)));
+	if (client_addr(r, &ss))
+		str_set(&q->source.ip, addr_ip(&ss, ip, sizeof(ip)));
 }
 
 static void

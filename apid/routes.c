@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apid/apid.h"
+#include "common/log.h"
 #include "common/util.h"
 
 #define ACL(path, methods)						\
@@ -35,11 +36,11 @@ static const struct route routes[] = {
 	{ "/v1/agent/check/warn/", M_PUT, ep_agent_check_status, "warning" },
 	{ "/v1/agent/check/fail/", M_PUT, ep_agent_check_status, "critical" },
 	{ "/v1/agent/check/update/", M_PUT, ep_agent_check_update, NULL },
-	{ "/v1/agent/maintenance", M_PUT, ep_agent_maintenance, NULL },
-	{ "/v1/agent/join/", M_PUT, ep_agent_join, NULL },
-	{ "/v1/agent/force-leave/", M_PUT, ep_agent_force_leave, NULL },
-	{ "/v1/agent/leave", M_PUT, ep_agent_leave, NULL },
-	{ "/v1/agent/reload", M_PUT, ep_agent_reload, NULL },
+	{ "/v1/agent/maintenance", M_PUT | M_LOGGED, ep_agent_maintenance, NULL },
+	{ "/v1/agent/join/", M_PUT | M_LOGGED, ep_agent_join, NULL },
+	{ "/v1/agent/force-leave/", M_PUT | M_LOGGED, ep_agent_force_leave, NULL },
+	{ "/v1/agent/leave", M_PUT | M_LOGGED, ep_agent_leave, NULL },
+	{ "/v1/agent/reload", M_PUT | M_LOGGED, ep_agent_reload, NULL },
 	{ "/v1/agent/health/service/id/", M_GET, ep_agent_health, "id" },
 	{ "/v1/agent/health/service/name/", M_GET, ep_agent_health, "name" },
 	{ "/v1/agent/metrics", M_GET, ep_agent_metrics, NULL },
@@ -89,17 +90,17 @@ static const struct route routes[] = {
 	{ "/v1/internal/ui/services", M_GET, ep_ui_services, "read" },
 	{ "/v1/internal/ui/gateway-services-nodes/", M_GET,
 	    ep_ui_gateway_services, "read" },
-	{ "/v1/operator/keyring", M_GET | M_POST | M_PUT | M_DELETE,
-	    ep_operator_keyring, NULL },
+	{ "/v1/operator/keyring", M_GET | M_POST | M_PUT | M_DELETE |
+	    M_LOGGED, ep_operator_keyring, NULL },
 	{ "/v1/operator/raft/configuration", M_GET,
 	    ep_operator_raft_configuration, NULL },
-	{ "/v1/operator/raft/peer", M_DELETE, ep_operator_raft_peer, NULL },
-	{ "/v1/disco/raft/recover", M_GET | M_PUT, ep_disco_recover, NULL },
-	{ "/v1/operator/autopilot/configuration", M_GET | M_PUT,
+	{ "/v1/operator/raft/peer", M_DELETE | M_LOGGED, ep_operator_raft_peer, NULL },
+	{ "/v1/disco/raft/recover", M_GET | M_PUT | M_LOGGED, ep_disco_recover, NULL },
+	{ "/v1/operator/autopilot/configuration", M_GET | M_PUT | M_LOGGED,
 	    ep_operator_autopilot, NULL },
 	{ "/v1/operator/autopilot/health", M_GET,
 	    ep_operator_health, NULL },
-	{ "/v1/snapshot", M_GET | M_PUT | M_STREAMED,
+	{ "/v1/snapshot", M_GET | M_PUT | M_STREAMED | M_LOGGED,
 	    ep_snapshot, NULL },
 	ACL("bootstrap", M_PUT),
 	ACL("create", M_PUT),
@@ -251,24 +252,28 @@ in_network(const struct sockaddr_storage *ss, const char *cidr)
 static bool
 may_write(const struct request *r)
 {
-	const struct strs		*nets = &r->apid->http.allow_write_from;
-	const union MHD_ConnectionInfo	*info;
-	struct sockaddr_storage		 ss;
-	size_t				 i;
+	const struct strs	*nets = &r->apid->http.allow_write_from;
+	struct sockaddr_storage	 ss;
+	size_t			 i;
 
 	if (nets->n == 0 || r->listener->kind == SOCK_HTTP_UNIX)
 		return true;
-	info = MHD_get_connection_info(r->conn,
-	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (info == NULL || info->client_addr == NULL)
+	if (!client_addr(r, &ss))
 		return false;
-	memset(&ss, 0, sizeof(ss));
-	memcpy(&ss, info->client_addr, info->client_addr->sa_family == AF_INET6
-	    ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 	for (i = 0; i < nets->n; i++)
 		if (in_network(&ss, nets->item[i]))
 			return true;
 	return false;
+}
+
+/* What changes the agent or the cluster itself is not done unseen. */
+static void
+log_write(const struct request *r)
+{
+	char	who[CLIENT_TEXT_MAX];
+
+	log_info("%s %s, asked by %s", r->method_text, r->path,
+	    client_text(r, who, sizeof(who)));
 }
 
 void
@@ -349,5 +354,7 @@ dispatch(struct request *r)
 		reply_text(r, 403, "Access is restricted");
 		return;
 	}
+	if (r->method != M_GET && (r->route->methods & M_LOGGED) != 0)
+		log_write(r);
 	r->route->fn(r);
 }

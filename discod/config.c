@@ -328,6 +328,8 @@ config_clear(struct config *c)
 	for (i = 0; i < c->listen.n; i++) {
 		free(c->listen.item[i].ip);
 		free(c->listen.item[i].path);
+		free(c->listen.item[i].user);
+		free(c->listen.item[i].group);
 		free(c->listen.item[i].key);
 	}
 	free(c->listen.item);

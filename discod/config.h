@@ -24,6 +24,7 @@ struct listen_addr {
 	uint16_t		 port;
 	char			*path;		/* Unix */
 	unsigned		 mode;		/* Unix: permissions */
+	char			*user, *group;	/* Unix: owner; NULL: as discod */
 	char			*key;		/* for errors: "ports.http" */
 };
 struct listen_vec { struct listen_addr *item; size_t n; bool set; };

@@ -393,8 +393,8 @@ add_listener(struct config *c, enum socket_kind kind, const char *ip,
 }
 
 static void
-add_unix(struct config *c, const char *path, unsigned mode, const char *key,
-    struct problems *p)
+add_unix(struct config *c, const char *path, unsigned mode,
+    const struct values *owner, const char *key, struct problems *p)
 {
 	struct sockaddr_un un;
 	struct listen_addr *l;
@@ -408,6 +408,10 @@ add_unix(struct config *c, const char *path, unsigned mode, const char *key,
 	l = add_listener(c, SOCK_HTTP_UNIX, NULL, 0, key);
 	l->path = xstrdup(path);
 	l->mode = mode;
+	if (owner != NULL) {
+		str_set(&l->user, v_str(owner, KEY_UNIX_USER));
+		str_set(&l->group, v_str(owner, KEY_UNIX_GROUP));
+	}
 }
 
 /* Where two want one address, binding would fail with less to say. */
@@ -492,7 +496,7 @@ http_listeners(const struct values *v, const struct config_env *env,
 			path = path_absolute(env->cwd, list.item[i] +
 			    strlen(UNIX_SCHEME));
 			if (path != NULL)
-				add_unix(c, path, mode, "addresses.http", p);
+				add_unix(c, path, mode, v, "addresses.http", p);
 			free(path);
 		} else if (port > 0)
 			add_listener(c, SOCK_HTTP_TCP, list.item[i],
@@ -501,7 +505,8 @@ http_listeners(const struct values *v, const struct config_env *env,
 	strs_clear(&list);
 	if (c->run_dir != NULL) {
 		xasprintf(&path, "%s/%s", c->run_dir, API_SOCKET);
-		add_unix(c, path, API_SOCKET_MODE, "disco.run_dir", p);
+		add_unix(c, path, API_SOCKET_MODE, NULL,
+		    "disco.run_dir", p);
 		free(path);
 	}
 }

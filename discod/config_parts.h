@@ -81,8 +81,8 @@ enum key_type {
 	K(PORT_SIDECAR_MAX, "ports.sidecar_max_port", PORT, "21255", KF_IDLE) \
 	K(PORT_EXPOSE_MIN, "ports.expose_min_port", PORT, "21500", KF_IDLE) \
 	K(PORT_EXPOSE_MAX, "ports.expose_max_port", PORT, "21755", KF_IDLE) \
-	K(UNIX_USER, "unix_sockets.user", STR, NULL, KF_WARN)		\
-	K(UNIX_GROUP, "unix_sockets.group", STR, NULL, KF_WARN)		\
+	K(UNIX_USER, "unix_sockets.user", STR, NULL, KF_FIXED)		\
+	K(UNIX_GROUP, "unix_sockets.group", STR, NULL, KF_FIXED)	\
 	K(UNIX_MODE, "unix_sockets.mode", STR, NULL, KF_FIXED)		\
 	K(PID_FILE, "pid_file", STR, NULL, KF_FIXED)			\
 									\

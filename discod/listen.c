@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +122,48 @@ is_stale(const struct sockaddr_un *sun)
 	return rc;
 }
 
+/* The id of a user or a group, by name or number; -1: keep it. */
+static long
+owner_id(struct parent *p, const struct listen_addr *a, const char *name,
+    bool group)
+{
+	const struct passwd	*pw;
+	const struct group	*gr;
+	char			*end;
+	long			 id;
+
+	if (name == NULL)
+		return -1;
+	errno = 0;
+	id = strtol(name, &end, 10);
+	if (errno == 0 && *end == '\0' && id >= 0 && *name != '\0')
+		return id;
+	if (group ? (gr = getgrnam(name)) != NULL :
+	    (pw = getpwnam(name)) != NULL)
+		return group ? (long)gr->gr_gid : (long)pw->pw_uid;
+	start_fail(p, "unix_sockets.%s: there is no %s for %s",
+	    group ? "group" : "user", name, a->path);
+}
+
+/* By a descriptor: what the name leads to may not be ours any more. */
+static void
+give_away(struct parent *p, const struct listen_addr *a)
+{
+	uid_t		uid = (uid_t)owner_id(p, a, a->user, false);
+	gid_t		gid = (gid_t)owner_id(p, a, a->group, true);
+	struct stat	st;
+	int		fd;
+
+	if (a->user == NULL && a->group == NULL)
+		return;
+	if ((fd = open(a->path, O_PATH | O_NOFOLLOW | O_CLOEXEC)) == -1 ||
+	    fstat(fd, &st) == -1 || !S_ISSOCK(st.st_mode) ||
+	    st.st_uid != geteuid() ||
+	    fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == -1)
+		cannot(p, a, a->path, errno);
+	close(fd);
+}
+
 static int
 bind_unix(struct parent *p, const struct listen_addr *a)
 {
@@ -143,6 +187,7 @@ bind_unix(struct parent *p, const struct listen_addr *a)
 	umask(old);
 	if (rc == -1)
 		cannot(p, a, a->path, errno);
+	give_away(p, a);
 	return fd;
 }
 
