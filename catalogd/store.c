@@ -418,7 +418,8 @@ entry_coordinates(struct store *s, uint64_t index, struct rbuf *r,
 	free(u);
 }
 
-/* With CAS only if it was not changed since that index. */
+/* With CAS only if it was not changed since that index; what was never set
+ * is shown with the index 1. */
 void
 apply_autopilot(struct store *s, uint64_t index,
     struct autopilot_request *req, struct store_answer *a)
@@ -426,8 +427,8 @@ apply_autopilot(struct store *s, uint64_t index,
 	struct autopilot_config *c = &req->config;
 	bool done;
 
-	done = !req->cas || (s->autopilot_set &&
-	    s->autopilot.modify_index == c->modify_index);
+	done = !req->cas || c->modify_index == (s->autopilot_set ?
+	    s->autopilot.modify_index : 1);
 	if (done) {
 		c->create_index = s->autopilot_set ?
 		    s->autopilot.create_index : index;

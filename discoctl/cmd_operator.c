@@ -186,12 +186,8 @@ settings_put(struct ctl *c, const struct settings *s)
 	index = number_of(now.json, "ModifyIndex");
 	body = settings_json(s, now.json);
 	answer_free(&now);
-	/* What was never set has no index of its own yet. */
-	if (index > 1)
-		xasprintf(&path, CONFIG_PATH "%s%ccas=%lld", query,
-		    *query == '\0' ? '?' : '&', index);
-	else
-		xasprintf(&path, CONFIG_PATH "%s", query);
+	xasprintf(&path, CONFIG_PATH "%s%ccas=%lld", query,
+	    *query == '\0' ? '?' : '&', index);
 	free(query);
 	rc = request(c, "PUT", path, body,
 	    "setting Autopilot configuration", &ans);
