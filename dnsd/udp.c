@@ -1,10 +1,11 @@
 /*
  * DNS over UDP: see udp.h.
  *
- * Up to UDP_BATCH queries are read with one call, answered into buffers that
- * are there once for all sockets, and sent with one call.  What the kernel
- * does not take is lost, as UDP may.  A socket bound to every address answers
- * from the one that was asked.
+ * Up to UDP_BATCH queries are read with one call, answered into a buffer that
+ * is there once for all sockets, and sent with one call.  Answers stand close
+ * together there: at a distance of pages they would share a few lines of the
+ * cache.  What the kernel does not take is lost, as UDP may.  A socket bound to
+ * every address answers from the one that was asked.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,8 +18,9 @@
 #include "common/util.h"
 #include "dnsd/udp.h"
 
-#define UDP_BATCH 64
+#define UDP_BATCH 128
 #define UDP_ROUNDS 4		/* batches of one socket in one turn */
+#define UDP_ANSWERS 65536	/* bytes of answers that go with one call */
 #define UDP_QUERY_MAX 1500	/* a longer query is none */
 #define UDP_SOCKETS_MAX 64
 
@@ -33,7 +35,10 @@ struct udp_batch {
 	struct sockaddr_storage addr[UDP_BATCH];
 	union control	control[UDP_BATCH];
 	uint8_t		query[UDP_BATCH][UDP_QUERY_MAX];
-	uint8_t		answer[UDP_BATCH][DNS_UDP_MAX];
+	uint8_t		answer[UDP_ANSWERS];
+	size_t		used;		/* of it */
+	size_t		stale;		/* of in[]: as the kernel left them */
+	bool		any;		/* in[] asks for our address */
 };
 
 struct udp_socket {
@@ -150,8 +155,12 @@ receive(struct udp_socket *s)
 	struct udp_batch	*b = s->udp->batch;
 	struct msghdr		*h;
 	size_t			 i;
+	int			 n;
 
-	for (i = 0; i < UDP_BATCH; i++) {
+	if (b->any != s->any)
+		b->stale = UDP_BATCH;
+	b->any = s->any;
+	for (i = 0; i < b->stale; i++) {
 		h = &b->in[i].msg_hdr;
 		h->msg_name = &b->addr[i];
 		h->msg_namelen = sizeof(b->addr[i]);
@@ -163,7 +172,10 @@ receive(struct udp_socket *s)
 		b->in_iov[i].iov_base = b->query[i];
 		b->in_iov[i].iov_len = UDP_QUERY_MAX;
 	}
-	return recvmmsg(s->fd, b->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(s->fd, b->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+	/* after an error nobody knows how many it wrote to */
+	b->stale = n >= 0 ? (size_t)n : UDP_BATCH;
+	return n;
 }
 
 /* Answers message i into the n-th place of what goes out. */
@@ -185,12 +197,13 @@ answer_one(struct udp_socket *s, size_t i, size_t n)
 	o.local_len = 0;
 	if (s->any)
 		read_local(&o, in);
-	len = s->udp->query(&o, b->query[i], b->in[i].msg_len, b->answer[n],
-	    s->udp->arg);
+	len = s->udp->query(&o, b->query[i], b->in[i].msg_len,
+	    b->answer + b->used, s->udp->arg);
 	if (len == 0)
 		return false;
-	b->out_iov[n].iov_base = b->answer[n];
+	b->out_iov[n].iov_base = b->answer + b->used;
 	b->out_iov[n].iov_len = len;
+	b->used += len;
 	memset(out, 0, sizeof(*out));
 	out->msg_name = in->msg_name;
 	out->msg_namelen = in->msg_namelen;
@@ -208,6 +221,7 @@ send_all(struct udp_socket *s, size_t n)
 	size_t			 done = 0;
 	int			 sent;
 
+	b->used = 0;
 	while (done < n) {
 		sent = sendmmsg(s->fd, b->out + done, (unsigned)(n - done),
 		    MSG_DONTWAIT);
@@ -234,9 +248,14 @@ on_readable(struct ev_io *io, int fd, int events, void *arg)
 	for (round = 0; round < UDP_ROUNDS; round++) {
 		if ((got = receive(s)) <= 0)
 			return;
-		for (i = 0, n = 0; i < (size_t)got; i++)
+		for (i = 0, n = 0; i < (size_t)got; i++) {
+			if (UDP_ANSWERS - s->udp->batch->used < DNS_UDP_MAX) {
+				send_all(s, n);
+				n = 0;
+			}
 			if (answer_one(s, i, n))
 				n++;
+		}
 		send_all(s, n);
 		if (got < UDP_BATCH)
 			return;
@@ -299,8 +318,10 @@ udp_start(struct udp *u)
 {
 	uint32_t	i;
 
-	if (u->batch == NULL)
+	if (u->batch == NULL) {
 		u->batch = xcalloc(1, sizeof(*u->batch));
+		u->batch->stale = UDP_BATCH;
+	}
 	for (i = 0; i < u->n; i++) {
 		if (u->socket[i]->io != NULL)
 			continue;
