@@ -8,12 +8,15 @@
 #include <string.h>
 
 #include "dnsd/answer.h"
+#include "dnsd/outside.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
+#define VIEWS 5			/* as many as kinds */
+
 struct world {
 	struct answer_conf	 conf;
-	struct view		*view[3];
+	struct view		*view[VIEWS];
 	uint8_t			 options;
 };
 
@@ -55,7 +58,14 @@ configure(struct world *w)
 	schema_clear(&conf_dns_schema, &d);
 }
 
-/* Three kinds of the same entry; of many instances, each with its port. */
+/* What a recursor said: a.example is b.example, which has an address. */
+static const uint8_t outside[] = "\0\0\x81\x80\0\1\0\2\0\0\0\0"
+    "\1a\7example\0\0\1\0\1"
+    "\xc0\x0c\0\5\0\1\0\0\0\x3c\0\4\1b\xc0\x0e"
+    "\xc0\x27\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1";
+
+/* Four kinds of the same entry; of many instances, each with its port and
+ * weight.  A prepared query's are in order or not. */
 static void
 make_views(struct world *w, const uint8_t *p, size_t n)
 {
@@ -63,9 +73,15 @@ make_views(struct world *w, const uint8_t *p, size_t n)
 	size_t		i, k, count = w->options & O_MANY ? 40 : 2;
 	const char	*why;
 
-	for (k = 0; k < 3; k++) {
+	w->view[VIEW_OUTSIDE - VIEW_SERVICE] = outside_view(outside,
+	    sizeof(outside) - 1, 0, 0);
+	if (w->view[VIEW_OUTSIDE - VIEW_SERVICE] == NULL)
+		abort();
+	for (k = 0; k < VIEWS - 1; k++) {
 		memset(&m, 0, sizeof(m));
 		m.kind = VIEW_SERVICE + k;
+		m.ordered = k + VIEW_SERVICE == VIEW_QUERY &&
+		    (w->options & O_LIMIT);
 		for (i = 0; i < count; i++) {
 			struct view_entry *e = VEC_ADD(&m.entries);
 
@@ -74,6 +90,7 @@ make_views(struct world *w, const uint8_t *p, size_t n)
 				str_set(&e->address, i & 1 ? "10.0.0.1" :
 				    "web.service.consul");
 			e->port += (int64_t)i;
+			e->weight += (int64_t)(w->options & O_PASSING ? i : 0);
 		}
 		w->view[k] = view_new(&m, &w->conf.zone);
 		schema_clear(&msg_view_schema, &m);
@@ -122,7 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (outlen > 0)
 		check(out, outlen, true);
 	answerer_clear(&a);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < VIEWS; i++)
 		view_free(w.view[i]);
 	answer_conf_clear(&w.conf);
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dnsd/outside.h"
 #include "dnsd/question.h"
 #include "dnsd/resolve.h"
 
@@ -44,6 +45,27 @@ as_response(const uint8_t *p, size_t n)
 	}
 }
 
+/* As what a recursor says of a host that an address in the catalog is. */
+static void
+as_outside(const uint8_t *p, size_t n)
+{
+	struct view	*v = outside_view(p, n, 1, 1);
+	char		 name[DNS_NAME_MAX + 8];
+	uint8_t		 q[DNS_HEADER + DNS_NAME_MAX + 4];
+	size_t		 i, len;
+
+	if (v == NULL)
+		return;
+	for (i = 0; i < v->n; i++) {
+		len = outside_name(v->inst[i].node, v->inst[i].node_len,
+		    DNS_T_AAAA, name);
+		if (len != 0 && (strlen(name) != len ||
+		    outside_query(name, q, sizeof(q)) == 0))
+			abort();
+	}
+	view_free(v);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -54,6 +76,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	(void)dns_zone_set(&z, "consul", "alt.example", "dc1");
 	as_query(p, n, &z);
 	as_response(p, n);
+	as_outside(p, n);
 	if (n < 1 || n - 1 < p[0])
 		return 0;
 	ql = p[0];
