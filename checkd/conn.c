@@ -321,6 +321,9 @@ read_in(struct conn *c, int *want)
 		return -1;
 	}
 	*want |= EV_READ;
+	/* What OpenSSL has read already wakes nobody: come back at once. */
+	if (rc == IO_OK && c->ssl != NULL && SSL_has_pending(c->ssl))
+		*want |= EV_WRITE;
 	return 0;
 }
 
