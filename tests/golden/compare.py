@@ -11,7 +11,7 @@ IDENTITY = ("ID", "Node", "Name", "ServiceID", "CheckID")
 def localise(text, node):
     """A recorded text as it would read had it been recorded on this node."""
     text = text.replace("127.0.0.1:8500", f"{node.address}:8500")
-    text = re.sub(r"\b10\.0\.0\.[234]\b", node.address, text)
+    text = re.sub(r"\b10\.0\.0\.[234]\b", lambda m: node.known.get(m[0], m[0]), text)
     return re.sub(r"\b(8300|8301|8302|8500|8600)\b", r"2\1", text)
 
 

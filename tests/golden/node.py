@@ -13,9 +13,15 @@ START_S, STOP_S = 10, 20
 
 
 class Node:
-    def __init__(self, build, **config):
+    def __init__(self, build, server=None, **config):
+        """An agent of `server`, where there is one, else a server."""
         pid = os.getpid()
-        self.address = f"127.{64 + pid // 62500 % 128}.{pid // 250 % 250}.{pid % 250 + 2}"
+        part = 192 if server else 64
+        self.address = f"127.{part + pid // 62500 % 60}.{pid // 250 % 250}.{pid % 250 + 2}"
+        self.name = "node2" if server else "node1"
+        # Addresses of the recordings.
+        self.known = {"10.0.0.2": server.address, "10.0.0.3": self.address} if server else {
+            f"10.0.0.{n}": self.address for n in (2, 3, 4)}
         self.ports = {name: 20000 + port for name, port in (
             ("server", 8300), ("serf_lan", 8301), ("serf_wan", 8302),
             ("http", 8500), ("dns", 8600))}
@@ -24,7 +30,9 @@ class Node:
         os.chmod(self.dir, 0o755)       # children are other users
         os.mkdir(self.dir + "/log")
         self.config = {
-            "node_name": "node1", "server": True, "bootstrap_expect": 1,
+            "node_name": self.name,
+            **({"retry_join": [f"{server.address}:28301"], "retry_interval": "1s"} if server else
+               {"server": True, "bootstrap_expect": 1}),
             "data_dir": self.dir + "/data", "bind_addr": self.address,
             "client_addr": self.address, "ports": self.ports,
             "node_meta": {"os": "linux", "rack": "r1"},
@@ -60,7 +68,7 @@ class Node:
             if self.process.poll() is not None:
                 raise RuntimeError(f"discod ended with {self.process.returncode}")
             try:
-                if any(c["CheckID"] == "serfHealth" for c in self.get("/v1/health/node/node1")):
+                if any(c["CheckID"] == "serfHealth" for c in self.get(f"/v1/health/node/{self.name}")):
                     return
             except (OSError, ValueError, http.client.HTTPException):
                 pass
@@ -79,7 +87,7 @@ class Node:
             self.request("DELETE", "/v1/query/" + q["ID"])
         self.request("DELETE", "/v1/kv/?recurse")
         for n in self.get("/v1/catalog/nodes"):
-            if n["Node"] != "node1":
+            if n["Node"] not in ("node1", self.name):
                 self.request("PUT", "/v1/catalog/deregister", json.dumps({"Node": n["Node"]}))
 
     def stop(self):
