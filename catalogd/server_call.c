@@ -148,6 +148,15 @@ call_decode(struct server_call *c, struct reply *r)
 	return true;
 }
 
+static bool
+is_remote(const struct server_call *c)
+{
+	const char *dc = str_or(c->head.datacenter, "");
+
+	return c->method->schema != NULL && dc[0] != '\0' &&
+	    strcmp(dc, str_or(c->srv->agent.datacenter, "")) != 0;
+}
+
 /* What is refused whatever the state of the cluster. */
 static bool
 call_refused(struct server_call *c, struct reply *r)
@@ -164,27 +173,18 @@ call_refused(struct server_call *c, struct reply *r)
 			    "service", c->name);
 		return true;
 	}
-	if (m->kind == METHOD_REFUSED) {
+	if (!call_decode(c, r))
+		return true;
+	if (m->kind == METHOD_REFUSED && !is_remote(c)) {
 		reply_error(r, "%s", m->error);
 		return true;
 	}
-	if (!call_decode(c, r))
-		return true;
 	/* It is not said to be ours. */
 	if (m->schema != NULL && !m->any_dc && str_empty(c->head.datacenter)) {
 		reply_error(r, "No path to datacenter");
 		return true;
 	}
 	return false;
-}
-
-static bool
-is_remote(const struct server_call *c)
-{
-	const char *dc = str_or(c->head.datacenter, "");
-
-	return c->method->schema != NULL && dc[0] != '\0' &&
-	    strcmp(dc, str_or(c->srv->agent.datacenter, "")) != 0;
 }
 
 uint64_t

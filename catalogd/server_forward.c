@@ -118,7 +118,9 @@ forward_datacenter(struct server_call *c)
 	mc.target = CALL_DC;
 	mc.datacenter = c->head.datacenter;
 	mc.flags = CALL_VIA_DC;
-	if (c->method->kind == METHOD_WRITE)
+	/* What is refused here may be a write there. */
+	if (c->method->kind == METHOD_WRITE ||
+	    c->method->kind == METHOD_REFUSED)
 		mc.flags |= CALL_WRITE;
 	call_move(c, CALL_REMOTE);
 	c->forward = srv->env.call(&mc, c->body, c->len, 0, on_datacenter, c,

@@ -77,7 +77,7 @@ enum method_kind {
 	METHOD_READ,	/* held without a leader; blocks if it has `depends` */
 	METHOD_WRITE,	/* makes a log entry (none: answered at once) */
 	METHOD_LOCAL,	/* needs neither leader nor datacenter */
-	METHOD_REFUSED	/* always the same error */
+	METHOD_REFUSED	/* always the same error, for this datacenter */
 };
 
 struct method {

@@ -45,6 +45,10 @@ static const char acl_off[] = "ACL support disabled";
 #define W(name, schema, fn)						\
 	{ name, METHOD_WRITE, &schema##_schema, NULL, NULL, fn##_write,	\
 	    NULL, false, NULL }
+/* Not here; another datacenter may have it. */
+#define ELSEWHERE(name, text)						\
+	{ name, METHOD_REFUSED, &query_head_schema, NULL, NULL, NULL,	\
+	    text, true, NULL }
 #define REFUSED(name, text)						\
 	{ name, METHOD_REFUSED, NULL, NULL, NULL, NULL, text, true, NULL }
 
@@ -130,7 +134,7 @@ static const struct method methods[] = {
 	R_QUIET("Intention.Match", intention_request, intention_match),
 	RL("Intention.Check", intention_request, intention_check),
 	RL("Intention.Get", intention_request, intention_get),
-	REFUSED("Intention.Apply", no_intentions),
+	ELSEWHERE("Intention.Apply", no_intentions),
 	R_QUIET("ConfigEntry.Get", kind_request, config_entry_get),
 	R_QUIET("ConfigEntry.List", kind_request, config_entry_list),
 	R_QUIET("ConfigEntry.ListAll", kind_request, config_entry_list_all),
@@ -145,12 +149,12 @@ static const struct method methods[] = {
 	R_QUIET("FederationState.ListMeshGateways", dc_request,
 	    federation_gateways),
 	REFUSED("FederationState.Apply", no_federation),
-	REFUSED("ConnectCA.Roots", connect_off),
-	REFUSED("ConnectCA.Sign", connect_off),
-	REFUSED("ConnectCA.SignIntermediate", connect_off),
-	REFUSED("ConnectCA.ConfigurationGet", connect_off),
-	REFUSED("ConnectCA.ConfigurationSet", connect_off),
-	REFUSED("DiscoveryChain.Get", connect_off),
+	ELSEWHERE("ConnectCA.Roots", connect_off),
+	ELSEWHERE("ConnectCA.Sign", connect_off),
+	ELSEWHERE("ConnectCA.SignIntermediate", connect_off),
+	ELSEWHERE("ConnectCA.ConfigurationGet", connect_off),
+	ELSEWHERE("ConnectCA.ConfigurationSet", connect_off),
+	ELSEWHERE("DiscoveryChain.Get", connect_off),
 	REFUSED("AutoEncrypt.Sign", connect_off),
 
 	REFUSED("ACL.BootstrapTokens", acl_off),

@@ -391,6 +391,34 @@ START_TEST(method_without_a_leader_goes_there_when_one_is_named)
 }
 END_TEST
 
+START_TEST(what_is_not_here_may_be_there)
+{
+	static const char	 off[] = "Connect must be enabled in order to "
+				    "use this endpoint";
+	struct world		 w;
+	struct dc_request	 q;
+
+	setup(&w);
+	memset(&q, 0, sizeof(q));
+	q.datacenter = S("dc1");
+	begin(&w, "ConnectCA.Roots", &dc_request_schema, &q);
+	await(&w);
+	ck_assert_str_eq(w.error, off);
+	q.datacenter = S("dc2");
+	begin(&w, "ACL.TokenList", &dc_request_schema, &q);
+	await(&w);
+	ck_assert_str_eq(w.error, "ACL support disabled");
+	ck_assert_int_eq(w.nasked, 0);
+	begin(&w, "ConnectCA.Roots", &dc_request_schema, &q);
+	await(&w);
+	ck_assert_int_eq(w.nasked, 1);
+	ck_assert_str_eq(w.asked.dc, "dc2");
+	say(&w, NULL, "\x80", 1);
+	ck_assert_pstr_eq(w.error, NULL);
+	teardown(&w);
+}
+END_TEST
+
 START_TEST(call_from_another_datacenter_goes_to_no_third)
 {
 	struct world		 w;
@@ -667,6 +695,7 @@ UNIT_MAIN("catalogd_dc",
     nearest_is_by_the_median_of_the_servers,
     call_for_another_datacenter_passes_both_ways_as_it_is,
     method_without_a_leader_goes_there_when_one_is_named,
+    what_is_not_here_may_be_there,
     call_from_another_datacenter_goes_to_no_third,
     cancelled_call_is_cancelled_there,
     query_that_found_nothing_asks_the_nearest_and_then_the_named,
