@@ -325,6 +325,93 @@ START_TEST(a_length_that_no_query_has_closes)
 }
 END_TEST
 
+/* ---- many messages for one query ---- */
+
+#define STREAM_MESSAGES 400
+#define STREAM_BYTES 10000
+
+static unsigned	nsent, nclosed;
+
+static void
+send_more(const struct origin *o)
+{
+	static uint8_t	p[STREAM_BYTES];
+
+	while (nsent < STREAM_MESSAGES) {
+		nsent++;
+		if (!tcp_send(tcp, o, p, sizeof(p)))
+			return;
+	}
+	tcp_reply(tcp, o, NULL, 0);
+}
+
+static void
+on_stream(const struct origin *o, bool closed, void *arg)
+{
+	(void)arg;
+	if (closed)
+		nclosed++;
+	else
+		send_more(o);
+}
+
+static int
+start_stream(void)
+{
+	uint8_t	buf[32];
+	size_t	n = frame(buf, "Later-query-b");
+	int	fd, small = 65536;
+
+	nsent = nclosed = 0;
+	listen_tcp();
+	tcp_on_stream(tcp, on_stream);
+	fd = client(SOCK_STREAM);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small,
+	    sizeof(small)), 0);
+	ck_assert_int_eq(write(fd, buf, n), (ssize_t)n);
+	wait_queries(1);
+	send_more(&kept[0]);
+	return fd;
+}
+
+START_TEST(a_stream_waits_for_its_client_and_goes_on)
+{
+	static uint8_t	buf[65536];
+	size_t		want = STREAM_MESSAGES * (STREAM_BYTES + 2), got = 0;
+	uint64_t	end = ev_hrtime() + 30000 * NS_PER_MS;
+	ssize_t		n;
+	int		fd = start_stream();
+
+	ck_assert_uint_lt(nsent, STREAM_MESSAGES);
+	while (got < want) {
+		ck_assert(ev_hrtime() < end);
+		turn(1);
+		while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+			got += (size_t)n;
+	}
+	ck_assert_uint_eq(nsent, STREAM_MESSAGES);
+	ck_assert_uint_eq(nclosed, 0);
+	close(fd);
+}
+END_TEST
+
+static bool
+told_of_the_end(void *arg)
+{
+	(void)arg;
+	return nclosed == 1;
+}
+
+START_TEST(a_stream_hears_that_its_client_left)
+{
+	int	fd = start_stream();
+
+	close(fd);
+	until(told_of_the_end, NULL);
+	ck_assert(!tcp_send(tcp, &kept[0], (const uint8_t *)"x", 1));
+}
+END_TEST
+
 START_TEST(udp_answers_from_the_address_that_was_asked)
 {
 	uint8_t		 buf[64];
@@ -389,6 +476,8 @@ main(void)
 	tcase_add_test(c, a_reply_to_a_client_that_left_is_dropped);
 	tcase_add_test(c, the_quietest_connection_of_an_address_makes_room);
 	tcase_add_test(c, a_length_that_no_query_has_closes);
+	tcase_add_test(c, a_stream_waits_for_its_client_and_goes_on);
+	tcase_add_test(c, a_stream_hears_that_its_client_left);
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(u, setup, teardown);
 	tcase_add_test(u, udp_answers_from_the_address_that_was_asked);
