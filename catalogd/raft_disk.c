@@ -196,8 +196,9 @@ disk_append(struct disk *d, const struct log_entry *e, size_t n)
 		log_frame_add(&j->w, &e[i]);
 		j->count++;
 	}
-	pthread_cond_signal(&d->cond);
+	/* Without the lock, which the thread would find taken as it wakes. */
 	pthread_mutex_unlock(&d->lock);
+	pthread_cond_signal(&d->cond);
 }
 
 void

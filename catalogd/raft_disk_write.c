@@ -25,6 +25,7 @@
 #define AHEAD_MIN 16384
 #define AHEAD_MAX (1u << 20)
 #define AHEAD_FRAMES 4
+#define AHEAD_ZEROS 4096	/* frames up to it go to blocks that were written */
 
 __attribute__((format(printf, 2, 3))) static int
 thread_failed(struct disk *d, const char *fmt, ...)
@@ -107,6 +108,18 @@ disk_segment_end(struct disk *d)
 	d->ahead = 0;
 }
 
+/* Written ones: of blocks only set aside the first use is metadata again. */
+static int
+zeros_ahead(struct disk *d, size_t at, size_t n)
+{
+	static const uint8_t zeros[AHEAD_MIN + AHEAD_ZEROS];
+
+	if (pwrite(d->segfd, zeros, n, (off_t)at) == (ssize_t)n)
+		return 0;
+	(void)!ftruncate(d->segfd, (off_t)at);
+	return -1;
+}
+
 /*
  * Room for a frame, and some more: where the file has its size and its blocks
  * beforehand, a sync writes the data and no metadata.  What cannot be had is
@@ -117,7 +130,14 @@ segment_ahead(struct disk *d, size_t frame)
 {
 	size_t n = frame * AHEAD_FRAMES, size = d->seg[d->nseg - 1].size;
 
-	if (d->no_ahead || size + frame <= d->ahead)
+	if (size + frame <= d->ahead)
+		return;
+	if (frame <= AHEAD_ZEROS) {
+		n = AHEAD_MIN + frame;
+		d->ahead = zeros_ahead(d, size, n) == 0 ? size + n : 0;
+		return;
+	}
+	if (d->no_ahead)
 		return;
 	if (n > AHEAD_MAX)
 		n = AHEAD_MAX;
