@@ -239,10 +239,13 @@ sandbox_failed(struct child *c, const char *err)
 static void
 drop_privileges(struct child *c)
 {
+	const struct sandbox_role *role = c->ops->role;
 	struct sandbox_privs	p = { .max_files =
 				    (unsigned)c->setup.max_files };
 	char			err[256];
 
+	/* What execd starts would inherit it, and may calculate. */
+	p.prompt = role == NULL || !role->exec;
 	if (!str_empty(c->setup.user))
 		p.user = c->setup.user;
 	if (!str_empty(c->setup.chroot))

@@ -23,6 +23,7 @@ struct sandbox_privs {
 	const char	*user;		/* NULL: stay who we are */
 	const char	*chroot_dir;	/* NULL: none */
 	unsigned	 max_files;	/* RLIMIT_NOFILE, 0: as it is */
+	bool		 prompt;	/* runs briefly, and soon when woken */
 };
 
 /* 0, or -1 with one line in err.  Also no_new_privs, no core, no ptrace. */

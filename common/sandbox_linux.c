@@ -32,6 +32,8 @@
 #include "common/sandbox.h"
 #include "common/util.h"
 
+#define SLICE_NS 100000	/* the shortest there is */
+
 #if defined(DISCO_SANITIZED) || defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #else
@@ -135,6 +137,29 @@ set_limits(unsigned max_files, char *err, size_t errlen)
 	return 0;
 }
 
+/*
+ * Time slices that are as short as what a daemon does in one go: among processes
+ * that only calculate, who is woken waits less for his turn, and gets no more of
+ * the processor.  Since Linux 6.12, of anybody; without it nothing is lost.
+ */
+static void
+be_prompt(void)
+{
+	struct {
+		uint32_t	size, policy;
+		uint64_t	flags;
+		int32_t		nice;
+		uint32_t	priority;
+		uint64_t	runtime_ns, deadline_ns, period_ns;
+	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER,
+	    .runtime_ns = SLICE_NS };
+
+	if (sched_getscheduler(0) != SCHED_OTHER)
+		return;
+	attr.nice = getpriority(PRIO_PROCESS, 0);
+	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
 int
 sandbox_privs(const struct sandbox_privs *p, char *err, size_t errlen)
 {
@@ -153,6 +178,8 @@ sandbox_privs(const struct sandbox_privs *p, char *err, size_t errlen)
 	}
 	if (set_limits(p->max_files, err, errlen) == -1)
 		return -1;
+	if (p->prompt)
+		be_prompt();
 	if (p->chroot_dir != NULL &&
 	    enter_chroot(p->chroot_dir, err, errlen) == -1)
 		return -1;

@@ -202,6 +202,51 @@ do_user_namespace(void)
 	    NULL, 0);
 }
 
+/* 0 where the kernel has no such thing. */
+static uint64_t
+slice_ns(bool prompt)
+{
+	struct sandbox_privs	p = { .prompt = prompt };
+	uint64_t		attr[6] = { 0 };
+	char			err[256];
+
+	if (sandbox_privs(&p, err, sizeof(err)) == -1 ||
+	    syscall(SYS_sched_getattr, 0, attr, sizeof(attr), 0) == -1)
+		_exit(1);
+	return attr[3];
+}
+
+static void
+slice_in_child(bool prompt, bool (*good)(uint64_t))
+{
+	int	status;
+	pid_t	pid;
+
+	if ((pid = fork()) == 0)
+		_exit(good(slice_ns(prompt)) ? 0 : 2);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+static bool
+is_short(uint64_t ns)
+{
+	return ns == 100000 || ns == 0;
+}
+
+static bool
+is_usual(uint64_t ns)
+{
+	return ns != 100000;
+}
+
+START_TEST(prompt_ones_have_short_slices_others_the_usual)
+{
+	slice_in_child(true, is_short);
+	slice_in_child(false, is_usual);
+}
+END_TEST
+
 START_TEST(role_that_forks_does_nothing_else_of_the_kind)
 {
 	works(&forks, NULL, do_fork);
@@ -472,6 +517,7 @@ main(void)
 
 	tcase_add_test(tc, forbidden_call_kills);
 	tcase_add_test(tc, thread_started_before_is_bound_too);
+	tcase_add_test(tc, prompt_ones_have_short_slices_others_the_usual);
 	tcase_add_test(tc, role_that_forks_does_nothing_else_of_the_kind);
 	tcase_add_test(tc, role_may_add_calls);
 	tcase_add_test(tc, probes_get_an_error);
