@@ -279,7 +279,7 @@ cmd_status(struct ctl *c, int argc, char **argv)
 		    megabytes(number_of(d, "Memory"), pss, sizeof(pss)),
 		    megabytes(number_of(d, "Anonymous"), anon, sizeof(anon)),
 		    text_of(d, "Sandbox"));
-	table_print(t, stdout);
+	table_show(t, c, NULL);
 	table_free(t);
 	answer_free(&ans);
 	return 0;

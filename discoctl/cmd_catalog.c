@@ -144,7 +144,8 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 	free(path);
 	if (rc == -1)
 		return 1;
-	if (ans.json == NULL || ans.json->child == NULL) {
+	if (c->format == NULL &&
+	    (ans.json == NULL || ans.json->child == NULL)) {
 		fprintf(stderr, "No nodes match the given query - try "
 		    "expanding your search.\n");
 		answer_free(&ans);
@@ -153,7 +154,8 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 	t = table_new(TABLE_GAP);
 	table_row(t, detailed ? "Node\tID\tAddress\tDC\tTaggedAddresses\tMeta" :
 	    "Node\tID\tAddress\tDC");
-	for (n = ans.json->child; n != NULL; n = n->next) {
+	for (n = ans.json == NULL ? NULL : ans.json->child; n != NULL;
+	    n = n->next) {
 		/* Several instances of a service on a node are one row. */
 		if (last == NULL || strcmp(last, text_of(n, "Node")) != 0)
 			node_row(t, n, detailed);
@@ -161,7 +163,7 @@ cmd_catalog_nodes(struct ctl *c, int argc, char **argv)
 	}
 	if (near == NULL)
 		table_sort(t, true);
-	table_print(t, stdout);
+	table_show(t, c, NULL);
 	table_free(t);
 	answer_free(&ans);
 	return 0;
@@ -234,18 +236,18 @@ cmd_catalog_services(struct ctl *c, int argc, char **argv)
 	if (node != NULL)
 		list = list == NULL || list->type != JSON_OBJECT ? NULL :
 		    json_get(list, "Services");
-	if (list == NULL || list->child == NULL) {
+	if (c->format == NULL && (list == NULL || list->child == NULL)) {
 		fprintf(stderr, "No services match the given query - try "
 		    "expanding your search.\n");
 		answer_free(&ans);
 		return 0;
 	}
 	t = table_new(TAGS_GAP);
-	for (s = list->child; s != NULL; s = s->next)
+	for (s = list == NULL ? NULL : list->child; s != NULL; s = s->next)
 		service_row(t, node == NULL ? s->key : text_of(s, "Service"),
 		    node == NULL ? s : json_get(s, "Tags"), with_tags);
 	table_sort(t, false);
-	table_print(t, stdout);
+	table_show(t, c, "Service\tTags");
 	table_free(t);
 	answer_free(&ans);
 	return 0;
@@ -285,7 +287,7 @@ cmd_list_peers(struct ctl *c, int argc, char **argv)
 		    leader ? "leader" : "follower", voter ? "true" : "false",
 		    text_of(s, "ProtocolVersion"));
 	}
-	table_print(t, stdout);
+	table_show(t, c, NULL);
 	table_free(t);
 	answer_free(&ans);
 	return 0;

@@ -147,8 +147,8 @@ cmd_members(struct ctl *c, int argc, char **argv)
 		}
 	}
 	table_sort(t, true);
-	if (shown > 0)
-		table_print(t, stdout);
+	if (shown > 0 || c->format != NULL)
+		table_show(t, c, NULL);
 	table_free(t);
 	regex_free(re);
 	answer_free(&ans);

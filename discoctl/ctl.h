@@ -46,9 +46,11 @@ struct ctl {
 	const struct command	*cmd;
 	struct target		 target;
 	const char		*complete;	/* list options that begin so */
+	const char		*format;	/* of tables: NULL, pretty, json */
 };
 
-enum { CMD_HTTP = 1, CMD_DC = 2 };	/* takes the options of a target; of a read */
+/* Takes the options of a target; of a read; prints a table. */
+enum { CMD_HTTP = 1, CMD_DC = 2, CMD_TABLE = 4 };
 
 struct command {
 	const char	*name;		/* "catalog nodes" */
@@ -119,6 +121,13 @@ void table_row(struct table *, const char *fmt, ...)
 /* By the first cell; a heading stays on top. */
 void table_sort(struct table *, bool heading);
 void table_print(struct table *, FILE *);
+/* As -format says: JSON has the cells under their headings, those of the first
+ * row, or where there is none these.  On a terminal states are in colour. */
+void table_show(struct table *, const struct ctl *, const char *headings);
+/* The cell in the colour of the state that it names, or as it is. */
+const char *colour_of(const char *cell, size_t len);
+#define COLOUR_END "\033[0m"
+bool colours_wanted(void);
 void table_free(struct table *);
 
 /* Path of discod, found from our own place; the caller frees it. */
@@ -171,6 +180,7 @@ int cmd_snapshot_save(struct ctl *, int, char **);
 int cmd_services_deregister(struct ctl *, int, char **);
 int cmd_services_register(struct ctl *, int, char **);
 int cmd_status(struct ctl *, int, char **);
+int cmd_top(struct ctl *, int, char **);
 int cmd_validate(struct ctl *, int, char **);
 int cmd_version(struct ctl *, int, char **);
 int cmd_watch(struct ctl *, int, char **);

@@ -20,11 +20,11 @@ const struct command commands[] = {
 	  "Lists all known datacenters",
 	  "Retrieves the list of all known datacenters.",
 	  cmd_catalog_datacenters },
-	{ "catalog nodes", CMD_HTTP | CMD_DC, "[options]",
+	{ "catalog nodes", CMD_HTTP | CMD_DC | CMD_TABLE, "[options]",
 	  "Lists all nodes in the given datacenter",
 	  "Retrieves the list of nodes registered in a given datacenter.",
 	  cmd_catalog_nodes },
-	{ "catalog services", CMD_HTTP | CMD_DC, "[options]",
+	{ "catalog services", CMD_HTTP | CMD_DC | CMD_TABLE, "[options]",
 	  "Lists all registered services in a datacenter",
 	  "Retrieves the list of services registered in a given datacenter.",
 	  cmd_catalog_services },
@@ -109,7 +109,7 @@ const struct command commands[] = {
 	  "Takes a node, or with -service one service, out of DNS and of "
 	  "healthy answers.\nWithout options: shows what is in maintenance.",
 	  cmd_maint },
-	{ "members", CMD_HTTP, "[options]", "Lists the members of a cluster",
+	{ "members", CMD_HTTP | CMD_TABLE, "[options]", "Lists the members of a cluster",
 	  "Outputs the members as the agent knows them.",
 	  cmd_members },
 	{ "monitor", CMD_HTTP, "[options]", "Stream logs from a Consul agent",
@@ -125,7 +125,7 @@ const struct command commands[] = {
 	  "Modifies the current Autopilot configuration.  What is not given "
 	  "stays as it is.",
 	  cmd_autopilot_set },
-	{ "operator raft list-peers", CMD_HTTP | CMD_DC, "[options]",
+	{ "operator raft list-peers", CMD_HTTP | CMD_DC | CMD_TABLE, "[options]",
 	  "Display the current Raft peer configuration",
 	  "Displays the current Raft peer configuration.",
 	  cmd_list_peers },
@@ -173,11 +173,17 @@ const struct command commands[] = {
 	  "Writes the state of the servers, as of one moment, to a file that "
 	  "only its owner can read, and verifies it.",
 	  cmd_snapshot_save },
-	{ "status", CMD_HTTP, "[options]",
+	{ "status", CMD_HTTP | CMD_TABLE, "[options]",
 	  "Shows the daemons of this node",
 	  "A table of the daemons: pid, user, state, restarts, uptime, memory, "
 	  "sandbox.",
 	  cmd_status },
+	{ "top", CMD_HTTP, "[options]",
+	  "Shows members, services and daemons, live",
+	  "Members, services, the leader and the daemons of this node with "
+	  "their CPU and\nmemory, drawn again as time passes; q ends it.  "
+	  "Not on a terminal: once.",
+	  cmd_top },
 	{ "validate", 0, "[options] FILE_OR_DIRECTORY...",
 	  "Validate config files and directories",
 	  "Checks configuration files as a starting agent does.",

@@ -45,10 +45,16 @@ all_options(struct ctl *c, const struct opt *own, struct opt *out)
 		{ "stale", OPT_FLAG, &t->stale, NULL,
 		  "Permit any server to answer, with what it has.", NULL },
 	};
+	const struct opt table = {
+		"format", OPT_STR, &c->format, "<pretty|json>",
+		"How the table is printed; pretty by default.", NULL
+	};
 	size_t	 n = 0, i;
 
 	for (; own != NULL && own->name != NULL; own++)
 		out[n++] = *own;
+	if (c->cmd->flags & CMD_TABLE)
+		out[n++] = table;
 	for (i = 0; c->cmd->flags & CMD_HTTP && i < NELEM(http); i++)
 		out[n++] = http[i];
 	for (i = 0; c->cmd->flags & CMD_DC && i < NELEM(dc); i++)
@@ -201,6 +207,13 @@ options(struct ctl *c, const struct opt *own, int argc, char **argv,
 			usage(c, own, stderr);
 			return -1;
 		}
+	}
+	if (c->format != NULL && strcmp(c->format, "json") != 0 &&
+	    strcmp(c->format, "pretty") != 0) {
+		fprintf(stderr, "Invalid format \"%s\": it is pretty or "
+		    "json\n", c->format);
+		*status = 1;
+		return -1;
 	}
 	return a;
 }

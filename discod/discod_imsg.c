@@ -41,6 +41,7 @@ static void
 from_proc(struct daemon_status *d, pid_t pid, bool chrooted)
 {
 	struct proc_status	st;
+	uint64_t		ticks;
 	char			buf[64], *text;
 
 	if ((text = proc_file(pid, "status")) != NULL &&
@@ -56,6 +57,10 @@ from_proc(struct daemon_status *d, pid_t pid, bool chrooted)
 	 * the resident size stands in for it. */
 	if ((text = proc_file(pid, "smaps_rollup")) != NULL)
 		(void)smaps_parse(text, &d->memory, &d->anonymous);
+	free(text);
+	if ((text = proc_file(pid, "stat")) != NULL &&
+	    stat_parse(text, &ticks) == 0 && sysconf(_SC_CLK_TCK) > 0)
+		d->cpu = ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 	free(text);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Reading /proc/PID/status and smaps_rollup.  Pure.
+ * Reading /proc/PID/status, smaps_rollup and stat.  Pure.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,19 @@ smaps_parse(const char *text, uint64_t *pss, uint64_t *anonymous)
 		return -1;
 	*pss = p * 1024;
 	*anonymous = a * 1024;
+	return 0;
+}
+
+int
+stat_parse(const char *text, uint64_t *ticks)
+{
+	unsigned long long	 user, system;
+	const char		*p = strrchr(text, ')');	/* of its name */
+
+	if (p == NULL || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u "
+	    "%*u %*u %llu %llu", &user, &system) != 2)
+		return -1;
+	*ticks = user + system;
 	return 0;
 }
 

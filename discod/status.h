@@ -21,6 +21,8 @@ struct proc_status {
 int status_parse(const char *text, struct proc_status *);
 /* /proc/PID/smaps_rollup, bytes.  0, or -1. */
 int smaps_parse(const char *text, uint64_t *pss, uint64_t *anonymous);
+/* /proc/PID/stat: CPU time used, in ticks.  0, or -1. */
+int stat_parse(const char *text, uint64_t *ticks);
 /* "chroot,no-caps,no-new-privs,seccomp": what is in force, or "none". */
 const char *sandbox_text(const struct proc_status *, bool chrooted, char *,
     size_t);

@@ -133,6 +133,7 @@ SCHEMA_DECLARE(gossip_coordinates, GOSSIP_COORDINATES)
 	F(T, DUR, , uptime, "Uptime", 0, NULL)				\
 	F(T, UINT, , memory, "Memory", 0, NULL)	/* PSS, bytes */	\
 	F(T, UINT, , anonymous, "Anonymous", 0, NULL) /* bytes */	\
+	F(T, UINT, , cpu, "CPU", 0, NULL)	/* used so far, ns */	\
 	F(T, STR, , sandbox, "Sandbox", 0, NULL) /* "chroot,seccomp" */
 SCHEMA_DECLARE(daemon_status, DAEMON_STATUS)
 #define PARENT_STATUS(F, T)						\

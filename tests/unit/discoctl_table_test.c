@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "discoctl/ctl.h"
 
@@ -48,6 +49,23 @@ START_TEST(sorting_leaves_the_heading_on_top)
 	got = printed(t);
 	ck_assert_str_eq(got, "Z\na\nb\n");
 	free(got);
+}
+END_TEST
+
+START_TEST(states_have_colours_and_other_cells_have_none)
+{
+	ck_assert_str_eq(colour_of("alive\tx", 5), "\033[32m");
+	ck_assert_str_eq(colour_of("critical", 8), "\033[31m");
+	ck_assert_str_eq(colour_of("alive2", 6), "");
+	ck_assert_str_eq(colour_of("", 0), "");
+}
+END_TEST
+
+START_TEST(no_colours_where_there_is_no_terminal)
+{
+	ck_assert(!colours_wanted() || isatty(1));
+	setenv("NO_COLOR", "1", 1);
+	ck_assert(!colours_wanted());
 }
 END_TEST
 
@@ -142,6 +160,8 @@ main(void)
 	tcase_add_test(tc,
 	    columns_are_two_spaces_apart_and_the_last_is_not_padded);
 	tcase_add_test(tc, sorting_leaves_the_heading_on_top);
+	tcase_add_test(tc, states_have_colours_and_other_cells_have_none);
+	tcase_add_test(tc, no_colours_where_there_is_no_terminal);
 	tcase_add_test(tc,
 	    options_take_one_dash_or_two_and_a_value_either_way);
 	tcase_add_test(tc,

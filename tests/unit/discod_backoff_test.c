@@ -84,6 +84,18 @@ START_TEST(smaps_rollup_is_read)
 }
 END_TEST
 
+START_TEST(cpu_time_is_read_whatever_the_name)
+{
+	uint64_t ticks = 0;
+
+	ck_assert_int_eq(stat_parse("12 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 22 "
+	    "0 0 20 0", &ticks), 0);
+	ck_assert_uint_eq(ticks, 33);
+	ck_assert_int_eq(stat_parse("12 (a) S 1 2", &ticks), -1);
+	ck_assert_int_eq(stat_parse("", &ticks), -1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -97,6 +109,7 @@ main(void)
 	tcase_add_test(tc, long_life_starts_anew);
 	tcase_add_test(tc, status_of_a_sandboxed_child_is_read);
 	tcase_add_test(tc, smaps_rollup_is_read);
+	tcase_add_test(tc, cpu_time_is_read_whatever_the_name);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
