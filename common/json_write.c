@@ -1,28 +1,53 @@
 /*
- * JSON out: layout is yajl's, escapes and numbers are Go's, whose clients
- * compare text.
+ * JSON out: layout is that of Consul's ?pretty or without any space; escapes and
+ * numbers are Go's, whose clients compare text.
  *
- * Everything yajl prints passes through one callback, which escapes what Go
- * does besides.  That is safe there because < > & and U+2028/9 cannot stand
- * outside a string.
+ * An answer is thousands of short texts that need no escape, so that is the case
+ * which is looked at first.
  */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_gen.h>
 
 #include "common/json.h"
 #include "common/utf8.h"
 #include "common/util.h"
 
+#define DEPTH_MAX 256	/* deeper than anything that is read */
+#define INDENT 4
+
+/* What comes next at a level. */
+enum next { TOP, FIRST_ITEM, ITEM, FIRST_KEY, KEY, VALUE };
+
 struct jw {
-	yajl_gen	 gen;
 	struct wbuf	 out;
-	char		 pending;	/* '{' or '[' opened, nothing in it */
+	bool		 pretty;
 	bool		 keep_nil;
+	unsigned	 depth;
+	unsigned	 skipped;	/* levels below the deepest */
+	uint8_t		 next[DEPTH_MAX + 1];	/* enum next, by level */
 };
+
+struct jw *
+jw_new(bool pretty)
+{
+	struct jw	*w = xcalloc(1, sizeof(*w));
+
+	wb_init(&w->out, 0);
+	w->pretty = pretty;
+	return w;
+}
+
+void
+jw_free(struct jw *w)
+{
+	if (w == NULL)
+		return;
+	wb_free(&w->out);
+	free(w);
+}
 
 void
 jw_keep_nil(struct jw *w)
@@ -36,164 +61,156 @@ jw_keeps_nil(const struct jw *w)
 	return w->keep_nil;
 }
 
-/*
- * yajl escapes a control character in a call of its own: \b and \f, which Go
- * writes by number, and \u00XX, whose digits Go has in lower case.
- */
-static bool
-print_escape(struct wbuf *w, const char *s, size_t len)
-{
-	if (len == 2 && s[0] == '\\' && (s[1] == 'b' || s[1] == 'f')) {
-		wb_str(w, s[1] == 'b' ? "\\u0008" : "\\u000c");
-		return true;
-	}
-	if (len == 6 && s[0] == '\\' && s[1] == 'u') {
-		wb_printf(w, "\\u%04x", (unsigned)strtoul(s + 2, NULL, 16));
-		return true;
-	}
-	return false;
-}
-
-static bool
-is_line_separator(const char *s, size_t len)
-{
-	return len >= 3 && (memcmp(s, "\342\200\250", 3) == 0 ||
-	    memcmp(s, "\342\200\251", 3) == 0);
-}
-
-/* Bytes that may need more than copying. */
-static const bool special[256] = {
-	['<'] = true, ['>'] = true, ['&'] = true, [0xe2] = true
-};
+/* ---- layout ---- */
 
 static void
-print(void *ctx, const char *s, size_t len)
+new_line(struct jw *w)
 {
-	struct wbuf	*w = ctx;
-	size_t		 i, from = 0;
+	uint8_t	*p;
 
-	if (len > 0 && s[0] == '\\' && print_escape(w, s, len))
+	if (!w->pretty)
 		return;
-	for (i = 0; i < len; i++) {
-		if (!special[(unsigned char)s[i]])
-			continue;
-		if (s[i] != '\342') {
-			wb_bytes(w, s + from, i - from);
-			wb_printf(w, "\\u%04x", (unsigned)s[i]);
-			from = i + 1;
-		} else if (is_line_separator(s + i, len - i)) {
-			wb_bytes(w, s + from, i - from);
-			wb_str(w, s[i + 2] == '\250' ? "\\u2028" : "\\u2029");
-			i += 2;
-			from = i + 1;
-		}
-	}
-	wb_bytes(w, s + from, len - from);
+	p = wb_reserve(&w->out, 1 + INDENT * (size_t)w->depth);
+	p[0] = '\n';
+	memset(p + 1, ' ', INDENT * (size_t)w->depth);
 }
 
-struct jw *
-jw_new(bool pretty)
-{
-	struct jw	*w = xcalloc(1, sizeof(*w));
-
-	wb_init(&w->out, 0);
-	if ((w->gen = yajl_gen_alloc(NULL)) == NULL)
-		abort();
-	yajl_gen_config(w->gen, yajl_gen_print_callback, print, &w->out);
-	if (pretty) {
-		yajl_gen_config(w->gen, yajl_gen_beautify, 1);
-		yajl_gen_config(w->gen, yajl_gen_indent_string, "    ");
-	}
-	return w;
-}
-
-void
-jw_free(struct jw *w)
-{
-	if (w == NULL)
-		return;
-	yajl_gen_free(w->gen);
-	wb_free(&w->out);
-	free(w);
-}
-
-/* yajl puts a line break into an empty container, so it opens when filled. */
+/* In front of a value, or of a key. */
 static void
-settle(struct jw *w)
+begin(struct jw *w)
 {
-	char	 c = w->pending;
+	uint8_t	*next = &w->next[w->depth];
 
-	w->pending = '\0';
-	if (c == '{')
-		yajl_gen_map_open(w->gen);
-	else if (c == '[')
-		yajl_gen_array_open(w->gen);
+	switch ((enum next)*next) {
+	case TOP:
+		break;
+	case VALUE:
+		*next = KEY;
+		break;
+	case ITEM:
+	case KEY:
+		wb_u8(&w->out, ',');
+		new_line(w);
+		break;
+	case FIRST_ITEM:
+	case FIRST_KEY:
+		++*next;
+		new_line(w);
+		break;
+	}
+}
+
+static void
+end(struct jw *w)
+{
+	if (w->depth == 0 && w->pretty)
+		wb_u8(&w->out, '\n');
+}
+
+/* A value that is written as it stands. */
+static void
+plain(struct jw *w, const char *s, size_t n)
+{
+	if (w->skipped > 0)
+		return;
+	begin(w);
+	wb_bytes(&w->out, s, n);
+	end(w);
+}
+
+static void
+open_level(struct jw *w, char c, enum next next)
+{
+	if (w->skipped > 0 || w->depth == DEPTH_MAX) {
+		w->skipped++;
+		return;
+	}
+	begin(w);
+	wb_u8(&w->out, (uint8_t)c);
+	w->next[++w->depth] = next;
+}
+
+/* Nothing in it: no line break either. */
+static void
+close_level(struct jw *w, char c)
+{
+	uint8_t	next = w->next[w->depth];
+
+	if (w->skipped > 0) {
+		w->skipped--;
+		return;
+	}
+	w->depth--;
+	if (next != FIRST_ITEM && next != FIRST_KEY)
+		new_line(w);
+	wb_u8(&w->out, (uint8_t)c);
+	end(w);
 }
 
 void
 jw_obj(struct jw *w)
 {
-	settle(w);
-	w->pending = '{';
+	open_level(w, '{', FIRST_KEY);
 }
 
 void
 jw_arr(struct jw *w)
 {
-	settle(w);
-	w->pending = '[';
+	open_level(w, '[', FIRST_ITEM);
 }
 
 void
 jw_end_obj(struct jw *w)
 {
-	if (w->pending != '\0') {
-		w->pending = '\0';
-		yajl_gen_number(w->gen, "{}", 2);
-	} else
-		yajl_gen_map_close(w->gen);
+	close_level(w, '}');
 }
 
 void
 jw_end_arr(struct jw *w)
 {
-	if (w->pending != '\0') {
-		w->pending = '\0';
-		yajl_gen_number(w->gen, "[]", 2);
-	} else
-		yajl_gen_array_close(w->gen);
+	close_level(w, ']');
 }
+
+/* ---- values ---- */
 
 void
 jw_null(struct jw *w)
 {
-	settle(w);
-	yajl_gen_null(w->gen);
+	plain(w, "null", 4);
 }
 
 void
 jw_bool(struct jw *w, bool v)
 {
-	settle(w);
-	yajl_gen_bool(w->gen, v);
+	if (v)
+		plain(w, "true", 4);
+	else
+		plain(w, "false", 5);
+}
+
+static void
+put_number(struct jw *w, uint64_t v, bool minus)
+{
+	char	 buf[24], *p = buf + sizeof(buf);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	if (minus)
+		*--p = '-';
+	plain(w, p, (size_t)(buf + sizeof(buf) - p));
 }
 
 void
 jw_int(struct jw *w, int64_t v)
 {
-	settle(w);
-	yajl_gen_integer(w->gen, v);
+	put_number(w, v < 0 ? -(uint64_t)v : (uint64_t)v, v < 0);
 }
 
 void
 jw_uint(struct jw *w, uint64_t v)
 {
-	char	 buf[24];
-	int	 n;
-
-	settle(w);
-	n = snprintf(buf, sizeof(buf), "%llu", (unsigned long long)v);
-	yajl_gen_number(w->gen, buf, (size_t)n);
+	put_number(w, v, false);
 }
 
 /*
@@ -234,25 +251,127 @@ jw_double(struct jw *w, double v)
 {
 	char	 buf[64];
 
-	settle(w);
 	if (!isfinite(v)) {		/* JSON has no such number */
-		yajl_gen_null(w->gen);
+		jw_null(w);
 		return;
 	}
 	double_text(v, buf, sizeof(buf));
-	yajl_gen_number(w->gen, buf, strlen(buf));
+	plain(w, buf, strlen(buf));
 }
 
+/* ---- text ---- */
+
+/* Bytes that may need more than copying; those from 0x80 on are looked at. */
+static bool
+is_plain(unsigned char c)
+{
+	static const bool	special[0x80] = {
+		['"'] = true, ['\\'] = true, ['<'] = true, ['>'] = true,
+		['&'] = true
+	};
+
+	return c >= 0x20 && c < 0x80 && !special[c];
+}
+
+static bool
+is_line_separator(const char *s, size_t len)
+{
+	return len >= 3 && (memcmp(s, "\342\200\250", 3) == 0 ||
+	    memcmp(s, "\342\200\251", 3) == 0);
+}
+
+/* One that is not plain; how many bytes it took. */
+static size_t
+escape(struct wbuf *w, const char *s, size_t len)
+{
+	switch (s[0]) {
+	case '"':
+	case '\\':
+		wb_u8(w, '\\');
+		wb_u8(w, (uint8_t)s[0]);
+		return 1;
+	case '\n':
+		wb_str(w, "\\n");
+		return 1;
+	case '\r':
+		wb_str(w, "\\r");
+		return 1;
+	case '\t':
+		wb_str(w, "\\t");
+		return 1;
+	}
+	if ((unsigned char)s[0] < 0x80) {
+		wb_printf(w, "\\u%04x", (unsigned)s[0]);
+		return 1;
+	}
+	if (is_line_separator(s, len)) {
+		wb_str(w, s[2] == '\250' ? "\\u2028" : "\\u2029");
+		return 3;
+	}
+	wb_u8(w, (uint8_t)s[0]);
+	return 1;
+}
+
+static void
+put_escaped(struct wbuf *w, const char *s, size_t n)
+{
+	char	*copy = NULL;
+	size_t	 i, from = 0;
+
+	if (utf8_good(s, n) != n)
+		s = copy = utf8_dup(s, n, &n);
+	wb_u8(w, '"');
+	for (i = 0; i < n;) {
+		if (is_plain((unsigned char)s[i])) {
+			i++;
+			continue;
+		}
+		wb_bytes(w, s + from, i - from);
+		i += escape(w, s + i, n - i);
+		from = i;
+	}
+	wb_bytes(w, s + from, n - from);
+	wb_u8(w, '"');
+	free(copy);
+}
+
+static void
+put_text(struct wbuf *w, const char *s, size_t n)
+{
+	uint8_t	*p;
+	size_t	 i;
+
+	for (i = 0; i < n && is_plain((unsigned char)s[i]); i++)
+		;
+	if (i < n) {
+		put_escaped(w, s, n);
+		return;
+	}
+	p = wb_reserve(w, n + 2);
+	p[0] = '"';
+	memcpy(p + 1, s, n);
+	p[n + 1] = '"';
+}
+
+/* A value; where a key has to stand, a key. */
 void
 jw_strn(struct jw *w, const char *s, size_t n)
 {
-	char	*copy = NULL;
+	uint8_t	*next = &w->next[w->depth];
+	bool	 key = *next == KEY || *next == FIRST_KEY;
 
-	settle(w);
-	if (utf8_good(s, n) != n)
-		s = copy = utf8_dup(s, n, &n);
-	yajl_gen_string(w->gen, (const unsigned char *)s, n);
-	free(copy);
+	if (w->skipped > 0)
+		return;
+	begin(w);
+	put_text(&w->out, s, n);
+	if (!key) {
+		end(w);
+		return;
+	}
+	wb_u8(&w->out, ':');
+	if (w->pretty)
+		wb_u8(&w->out, ' ');
+	*next = VALUE;
 }
 
 void

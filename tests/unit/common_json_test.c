@@ -129,6 +129,62 @@ START_TEST(text_is_escaped_as_go_does)
 }
 END_TEST
 
+START_TEST(keys_are_escaped_as_values_are)
+{
+	struct jw	*w = jw_new(false);
+
+	jw_obj(w);
+	jw_key(w, "a\"<\n");
+	jw_str(w, "plain \001 \177 \342\200\251 \303\274");
+	jw_str(w, "a string where a key stands is one");
+	jw_bool(w, false);
+	jw_end_obj(w);
+	ck_assert_str_eq(jw_text(w, NULL), "{\"a\\\"\\u003c\\n\":"
+	    "\"plain \\u0001 \177 \\u2029 \303\274\","
+	    "\"a string where a key stands is one\":false}");
+	jw_free(w);
+}
+END_TEST
+
+START_TEST(a_lone_value_ends_its_line_when_pretty)
+{
+	struct jw	*w = jw_new(true);
+
+	jw_int(w, INT64_MIN);
+	ck_assert_str_eq(jw_text(w, NULL), "-9223372036854775808\n");
+	jw_free(w);
+	w = jw_new(true);
+	jw_obj(w);
+	jw_end_obj(w);
+	ck_assert_str_eq(jw_text(w, NULL), "{}\n");
+	jw_free(w);
+	w = jw_new(false);
+	jw_str(w, "");
+	ck_assert_str_eq(jw_text(w, NULL), "\"\"");
+	jw_free(w);
+}
+END_TEST
+
+/* Deeper than anything that is read: left out, and still JSON. */
+START_TEST(too_deep_a_value_is_left_out)
+{
+	struct jw	*w = jw_new(false);
+	size_t		 i, len;
+	const char	*text;
+
+	for (i = 0; i < 1000; i++)
+		jw_arr(w);
+	jw_str(w, "not there");
+	for (i = 0; i < 1000; i++)
+		jw_end_arr(w);
+	text = jw_text(w, &len);
+	ck_assert_uint_gt(len, 0);
+	ck_assert_uint_eq(strspn(text, "["), len / 2);
+	ck_assert_uint_eq(strspn(text + len / 2, "]"), len / 2);
+	jw_free(w);
+}
+END_TEST
+
 START_TEST(numbers_print_as_go_does)
 {
 	static const double	 d[] = { 0, 1, -0.5, 0.1, 1.0 / 3, 100, 1e20,
@@ -412,6 +468,9 @@ UNIT_MAIN("common_json",
     nesting_is_bounded,
     bad_utf8_is_replaced,
     text_is_escaped_as_go_does,
+    keys_are_escaped_as_values_are,
+    a_lone_value_ends_its_line_when_pretty,
+    too_deep_a_value_is_left_out,
     numbers_print_as_go_does,
     layout_is_that_of_consul,
     an_answer_of_consul_comes_back_as_it_was,
