@@ -13,14 +13,14 @@ START_S, STOP_S = 10, 20
 
 
 class Node:
-    def __init__(self, build, server=None, **config):
-        """An agent of `server`, where there is one, else a server."""
+    def __init__(self, build, joins=None, **config):
+        """A client agent of the server `joins`, where there is one, else a server."""
         pid = os.getpid()
-        part = 192 if server else 64
+        part = 192 if joins else 64
         self.address = f"127.{part + pid // 62500 % 60}.{pid // 250 % 250}.{pid % 250 + 2}"
-        self.name = "node2" if server else "node1"
+        self.name = "node2" if joins else "node1"
         # Addresses of the recordings.
-        self.known = {"10.0.0.2": server.address, "10.0.0.3": self.address} if server else {
+        self.known = {"10.0.0.2": joins.address, "10.0.0.3": self.address} if joins else {
             f"10.0.0.{n}": self.address for n in (2, 3, 4)}
         self.ports = {name: 20000 + port for name, port in (
             ("server", 8300), ("serf_lan", 8301), ("serf_wan", 8302),
@@ -31,7 +31,7 @@ class Node:
         os.mkdir(self.dir + "/log")
         self.config = {
             "node_name": self.name,
-            **({"retry_join": [f"{server.address}:28301"], "retry_interval": "1s"} if server else
+            **({"retry_join": [f"{joins.address}:28301"], "retry_interval": "1s"} if joins else
                {"server": True, "bootstrap_expect": 1}),
             "data_dir": self.dir + "/data", "bind_addr": self.address,
             "client_addr": self.address, "ports": self.ports,
