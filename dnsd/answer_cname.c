@@ -56,7 +56,7 @@ outside(struct answering *a, const struct owner *o, uint16_t qtype)
 /* Its records with what is left of their TTLs; false: not all fit. */
 static bool
 put_outside(struct answering *a, enum section s, const struct owner *o,
-    const struct view *v, bool names)
+    const struct view *v)
 {
 	uint32_t		 age = a->env->now - v->born, ttl;
 	const struct inst	*i;
@@ -73,7 +73,7 @@ put_outside(struct answering *a, enum section s, const struct owner *o,
 		if (i->has != INST_HOST)
 			ok = put_addr(a, s, &owner, i, i->has, ttl);
 		else
-			ok = !names || put_named(a, s, &owner, DNS_T_CNAME,
+			ok = put_named(a, s, &owner, DNS_T_CNAME,
 			    ttl, i->host, i->host_len, NULL);
 		if (!ok)
 			return false;
@@ -86,7 +86,7 @@ chase_outside(struct answering *a, const struct owner *o)
 {
 	const struct view	*v = outside(a, o, a->q.qtype);
 
-	if (v != NULL && !put_outside(a, ANSWERS, o, v, true))
+	if (v != NULL && !put_outside(a, ANSWERS, o, v))
 		a->flags |= DNS_TC;
 }
 
@@ -136,7 +136,7 @@ host_glue(struct answering *a, const struct owner *o)
 	a->wait = wait;		/* nobody waits for what is additional */
 	a->fail = fail;
 	if (q.kind == Q_FOREIGN && (v = outside(a, o, DNS_T_A)) != NULL)
-		(void)put_outside(a, ADDITIONAL, o, v, false);
+		(void)put_outside(a, ADDITIONAL, o, v);
 	if (v == NULL || v->kind == VIEW_OUTSIDE)
 		return;
 	n = v->kind == VIEW_NODE ? v->n : healthy(a, v);
