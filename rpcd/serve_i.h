@@ -10,6 +10,7 @@
 #include <bsd/sys/queue.h>
 
 #include "common/stream.h"
+#include "common/util.h"
 #include "rpcd/incoming.h"
 #include "rpcd/mux.h"
 #include "rpcd/peers.h"
