@@ -364,6 +364,7 @@ main(void)
 	SRunner	*sr;
 	int	 failed;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, server_is_what_its_tags_say, 0,
 	    (int)NELEM(tags));
 	tcase_add_test(tc, address_is_the_members_with_the_tags_port);
