@@ -524,6 +524,23 @@ walk_key(struct walk *w, const struct json *n, enum key key,
 	}
 }
 
+/* Keys that Consul 1.8 has in its Enterprise version alone. */
+static bool
+of_enterprise(const char *path)
+{
+	static const char *const	keys[] = {
+		"acl.msp_disable_bootstrap",
+		"acl.tokens.managed_service_provider",
+		"dns_config.prefer_namespace",
+	};
+	size_t				i;
+
+	for (i = 0; i < NELEM(keys); i++)
+		if (strcmp(path, keys[i]) == 0)
+			return true;
+	return false;
+}
+
 static void
 walk_object(struct walk *w, const struct json *obj, const char *prefix)
 {
@@ -544,8 +561,9 @@ walk_object(struct walk *w, const struct json *obj, const char *prefix)
 				    path, config_keys[key].path);
 			walk_key(w, c, key, where);
 		} else if (!group)
-			problem(w->problems, where, "invalid config key %s",
-			    path);
+			problem(w->problems, where, "invalid config key %s%s",
+			    path, of_enterprise(path) ?
+			    ": only Consul Enterprise has it" : "");
 		else if (c->type == JSON_OBJECT)
 			walk_object(w, c, path);
 		else if (c->type != JSON_NULL)

@@ -227,6 +227,8 @@ static const struct { const char *text, *want; } bad[] = {
 	/* keys */
 	{ "{\"bogus\": 1}", "a.json:1:11: invalid config key bogus" },
 	{ "{\"DataDir\": \"/x\"}", "invalid config key DataDir" },
+	{ "{\"dns_config\": {\"prefer_namespace\": true}}",
+	    "dns_config.prefer_namespace: only Consul Enterprise has it" },
 	{ "{\n \"telemetry\": {\"bogus\": 1}}",
 	    "a.json:2:25: invalid config key telemetry.bogus" },
 	{ "{\"ports\": {\"bogus\": 1}}", "invalid config key ports.bogus" },
