@@ -494,6 +494,8 @@ rcore_snapshot(struct rcore *c, uint64_t now, const struct log_snapshot *snap)
 	size_t i, trailing = 0;
 
 	c->now = now;
+	if (c->broken != NULL)
+		return;
 	/* What is still here may still be asked for. */
 	for (i = c->log.head; i < c->log.n &&
 	    c->log.item[i].index <= snap->index; i++)
