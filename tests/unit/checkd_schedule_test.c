@@ -189,6 +189,7 @@ main(void)
 	SRunner	*sr;
 	int	 failed;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, first_runs_spread_over_the_interval);
 	tcase_add_test(tc, cadence_is_kept);
 	tcase_add_test(tc,
