@@ -226,8 +226,8 @@ call_hold(struct server_call *c)
 }
 
 /*
- * Any server may answer a stale read once it has heard of a leader, and has what
- * it had before it was started again.
+ * Any server may answer a stale read once it has heard of a leader, and has
+ * what it had before it was started again.
  */
 static bool
 may_be_stale(const struct server_call *c)
