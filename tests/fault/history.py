@@ -28,7 +28,7 @@ THINK_S = 0.015     # between two operations
 LOCKS = 3
 TTL_S, DELAY_S = 4, 1
 SESSION_NODE = "anchor"     # the caller registers it
-DNS_EVERY_S, DNS_TIMEOUT_S = 0.05, 5
+DNS_EVERY_S, DNS_TIMEOUT_S = 0.05, 10
 
 
 def now():

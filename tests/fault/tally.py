@@ -17,8 +17,8 @@ import json
 import sys
 import time
 
-LACKING_NS = 10 * 10**9
-LOST_WITH_PROCESS_NS = 6 * 10**9    # a question that waited when it ended
+LACKING_NS = 30 * 10**9     # after a minute the leader would look by itself
+LOST_WITH_PROCESS_NS = 11 * 10**9    # a question that waited when it ended
 
 
 def records(files):
