@@ -5,6 +5,8 @@
  * It owns its sockets and the views.  What services and nodes there are is
  * catalogd's.
  */
+#include <string.h>
+
 #include "common/log.h"
 #include "dnsd/dnsd.h"
 
@@ -195,20 +197,30 @@ conf_item(struct child *c, enum conf_kind kind, struct rbuf *r, void *arg)
 {
 	struct dnsd	*d = arg;
 	struct schema	*schema;
+	union {
+		struct conf_agent	agent;
+		struct conf_dns		dns;
+	}		 new;
 	void		*obj;
+	size_t		 size;
 
 	(void)c;
 	if (kind == CONF_AGENT) {
 		schema = &conf_agent_schema;
 		obj = &d->agent;
+		size = sizeof(d->agent);
 	} else if (kind == CONF_DNS) {
 		schema = &conf_dns_schema;
 		obj = &d->dns;
+		size = sizeof(d->dns);
 	} else
 		fatalx("configuration item %d", (int)kind);
-	schema_clear(schema, obj);
-	if (schema_decode(schema, r, obj) == -1)
+	memset(&new, 0, sizeof(new));
+	if (schema_decode(schema, r, &new) == -1)
 		fatalx("configuration item %d: %s", (int)kind, r->err);
+	d->conf_changed = d->conf_changed || !schema_equal(schema, obj, &new);
+	schema_clear(schema, obj);
+	memcpy(obj, &new, size);
 }
 
 static void
@@ -278,8 +290,10 @@ conf_done(struct child *c, bool first, void *arg)
 	    &d->recurse : NULL, &d->own,
 	    (uint32_t)d->dns.responses_per_second);
 	resolver_conf(d->resolver, &d->conf, &d->dns);
-	xfr_conf(d->xfr, &d->conf, &d->dns.secondaries,
-	    serve_names(d->serve));
+	if (first || d->conf_changed)	/* it makes the zone anew */
+		xfr_conf(d->xfr, &d->conf, &d->dns.secondaries,
+		    serve_names(d->serve));
+	d->conf_changed = false;
 	if (!first)
 		names_each(serve_names(d->serve), set_ttl, d);
 	conf_keep(d, first);

@@ -29,6 +29,7 @@ struct dnsd {
 	struct xfr		*xfr;
 	struct keep		*keep;		/* NULL: nowhere to write */
 	struct ev_timer		*tick;
+	bool			 conf_changed;	/* by the items of now */
 	bool			 catalog_gone;	/* and it was logged */
 	uint64_t		 tick_ms;	/* as it was set */
 	uint64_t		 generation[PROC_MAX];	/* of each link */
