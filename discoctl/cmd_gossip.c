@@ -245,16 +245,16 @@ is_regex(const char *what, const char *pattern)
 	return true;
 }
 
-static bool
-event_good(const struct event *e)
+bool
+event_filters_good(const char *node, const char *service, const char *tag)
 {
-	if (!str_empty(e->tag) && str_empty(e->service)) {
+	if (!str_empty(tag) && str_empty(service)) {
 		fprintf(stderr, "Cannot provide tag filter without service "
 		    "filter.\n");
 		return false;
 	}
-	return is_regex("node", e->node) && is_regex("service", e->service) &&
-	    is_regex("tag", e->tag);
+	return is_regex("node", node) && is_regex("service", service) &&
+	    is_regex("tag", tag);
 }
 
 static void
@@ -330,7 +330,7 @@ cmd_event(struct ctl *c, int argc, char **argv)
 		usage(c, opts, stderr);
 		return 1;
 	}
-	if (!event_good(&e))
+	if (!event_filters_good(e.node, e.service, e.tag))
 		return 1;
 	return event_fire(c, &e, i < argc ? argv[i] : NULL);
 }

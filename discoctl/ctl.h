@@ -139,6 +139,11 @@ extern const size_t ncommands;
 /* Does the command line start with these words?  Their number, or 0. */
 int words_match(const char *name, int argc, char **argv);
 
+/* ---- cmd_gossip.c ---- */
+/* Expressions that say for whom an event is; false: said what is wrong. */
+bool event_filters_good(const char *node, const char *service,
+    const char *tag);
+
 /* ---- complete.c ---- */
 /* A shell asks for completions: they are printed.  false: it does not. */
 bool complete_line(const char *prog);
@@ -152,6 +157,7 @@ int cmd_catalog_nodes(struct ctl *, int, char **);
 int cmd_catalog_services(struct ctl *, int, char **);
 int cmd_checks(struct ctl *, int, char **);
 int cmd_completion(struct ctl *, int, char **);
+int cmd_exec(struct ctl *, int, char **);
 int cmd_event(struct ctl *, int, char **);
 int cmd_force_leave(struct ctl *, int, char **);
 int cmd_info(struct ctl *, int, char **);

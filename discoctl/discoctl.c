@@ -49,6 +49,12 @@ const struct command commands[] = {
 	  "Sends a user event to all nodes of the datacenter, or to those that "
 	  "the\nexpressions match.  The payload may have about 400 bytes.",
 	  cmd_event },
+	{ "exec", CMD_HTTP, "[options] [-|command...]",
+	  "Executes a command on Consul nodes",
+	  "Runs a command on the agents that allow it: those of Consul whose "
+	  "disable_remote_exec\nis false, never those of disco.  - takes a "
+	  "script from standard input.",
+	  cmd_exec },
 	{ "force-leave", CMD_HTTP, "[options] name",
 	  "Forces a member of the cluster to enter the \"left\" state",
 	  "Forces a member of the cluster to enter the \"left\" state.  If it "
