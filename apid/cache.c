@@ -20,6 +20,7 @@
 #define IDLE_MS (10u * 60 * 1000)
 #define SWEEP_MS 5000
 #define RETRY_MS 5000
+#define HASTE_MS 1000	/* no news so soon: asked again by and by */
 #define ONCE_MS 60000		/* what cannot be followed is true so long */
 #define FOLLOW_NS (600 * NS_PER_S)
 #define FETCH_MS 30000
@@ -45,7 +46,7 @@ struct cached {
 	bool			 have, once;
 	uint64_t		 index;
 	uint64_t		 true_ms;	/* when it last was; 0: it is */
-	uint64_t		 used_ms, retry_ms;
+	uint64_t		 used_ms, asked_ms, retry_ms;
 	struct call		*call;
 	TAILQ_HEAD(, waiter)	 waiters;
 };
@@ -224,7 +225,7 @@ on_failure(struct cached *c, enum call_status status, const char *error)
 	for (w = TAILQ_FIRST(&c->waiters); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, entry);
 		/* Who waits for news goes on; there may be some later. */
-		if (c->have)
+		if (c->have && !c->once)
 			continue;
 		r = w->r;
 		waiter_end(w);
@@ -245,6 +246,8 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	struct waiter		*w, *next;
 	struct query_meta	 meta;
 	struct rbuf		 rb;
+	uint64_t		 now = ev_now(c->cache->apid->ev);
+	uint64_t		 before = c->index;
 
 	c->call = NULL;
 	if (status != CALL_OK) {
@@ -265,7 +268,7 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	/* Without an index there is nothing to wait for at the servers. */
 	c->once = c->once || c->index == 0;
 	if (c->once)
-		c->true_ms = ev_now(c->cache->apid->ev);
+		c->true_ms = now;
 	for (w = TAILQ_FIRST(&c->waiters); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, entry);
 		if (w->index == 0 || c->index != w->index || c->once)
@@ -273,6 +276,8 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 	}
 	if (len > BODY_KEPT_MAX && TAILQ_EMPTY(&c->waiters))
 		cached_free(c);
+	else if (!c->once && c->index == before && now - c->asked_ms < HASTE_MS)
+		c->retry_ms = now + HASTE_MS;
 	else if (!c->once)
 		fetch(c);
 }
@@ -288,6 +293,7 @@ fetch(struct cached *c)
 
 	*(uint64_t *)((char *)c->q + c->index_off) = follow ? c->index : 0;
 	*(int64_t *)((char *)c->q + c->wait_off) = follow ? FOLLOW_NS : 0;
+	c->asked_ms = ev_now(a->ev);
 	wb_init(&body, 0);
 	schema_encode(c->schema, c->q, &body);
 	str_set(&call.method, c->method);
