@@ -109,6 +109,7 @@ on_conf_item(struct child *c, enum conf_kind kind, struct rbuf *r, void *arg)
 			fatalx("configuration: %s", r->err);
 		schema_clear(&conf_http_schema, &a->http);
 		a->http = http;
+		(void)nets_set(&a->may_write, &http.allow_write_from);
 		if (!SLIST_EMPTY(&a->listeners)) {
 			listeners_renew(a);
 			forget_key(a);

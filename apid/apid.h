@@ -15,6 +15,7 @@
 #include "apid/params.h"
 #include "common/call.h"
 #include "common/child.h"
+#include "common/nets.h"
 #include "common/schema/agent.h"
 #include "common/schema/msg.h"
 
@@ -60,6 +61,7 @@ struct apid {
 	struct ev		*ev;
 	struct conf_agent	 agent;
 	struct conf_http	 http;
+	struct nets		 may_write;	/* none: all */
 	SLIST_HEAD(, listener)	 listeners;
 	TAILQ_HEAD(, request)	 young;		/* suspended a moment ago */
 	struct ev_timer		*young_timer;

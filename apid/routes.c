@@ -218,52 +218,15 @@ blocked(const struct request *r)
 	return false;
 }
 
-/* "10.0.0.0/8": is the address of the client in it? */
-static bool
-in_network(const struct sockaddr_storage *ss, const char *cidr)
-{
-	struct sockaddr_storage	 net;
-	uint8_t			 a[16], b[16];
-	const char		*slash = strchr(cidr, '/');
-	char			*ip;
-	unsigned		 bits;
-	size_t			 n;
-	int			 rc;
-
-	ip = xstrndup(cidr, slash == NULL ? strlen(cidr) :
-	    (size_t)(slash - cidr));
-	rc = addr_parse(ip, 0, &net);
-	free(ip);
-	if (rc == -1)
-		return false;
-	n = addr_to_bytes(&net, b);
-	if (addr_to_bytes(ss, a) != n)
-		return false;
-	bits = slash == NULL ? (unsigned)n * 8 : (unsigned)atoi(slash + 1);
-	if (bits > n * 8)
-		return false;
-	if (memcmp(a, b, bits / 8) != 0)
-		return false;
-	return bits % 8 == 0 ||
-	    ((a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8)) == 0;
-}
-
 /* May this client write, by http_config.allow_write_http_from? */
 static bool
 may_write(const struct request *r)
 {
-	const struct strs	*nets = &r->apid->http.allow_write_from;
+	const struct nets	*nets = &r->apid->may_write;
 	struct sockaddr_storage	 ss;
-	size_t			 i;
 
-	if (nets->n == 0 || r->listener->kind == SOCK_HTTP_UNIX)
-		return true;
-	if (!client_addr(r, &ss))
-		return false;
-	for (i = 0; i < nets->n; i++)
-		if (in_network(&ss, nets->item[i]))
-			return true;
-	return false;
+	return nets->n == 0 || r->listener->kind == SOCK_HTTP_UNIX ||
+	    (client_addr(r, &ss) && nets_have_addr(nets, &ss));
 }
 
 /* What changes the agent or the cluster itself is not done unseen. */

@@ -65,7 +65,7 @@ on_conf_done(struct child *c, bool first, void *arg)
 	(void)c;
 	(void)first;
 	k->prober.output_max = k->conf.output_max_size;
-	if (allow_set(&k->prober.net.allow, &k->conf.allow_targets) == -1)
+	if (nets_set(&k->prober.net.allow, &k->conf.allow_targets) == -1)
 		fatalx("check_allow_targets: a network that is none");
 	trust_configure(k->prober.net.trust, &k->conf.tls);
 	if (k->conf.tls.key != NULL)
@@ -114,7 +114,7 @@ on_stop(struct child *c, void *arg)
 	resolver_free(k->prober.net.resolver);
 	trust_free(k->prober.net.trust);
 	poller_free(k->prober.net.poller);
-	allow_clear(&k->prober.net.allow);
+	nets_clear(&k->prober.net.allow);
 	hosts_free(k->hosts);
 	schema_clear(&conf_checkd_schema, &k->conf);
 }

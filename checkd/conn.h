@@ -15,7 +15,7 @@ struct net {
 	struct resolver		*resolver;
 	struct trust		*trust;
 	struct poller		*poller;
-	struct allow		 allow;
+	struct nets		 allow;
 };
 
 struct conn_to {

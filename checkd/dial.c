@@ -27,7 +27,7 @@ struct attempt {
 struct dial {
 	struct ev		*ev;
 	struct lookup		*lookup;
-	const struct allow	*allow;
+	const struct nets	*allow;
 	char			 host[256];
 	uint16_t		 port;
 	struct sockaddr_storage	 addrs[RESOLVER_ADDRS_MAX];
@@ -228,7 +228,7 @@ on_lookup(const struct sockaddr_storage *addrs, size_t n, const char *error,
 		return;
 	}
 	for (i = 0; i < n && d->n < NELEM(d->addrs); i++) {
-		if (!allow_covers(d->allow, &addrs[i]))
+		if (!may_dial(d->allow, &addrs[i]))
 			continue;
 		d->addrs[d->n] = addrs[i];
 		addr_set_port(&d->addrs[d->n++], d->port);
@@ -243,8 +243,14 @@ on_lookup(const struct sockaddr_storage *addrs, size_t n, const char *error,
 	next_attempt(d);
 }
 
+bool
+may_dial(const struct nets *allow, const struct sockaddr_storage *ss)
+{
+	return allow->n == 0 || nets_have_addr(allow, ss);
+}
+
 struct dial *
-dial_start(struct ev *ev, struct resolver *r, const struct allow *allow,
+dial_start(struct ev *ev, struct resolver *r, const struct nets *allow,
     const char *host, uint16_t port, dial_fn *fn, void *arg)
 {
 	struct dial		*d = xcalloc(1, sizeof(*d));

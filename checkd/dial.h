@@ -6,7 +6,7 @@
 #define CHECKD_DIAL_H
 
 #include "common/ev.h"
-#include "checkd/allow.h"
+#include "common/nets.h"
 #include "checkd/resolver.h"
 
 struct dial;
@@ -17,8 +17,10 @@ typedef void dial_fn(int fd, const char *error, void *arg);
 
 /* Addresses that are not allowed are not dialled; none left is an error.  The
  * list must outlive the dial. */
-struct dial *dial_start(struct ev *, struct resolver *, const struct allow *,
+struct dial *dial_start(struct ev *, struct resolver *, const struct nets *,
     const char *host, uint16_t port, dial_fn *, void *arg);
+/* Is it in the list?  Of none: all are. */
+bool may_dial(const struct nets *, const struct sockaddr_storage *);
 void dial_cancel(struct dial *);	/* NULL is fine */
 /* "dial tcp 10.0.0.1:80: i/o timeout": for who ran out of time. */
 const char *dial_timeout(const struct dial *, char *buf, size_t len);

@@ -162,7 +162,7 @@ on_lookup(const struct sockaddr_storage *addrs, size_t n, const char *error,
 		return;
 	}
 	for (i = 0; i < n; i++)
-		if (allow_covers(&p->net->allow, &addrs[i]))
+		if (may_dial(&p->net->allow, &addrs[i]))
 			break;
 	if (i == n) {
 		xasprintf(&text, "dial udp %s: not in check_allow_targets",

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nets.h"
 #include "common/util.h"
 #include "discod/config_parts.h"
 
@@ -351,25 +352,6 @@ check_secondaries(const struct build *b)
 			    list->item[i]);
 }
 
-/* "10.0.0.0/8" */
-static bool
-cidr_ok(const char *text)
-{
-	struct sockaddr_storage ss;
-	char host[64], *slash, *end;
-	unsigned long bits;
-
-	if (strlcpy(host, text, sizeof(host)) >= sizeof(host) ||
-	    (slash = strchr(host, '/')) == NULL)
-		return false;
-	*slash++ = '\0';
-	if (!isdigit((unsigned char)*slash))
-		return false;
-	bits = strtoul(slash, &end, 10);
-	return *end == '\0' && addr_parse(host, 0, &ss) == 0 &&
-	    bits <= (ss.ss_family == AF_INET ? 32 : 128);
-}
-
 static void
 check_networks(const struct build *b)
 {
@@ -383,7 +365,7 @@ check_networks(const struct build *b)
 	for (i = 0; i < NELEM(keys); i++) {
 		list = &b->v->v[keys[i]].list;
 		for (j = 0; j < list->n; j++)
-			if (!cidr_ok(list->item[j]))
+			if (!prefix_is(list->item[j]))
 				problem(b->p, v_where(b->v, keys[i]), "%s: "
 				    "invalid CIDR address: %s: write it as "
 				    "10.0.0.0/8", config_keys[keys[i]].path,

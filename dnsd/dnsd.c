@@ -178,7 +178,7 @@ on_socket(struct child *c, const struct msg_socket *s, int fd, void *arg)
 
 	(void)c;
 	if (!str_empty(s->ip))
-		(void)acl_add(&d->own, s->ip);
+		(void)nets_add(&d->own, s->ip);
 	switch (s->kind) {
 	case SOCK_DNS_UDP:
 		udp_add(d->udp, fd);
@@ -233,15 +233,15 @@ set_ttl(enum view_kind kind, const char *name, struct view *v, void *arg)
 }
 
 static void
-set_acl(struct acl *a, const struct strs *list, const char *key)
+set_nets(struct nets *a, const struct strs *list, const char *key)
 {
 	size_t	i;
 
-	a->n = 0;
+	nets_clear(a);
 	for (i = 0; i < list->n; i++)
-		if (acl_add(a, list->item[i]) == -1)
-			log_warnx("dns_config.%s: %s: left out (no network, "
-			    "or more than %d)", key, list->item[i], ACL_MAX);
+		if (nets_add(a, list->item[i]) == -1)
+			log_warnx("dns_config.%s: %s: left out: no network",
+			    key, list->item[i]);
 }
 
 static struct view *
@@ -285,7 +285,7 @@ conf_done(struct child *c, bool first, void *arg)
 	answer_conf_clear(&d->conf);
 	d->conf = new;
 	d->conf.recursion = d->conf.recursion || d->dns.recursion;
-	set_acl(&d->recurse, &d->dns.recursion_acl, "recursion_acl");
+	set_nets(&d->recurse, &d->dns.recursion_acl, "recursion_acl");
 	serve_conf(d->serve, &d->conf, d->dns.recursion_acl.n > 0 ?
 	    &d->recurse : NULL, &d->own,
 	    (uint32_t)d->dns.responses_per_second);

@@ -20,8 +20,8 @@ struct dnsd {
 	struct conf_agent	 agent;		/* as configured */
 	struct conf_dns		 dns;
 	struct answer_conf	 conf;		/* as answers need it */
-	struct acl		 recurse;	/* recursion_acl */
-	struct acl		 own;		/* where we listen */
+	struct nets		 recurse;	/* recursion_acl */
+	struct nets		 own;		/* where we listen */
 	struct serve		*serve;
 	struct udp		*udp;
 	struct tcp		*tcp;

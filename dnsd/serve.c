@@ -14,7 +14,7 @@ struct serve {
 	struct answerer		 answerer;
 	const struct answer_conf *conf;
 	struct answer_conf	 closed;	/* for who may not recurse */
-	const struct acl	*recurse, *own;
+	const struct nets	*recurse, *own;
 	uint32_t		 rate;		/* 0: no limit */
 	struct rrl		*rrl;
 	struct query_log	 log;
@@ -60,8 +60,8 @@ may_recurse(const struct serve *s, const struct origin *o)
 	if (ip_is_loopback(ip, len))
 		return true;
 	if (s->recurse != NULL)
-		return acl_has(s->recurse, ip, len);
-	return acl_has(s->own, ip, len) || (o->local_len == len &&
+		return nets_have(s->recurse, ip, len);
+	return nets_have(s->own, ip, len) || (o->local_len == len &&
 	    memcmp(o->local, ip, len) == 0);
 }
 
@@ -226,7 +226,7 @@ serve_names(struct serve *s)
 
 void
 serve_conf(struct serve *s, const struct answer_conf *c,
-    const struct acl *recurse, const struct acl *own, uint32_t rate)
+    const struct nets *recurse, const struct nets *own, uint32_t rate)
 {
 	s->answerer.conf = s->conf = c;
 	s->closed = *c;		/* what it points to is the caller's, too */

@@ -6,8 +6,8 @@
 #ifndef DNSD_SERVE_H
 #define DNSD_SERVE_H
 
+#include "common/nets.h"
 #include "dnsd/answer.h"
-#include "dnsd/acl.h"
 #include "dnsd/names.h"
 
 struct serve_ops {
@@ -32,7 +32,7 @@ struct names *serve_names(struct serve *);
  * recurse: who may besides loopback; NULL: this host, whose addresses own has.
  */
 void serve_conf(struct serve *, const struct answer_conf *,
-    const struct acl *recurse, const struct acl *own, uint32_t rate);
+    const struct nets *recurse, const struct nets *own, uint32_t rate);
 /* One query of so many is logged; 0: none. */
 void serve_log(struct serve *, uint32_t every);
 

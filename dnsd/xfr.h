@@ -6,7 +6,7 @@
 #define DNSD_XFR_H
 
 #include "common/ev.h"
-#include "dnsd/acl.h"
+#include "common/nets.h"
 #include "dnsd/names.h"
 
 #define XFR_MAX 16		/* transfers at once */

@@ -20,8 +20,8 @@
 #include "common/call.h"
 #include "common/child.h"
 #include "common/hosts.h"
+#include "common/nets.h"
 #include "common/stream.h"
-#include "gossipd/cidr.h"
 #include "gossipd/consul.h"
 #include "gossipd/serf.h"
 #include "gossipd/snapshot.h"
@@ -67,8 +67,7 @@ struct pool {
 	struct consul_rules	 rules;
 	struct keyring		*ring;
 	struct layers		 layers;
-	struct cidr		*allowed;	/* none: all */
-	size_t			 nallowed;
+	struct nets		 allowed;	/* none: all */
 	bool			 source_allowed; /* of the datagram in hand */
 	struct udp		*udp;
 	struct net		*net;

@@ -116,12 +116,7 @@ pool_joined(struct pool *p)
 bool
 pool_allowed(const struct pool *p, const struct gaddr *a)
 {
-	size_t	i;
-
-	for (i = 0; i < p->nallowed; i++)
-		if (cidr_covers(&p->allowed[i], a))
-			return true;
-	return p->nallowed == 0;
+	return p->allowed.n == 0 || nets_have(&p->allowed, a->ip, a->len);
 }
 
 /* Whom the reason is about; the first, where it lies in all together. */
@@ -404,10 +399,8 @@ read_allowed(struct pool *p)
 					    &c->lan_allowed_cidrs;
 	size_t				 i;
 
-	p->allowed = xcalloc(list->n + 1, sizeof(*p->allowed));
 	for (i = 0; i < list->n; i++)
-		if (cidr_parse(list->item[i], &p->allowed[p->nallowed++]) ==
-		    -1) {
+		if (nets_add(&p->allowed, list->item[i]) == -1) {
 			child_refuse(p->g->child, "serf_%s_allowed_cidrs: %s "
 			    "is no network", p->wan ? "wan" : "lan",
 			    list->item[i]);
@@ -535,6 +528,6 @@ pool_stop(struct pool *p)
 	idents_free(p->idents);
 	layers_clear(&p->layers);
 	keyring_free(p->ring);
-	free(p->allowed);
+	nets_clear(&p->allowed);
 	free(p->name);
 }

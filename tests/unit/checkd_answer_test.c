@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/util.h"
-#include "checkd/allow.h"
+#include "checkd/dial.h"
 #include "checkd/h1.h"
 #include "checkd/h2.h"
 #include "checkd/health.h"
@@ -233,25 +233,25 @@ START_TEST(networks_that_may_be_probed)
 	};
 	struct sockaddr_storage	 ss;
 	struct strs		 list = { 0 };
-	struct allow		 a = { 0 };
+	struct nets		 a = { 0 };
 	size_t			 i;
 
 	ck_assert_int_eq(addr_parse("8.8.8.8", 0, &ss), 0);
-	ck_assert(allow_covers(&a, &ss));
+	ck_assert(may_dial(&a, &ss));
 	strs_add(&list, "10.0.0.0/8");
 	strs_add(&list, "192.168.2.0/23");
 	strs_add(&list, "::1/128");
 	strs_add(&list, "fd00::/9");
-	ck_assert_int_eq(allow_set(&a, &list), 0);
+	ck_assert_int_eq(nets_set(&a, &list), 0);
 	for (i = 0; i < NELEM(v); i++) {
 		ck_assert_int_eq(addr_parse(v[i].addr, 0, &ss), 0);
-		ck_assert_msg(allow_covers(&a, &ss) == v[i].ok, "%s",
+		ck_assert_msg(may_dial(&a, &ss) == v[i].ok, "%s",
 		    v[i].addr);
 	}
 	strs_add(&list, "10.0.0.0/33");
-	ck_assert_int_eq(allow_set(&a, &list), -1);
+	ck_assert_int_eq(nets_set(&a, &list), -1);
 	strs_clear(&list);
-	allow_clear(&a);
+	nets_clear(&a);
 }
 END_TEST
 

@@ -213,7 +213,7 @@ world_clear(struct world *w)
 	resolver_free(w->prober.net.resolver);
 	trust_free(w->prober.net.trust);
 	poller_free(w->prober.net.poller);
-	allow_clear(&w->prober.net.allow);
+	nets_clear(&w->prober.net.allow);
 	hosts_free(w->hosts);
 	ipc_free(w->checkd_end);
 	ipc_free(w->execd_end);

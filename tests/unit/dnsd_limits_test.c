@@ -1,5 +1,5 @@
 /*
- * Who may recurse, how many answers a network gets, what the query log says.
+ * How many answers a network gets, what the query log says.
  */
 #include <check.h>
 #include <stdio.h>
@@ -7,32 +7,10 @@
 #include <string.h>
 
 #include "common/util.h"
-#include "dnsd/acl.h"
 #include "dnsd/query_log.h"
 #include "dnsd/rrl.h"
 
 static const uint8_t ten[4] = { 10, 0, 0, 7 }, other[4] = { 10, 0, 1, 7 };
-
-START_TEST(a_network_covers_its_addresses_alone)
-{
-	static const uint8_t mapped[16] = { [10] = 255, [11] = 255, [12] = 10,
-				 [15] = 7 };
-	static const uint8_t six[16] = { 0x20, 1, 0xd, 0xb8, 0x81 };
-	struct acl a = { .n = 0 };
-
-	ck_assert_int_eq(acl_add(&a, "10.0.0.0/24"), 0);
-	ck_assert_int_eq(acl_add(&a, "2001:db8:8000::/33"), 0);
-	ck_assert_int_eq(acl_add(&a, "10.0.0.0/33"), -1);
-	ck_assert_int_eq(acl_add(&a, "10.0.0.0/"), -1);
-	ck_assert_int_eq(acl_add(&a, "host/8"), -1);
-	ck_assert(acl_has(&a, ten, 4));
-	ck_assert(acl_has(&a, mapped, 16));
-	ck_assert(!acl_has(&a, other, 4));
-	ck_assert(acl_has(&a, six, 16));
-	ck_assert_int_eq(acl_add(&a, "10.0.1.7:5353"), 0);
-	ck_assert(acl_has(&a, other, 4));
-}
-END_TEST
 
 /* An answer to A of a name, with that rcode. */
 static size_t
@@ -162,7 +140,6 @@ main(void)
 	SRunner	*r;
 	int	 failed;
 
-	tcase_add_test(c, a_network_covers_its_addresses_alone);
 	tcase_add_test(c, a_network_gets_so_many_answers_of_a_kind);
 	tcase_add_test(c, of_those_above_the_limit_every_second_is_cut);
 	tcase_add_test(c, who_is_over_the_limit_is_not_forgotten_for_newcomers);

@@ -20,7 +20,7 @@ struct world {
 	/* with serve */
 	struct serve		*serve;
 	struct answer_conf	 conf;
-	struct acl		 own;
+	struct nets		 own;
 };
 
 static struct world	w;
