@@ -1099,6 +1099,51 @@ START_TEST(hcl_says_what_json_says)
 }
 END_TEST
 
+START_TEST(watches_go_to_execd_with_whom_they_ask)
+{
+	char err[1024] = "", *shown;
+	struct config c;
+
+	put("w.hcl", "watches {\n  type = \"key\"\n  key = \"k\"\n"
+	    "  token = \"secret\"\n  args = [\"/bin/true\"]\n}\n");
+	ck_assert_msg(load(&c, err, sizeof(err), "discod -dev -config-file "
+	    "%/w.hcl -http-port 8512") == CONFIG_RUN, "%s", err);
+	ck_assert(c.need_exec);
+	ck_assert_uint_eq(c.exec.watches.n, 1);
+	ck_assert_ptr_nonnull(strstr(c.exec.watches.item[0], "secret"));
+	ck_assert_str_eq(c.exec.watch_api, "127.0.0.1:8512");
+	shown = config_show(c.values, &c);
+	ck_assert_ptr_nonnull(strstr(shown, "\"/bin/true\""));
+	ck_assert_ptr_null(strstr(shown, "secret"));
+	ck_assert_ptr_null(strstr(c.http.debug_config, "secret"));
+	free(shown);
+	config_clear(&c);
+
+	ck_assert_msg(load(&c, err, sizeof(err), "discod -dev -config-file "
+	    "%/w.hcl -client 0.0.0.0") == CONFIG_RUN, "%s", err);
+	ck_assert_str_eq(c.exec.watch_api, "127.0.0.1:8500");
+	config_clear(&c);
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(load(&c, err, sizeof(err), "discod -dev -config-file "
+	    "%/w.hcl -http-port -1"), CONFIG_BAD);
+	ck_assert_ptr_nonnull(strstr(err, "no HTTP listener"));
+}
+END_TEST
+
+START_TEST(a_text_of_hcl_comes_after_all_else)
+{
+	char err[1024] = "";
+	struct config c;
+
+	ck_assert_msg(load(&c, err, sizeof(err), "discod -dev -hcl "
+	    "datacenter=\"dc8\" -datacenter dc9") == CONFIG_RUN, "%s", err);
+	ck_assert_str_eq(c.agent.datacenter, "dc8");
+	ck_assert(c.run_temporary);
+	config_clear(&c);
+}
+END_TEST
+
 START_TEST(the_node_id_is_made_once_and_kept)
 {
 	char err[1024], id[37], path[128];
@@ -1383,6 +1428,8 @@ main(void)
 	    flags_win_over_files_and_directories_are_read_in_order);
 	tcase_add_test(files, bad_files_are_named_with_line_and_column);
 	tcase_add_test(files, hcl_says_what_json_says);
+	tcase_add_test(files, watches_go_to_execd_with_whom_they_ask);
+	tcase_add_test(files, a_text_of_hcl_comes_after_all_else);
 	tcase_add_test(files, the_node_id_is_made_once_and_kept);
 	tcase_add_test(files, an_impossible_data_directory_is_named);
 	tcase_add_test(files,
