@@ -337,6 +337,15 @@ names_node(const struct node *n, void *arg)
 	return true;
 }
 
+static bool
+names_query(const struct prepared_query *q, void *arg)
+{
+	struct names_arg *a = arg;
+
+	query_each_name(q, a->fn, a->arg);
+	return true;
+}
+
 bool
 server_names_known(const struct server *srv)
 {
@@ -351,6 +360,7 @@ server_names(struct server *srv,
 
 	store_each_name(srv->store, names_service, &a);
 	store_each_node(srv->store, names_node, &a);
+	store_each_query(srv->store, names_query, &a);
 }
 
 bool

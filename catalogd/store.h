@@ -217,6 +217,9 @@ void store_each_session(const struct store *, const char *node,
 const struct prepared_query *store_query(const struct store *, const char *id);
 typedef bool store_query_fn(const struct prepared_query *, void *arg);
 void store_each_query(const struct store *, store_query_fn *, void *arg);
+/* The id; the name, or of a template "prefix*". */
+void query_each_name(const struct prepared_query *, void (*)(enum view_kind,
+    const char *, void *), void *arg);
 /*
  * The query of that id, of that name, or of the template whose name is the
  * longest beginning of it, filled in, for an agent in that segment.  1: there

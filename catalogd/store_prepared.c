@@ -103,6 +103,35 @@ query_insert(struct store *s, struct prepared_query *src)
 	return row;
 }
 
+/* What it may be asked for by, for those who keep a list: its id, its name, or
+ * with an asterisk what the names that a template answers begin with. */
+void
+query_each_name(const struct prepared_query *q, void (*fn)(enum view_kind,
+    const char *, void *), void *arg)
+{
+	char *prefix;
+
+	fn(VIEW_QUERY, str_or(q->id, ""), arg);
+	if (template_is(q)) {
+		xasprintf(&prefix, "%s*", str_or(q->name, ""));
+		fn(VIEW_QUERY, prefix, arg);
+		free(prefix);
+	} else if (!str_empty(q->name))
+		fn(VIEW_QUERY, q->name, arg);
+}
+
+static void
+name_there(enum view_kind kind, const char *name, void *arg)
+{
+	changes_name(arg, kind, name, true);
+}
+
+static void
+name_gone(enum view_kind kind, const char *name, void *arg)
+{
+	changes_name(arg, kind, name, false);
+}
+
 static void
 query_changed(struct store *s, uint64_t index, const char *id,
     struct changes *ch)
@@ -117,6 +146,7 @@ query_remove(struct store *s, uint64_t index, struct query_row *row,
     struct changes *ch)
 {
 	query_changed(s, index, row->q.id, ch);
+	query_each_name(&row->q, name_gone, ch);
 	query_free(s, row);
 }
 
@@ -167,9 +197,12 @@ query_put(struct store *s, uint64_t index, struct prepared_query *src,
 		return false;
 	src->create_index = old != NULL ? old->q.create_index : index;
 	src->modify_index = index;
-	if (old != NULL)
+	if (old != NULL) {
+		query_each_name(&old->q, name_gone, ch);
 		query_free(s, old);
+	}
 	query_changed(s, index, src->id, ch);
+	query_each_name(src, name_there, ch);
 	query_insert(s, src);
 	return true;
 }

@@ -121,14 +121,6 @@ name_set_state(struct names *ns, struct name *e, enum name_state s)
 	}
 }
 
-static bool
-listed(const struct names *ns, const struct name *e)
-{
-	/* while a new list comes, the old one still counts */
-	return e->list != 0 && (e->list == ns->list ||
-	    (ns->coming && e->list + 1 == ns->list));
-}
-
 void
 name_set_view(struct names *ns, struct name *e, struct view *v)
 {
@@ -245,16 +237,6 @@ may_ask(const struct names *ns)
 	    ns->nlive + ns->nwaiting < NAMES_WATCH_MAX;
 }
 
-/* The list has the services and nodes of this datacenter. */
-static bool
-list_says_no(const struct names *ns, enum view_kind kind,
-    const struct name *e, const char *name, size_t len)
-{
-	return ns->decides && (e == NULL || !listed(ns, e)) &&
-	    (kind == VIEW_SERVICE || kind == VIEW_NODE) &&
-	    memchr(name, ' ', len) == NULL;
-}
-
 static enum found
 find_known(struct names *ns, struct name *e, uint64_t now,
     const struct view **v)
@@ -305,7 +287,7 @@ names_find(struct names *ns, enum view_kind kind, const char *name,
 	if (len == 0 || len > DNS_NAME_MAX)
 		return FOUND_NONE;
 	e = table_get(ns, kind, name, len);
-	if (list_says_no(ns, kind, e, name, len))
+	if (names_deny(ns, kind, e, name, len))
 		return FOUND_NONE;
 	if (e == NULL) {
 		if (!may_ask(ns))
@@ -455,7 +437,7 @@ names_listed(struct names *ns, void (*fn)(enum view_kind, const char *,
 
 	for (i = 0; i < ns->nbuckets; i++)
 		for (e = ns->bucket[i]; e != NULL; e = e->next)
-			if (listed(ns, e))
+			if (name_listed(ns, e))
 				fn(e->kind, e->text, arg);
 }
 

@@ -13,8 +13,9 @@
  * not exist.  On an agent every unknown name is asked for, a limited number at
  * a time, and one that does not exist is remembered for a second.
  *
- * Names of another datacenter ("web dc2") and prepared queries are in no list:
- * each is asked for.
+ * Of prepared queries the list has names and ids, and of templates what names
+ * begin with ("prefix*").  Names of another datacenter ("web dc2") are in no
+ * list: each is asked for.
  *
  * While catalogd is away, views and list stay as they are.  A view that nobody
  * confirms, and one that was not followed any more, serve for as long as

@@ -42,6 +42,7 @@ struct names {
 	struct name_list	  live, none, waiting, kept;
 	size_t			  nlive, nnone, nwaiting, nkept;
 	size_t			  nlisted, nparked;
+	size_t			  ntemplates;	/* "prefix*" in the list */
 	uint64_t		  stale_ms;	/* a view serves unconfirmed */
 	size_t			  raw_bytes;	/* of views that may be kept */
 	bool			  linked;	/* catalogd is there */
@@ -75,6 +76,12 @@ void name_release(struct names *, struct name *);
 void name_stop_watch(struct names *, struct name *, enum name_state);
 void name_unpark(struct names *, struct parked *, bool failed);
 void name_wake_all(struct names *, struct name *, bool failed);
+
+/* names_list.c */
+bool name_listed(const struct names *, const struct name *);
+/* The list is complete, and it has neither the name nor a template for it. */
+bool names_deny(const struct names *, enum view_kind, const struct name *,
+    const char *name, size_t len);
 
 /* names_time.c */
 /* May the view be answered with now? */

@@ -6,6 +6,54 @@
 
 #include "dnsd/names_i.h"
 
+bool
+name_listed(const struct names *ns, const struct name *e)
+{
+	/* while a new list comes, the old one still counts */
+	return e->list != 0 && (e->list == ns->list ||
+	    (ns->coming && e->list + 1 == ns->list));
+}
+
+static bool
+is_template(const struct name *e)
+{
+	return e->kind == VIEW_QUERY && e->len > 0 &&
+	    e->text[e->len - 1] == '*';
+}
+
+/* Is there a template whose prefix the name begins with? */
+static bool
+has_template(const struct names *ns, const char *name, size_t len)
+{
+	char		 prefix[DNS_NAME_MAX + 2];
+	struct name	*e;
+	size_t		 n;
+
+	if (ns->ntemplates == 0)
+		return false;
+	memcpy(prefix, name, len);
+	for (n = len + 1; n-- > 0; ) {
+		prefix[n] = '*';
+		e = table_get(ns, VIEW_QUERY, prefix, n + 1);
+		if (e != NULL && name_listed(ns, e))
+			return true;
+	}
+	return false;
+}
+
+/* Addresses and other datacenters are in no list. */
+bool
+names_deny(const struct names *ns, enum view_kind kind, const struct name *e,
+    const char *name, size_t len)
+{
+	if (!ns->decides || (e != NULL && name_listed(ns, e)) ||
+	    memchr(name, ' ', len) != NULL)
+		return false;
+	if (kind == VIEW_QUERY)
+		return !has_template(ns, name, len);
+	return kind == VIEW_SERVICE || kind == VIEW_NODE;
+}
+
 void
 names_begin(struct names *ns, bool decides)
 {
@@ -32,6 +80,7 @@ names_set(struct names *ns, enum view_kind kind, const char *name, bool exists)
 	if (!exists) {
 		if (e != NULL && e->list != 0) {
 			ns->nlisted--;
+			ns->ntemplates -= is_template(e);
 			e->list = 0;
 			if (e->state == NAME_KEPT) {
 				name_set_view(ns, e, NULL);
@@ -46,8 +95,10 @@ names_set(struct names *ns, enum view_kind kind, const char *name, bool exists)
 	else if (e->state == NAME_NONE)
 		name_set_state(ns, e, NAME_IDLE);
 	memcpy(e->text + e->len + 1, name, n);
-	if (e->list == 0)
+	if (e->list == 0) {
 		ns->nlisted++;
+		ns->ntemplates += is_template(e);
+	}
 	e->list = ns->list == 0 ? 1 : ns->list;
 }
 
@@ -58,13 +109,14 @@ drop_unlisted(struct names *ns)
 	struct name	*e, *next;
 	size_t		 i;
 
-	ns->nlisted = 0;
+	ns->nlisted = ns->ntemplates = 0;
 	for (i = 0; i < ns->nbuckets; i++)
 		for (e = ns->bucket[i]; e != NULL; e = next) {
 			next = e->next;
-			if (e->list == ns->list)
+			if (e->list == ns->list) {
 				ns->nlisted++;
-			else {
+				ns->ntemplates += is_template(e);
+			} else {
 				e->list = 0;
 				name_release(ns, e);
 			}

@@ -188,6 +188,29 @@ START_TEST(an_exact_list_denies_without_asking)
 }
 END_TEST
 
+START_TEST(a_list_has_queries_and_what_templates_begin_with)
+{
+	names_begin(w.ns, true);
+	names_set(w.ns, VIEW_QUERY, "pq", true);
+	names_end(w.ns);
+	ck_assert_int_eq(find(VIEW_QUERY, "pq"), FOUND_WAIT);
+	ck_assert_int_eq(find(VIEW_QUERY, "geo-web"), FOUND_NONE);
+	expect("watch 4 pq\n");
+	names_set(w.ns, VIEW_QUERY, "Geo-*", true);
+	ck_assert_int_eq(find(VIEW_QUERY, "geo-web"), FOUND_WAIT);
+	ck_assert_int_eq(find(VIEW_QUERY, "geo-"), FOUND_WAIT);
+	ck_assert_int_eq(find(VIEW_QUERY, "geo"), FOUND_NONE);
+	ck_assert_int_eq(find(VIEW_QUERY, "geo dc2"), FOUND_WAIT);
+	names_set(w.ns, VIEW_QUERY, "geo-*", false);
+	ck_assert_int_eq(find(VIEW_QUERY, "geo-db"), FOUND_NONE);
+	names_set(w.ns, VIEW_QUERY, "*", true);
+	ck_assert_int_eq(find(VIEW_QUERY, "geo-db"), FOUND_WAIT);
+	names_begin(w.ns, true);
+	names_end(w.ns);
+	ck_assert_int_eq(find(VIEW_QUERY, "any"), FOUND_NONE);
+}
+END_TEST
+
 START_TEST(the_old_list_counts_until_the_new_one_is_complete)
 {
 	names_begin(w.ns, true);
@@ -569,6 +592,7 @@ main(void)
 	tcase_add_test(c, a_query_is_given_up_after_five_seconds);
 	tcase_add_test(c, a_name_that_is_not_is_remembered_for_a_second);
 	tcase_add_test(c, an_exact_list_denies_without_asking);
+	tcase_add_test(c, a_list_has_queries_and_what_templates_begin_with);
 	tcase_add_test(c, the_old_list_counts_until_the_new_one_is_complete);
 	tcase_add_test(c, an_unused_view_is_dropped);
 	tcase_add_test(c, views_stay_when_catalogd_cannot_say);
