@@ -450,17 +450,9 @@ SCHEMA_DECLARE(service_dump_request, SERVICE_DUMP_REQUEST)
 /* server_kv.c: false: nobody may lock it yet, or the error is set. */
 bool kvs_allowed(const struct server *, const char *op,
     const struct dir_entry *, struct reply *);
-
-/* server_session.c */
-void session_office(struct server *, bool);
-/* What an entry did to sessions, locks and tombstones. */
-void session_applied(struct server *, uint64_t index, const struct changes *);
-void session_free(struct server *);
-bool lock_delayed(const struct server *, const char *key);
-
-/* server_kv.c: false: nobody may lock it yet, or the error is set. */
-bool kvs_allowed(const struct server *, const char *op,
-    const struct dir_entry *, struct reply *);
+/* Would a lock be refused, for another session has the key? */
+bool kvs_held_by_another(const struct server *, const char *op,
+    const struct dir_entry *);
 
 /* server_session.c */
 void session_init(struct server *);

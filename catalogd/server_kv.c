@@ -32,14 +32,15 @@ kvs_allowed(const struct server *srv, const char *op,
  * the log: the end of that holder's session may be on its way there, and its
  * delay begins when it is applied.
  */
-static bool
-held_by_another(const struct server *srv, const struct kvs_request *req)
+bool
+kvs_held_by_another(const struct server *srv, const char *op,
+    const struct dir_entry *want)
 {
-	const char *ours = str_or(req->entry.session, "");
+	const char *ours = str_or(want->session, "");
 	const struct dir_entry *e;
 
-	return strcmp(str_or(req->op, ""), "lock") == 0 &&
-	    (e = store_key(srv->store, req->entry.key)) != NULL &&
+	return strcmp(op, "lock") == 0 &&
+	    (e = store_key(srv->store, want->key)) != NULL &&
 	    !str_empty(e->session) && strcmp(e->session, ours) != 0 &&
 	    store_session(srv->store, ours) != NULL;
 }
@@ -51,7 +52,7 @@ kvs_apply_write(struct server *srv, void *arg, struct wbuf *entry,
 	struct kvs_request *req = arg;
 
 	if (!kvs_allowed(srv, str_or(req->op, ""), &req->entry, r) ||
-	    held_by_another(srv, req)) {
+	    kvs_held_by_another(srv, str_or(req->op, ""), &req->entry)) {
 		if (r->error == NULL)
 			mp_bool(&r->body, false);
 		return;

@@ -13,12 +13,35 @@ is_get(const char *verb)
 	return strcmp(str_or(verb, ""), "get") == 0;
 }
 
-static void
-judge_kv(const struct server *srv, const struct txn_kv *op, struct reply *r)
+/* Do operations before the n-th change its key? */
+static bool
+is_touched(const struct txn_op *ops, size_t n)
 {
-	if (!kvs_allowed(srv, str_or(op->verb, ""), &op->entry, r))
+	const char *key = str_or(ops[n].kv->entry.key, "");
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (ops[i].kv != NULL && !is_get(ops[i].kv->verb) &&
+		    (strcmp(str_or(ops[i].kv->verb, ""), "delete-tree") == 0 ||
+		    strcmp(str_or(ops[i].kv->entry.key, ""), key) == 0))
+			return true;
+	return false;
+}
+
+static void
+judge_kv(const struct server *srv, const struct txn_op *ops, size_t n,
+    struct reply *r)
+{
+	const struct txn_kv *op = ops[n].kv;
+	const char *verb = str_or(op->verb, "");
+
+	if (!kvs_allowed(srv, verb, &op->entry, r))
 		reply_error(r, "failed to lock key \"%s\" due to lock delay",
 		    str_or(op->entry.key, ""));
+	else if (kvs_held_by_another(srv, verb, &op->entry) &&
+	    !is_touched(ops, n))
+		reply_error(r, "failed to lock key \"%s\", lock is already "
+		    "held", op->entry.key);
 }
 
 static void
@@ -80,7 +103,7 @@ judge(const struct server *srv, struct txn_op_vec *ops,
 		op = &ops->item[i];
 		memset(&r, 0, sizeof(r));
 		if (op->kv != NULL)
-			judge_kv(srv, op->kv, &r);
+			judge_kv(srv, ops->item, i, &r);
 		else if (op->node != NULL)
 			judge_node(op->node, &r);
 		else if (op->service != NULL)

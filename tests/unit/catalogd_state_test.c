@@ -647,6 +647,64 @@ START_TEST(lock_delay_keeps_off_who_asks_at_the_same_time)
 }
 END_TEST
 
+/* The same with a transaction, unless it frees the key itself. */
+START_TEST(lock_delay_keeps_off_transactions_at_the_same_time)
+{
+	struct session_request r;
+	struct txn_request t;
+	struct txn_response out;
+	struct txn_kv k[2];
+	struct txn_op ops[2];
+	struct answer a, b;
+	struct world w;
+	char *one, *two;
+
+	setup(&w);
+	put_node(&w, "n1", NULL, NULL, "passing");
+	one = session(&w, NULL, 300);
+	two = session(&w, NULL, 0);
+	ck_assert(kv(&w, "lock", "l", "1", one));
+	memset(&t, 0, sizeof(t));
+	memset(ops, 0, sizeof(ops));
+	memset(k, 0, sizeof(k));
+	t.datacenter = DC;
+	t.ops.item = ops;
+	t.ops.n = 2;
+	ops[0].kv = &k[0];
+	ops[1].kv = &k[1];
+	k[0].verb = S("unlock");
+	k[0].entry.key = S("l");
+	k[0].entry.session = one;
+	k[1].verb = S("lock");
+	k[1].entry.key = S("l");
+	k[1].entry.session = two;
+	ask(&w, "Txn.Apply", &txn_request_schema, &t, &txn_response_schema,
+	    &out);
+	ck_assert_uint_eq(out.errors.n, 0);
+	schema_clear(&txn_response_schema, &out);
+	ck_assert(kv(&w, "unlock", "l", "1", two));
+	ck_assert(kv(&w, "lock", "l", "1", one));
+
+	memset(&r, 0, sizeof(r));
+	r.datacenter = DC;
+	r.op = S("destroy");
+	r.session.id = one;
+	t.ops.item = &ops[1];
+	t.ops.n = 1;
+	begin(&w, "Session.Apply", &session_request_schema, &r, &a);
+	begin(&w, "Txn.Apply", &txn_request_schema, &t, &b);
+	await(&w, &a);
+	await(&w, &b);
+	ck_assert(a.error == NULL && b.error == NULL);
+	ck_assert(!kv(&w, "lock", "l", "2", two));	/* nor had it */
+	answer_clear(&a);
+	answer_clear(&b);
+	free(one);
+	free(two);
+	teardown(&w);
+}
+END_TEST
+
 /* ---- transactions ---- */
 
 START_TEST(transactions_are_judged_before_the_log)
@@ -878,5 +936,6 @@ UNIT_MAIN("catalogd_state", write_wakes_its_key_and_the_prefixes_above,
     session_lives_twice_its_ttl_unless_renewed,
     lock_delay_keeps_others_off_for_its_time,
     lock_delay_keeps_off_who_asks_at_the_same_time,
+    lock_delay_keeps_off_transactions_at_the_same_time,
     transactions_are_judged_before_the_log,
     query_finds_what_is_healthy_and_fits, query_errors_have_their_texts)
