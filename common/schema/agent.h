@@ -72,7 +72,6 @@ SCHEMA_DECLARE(agent_update, AGENT_UPDATE)
 	F(T, STR, , reason, "Reason", 0, NULL)				\
 	F(T, DUR, , lasts, "For", S_OPT, NULL) /* 0: until it is ended */
 SCHEMA_DECLARE(agent_maintenance, AGENT_MAINTENANCE)
-/* Sections of `discoctl info`: "agent.services" -> "1" ... */
 
 /* Checks as their owner sees them: v1/disco/checks.  Durations are ages and
  * distances from now; 0 where there is none. */
@@ -102,6 +101,7 @@ SCHEMA_DECLARE(agent_check_run, AGENT_CHECK_RUN)
 #define AGENT_CHECK_RUNS(F, T)						\
 	F(T, LIST, agent_check_run, checks, "Checks", S_EMPTY, NULL)
 SCHEMA_DECLARE(agent_check_runs, AGENT_CHECK_RUNS)
+/* Sections of `discoctl info`: "agent.services" -> "1" ... */
 #define AGENT_STATS(F, T)						\
 	F(T, STRMAP, , stats, "Stats", S_EMPTY, NULL)
 SCHEMA_DECLARE(agent_stats, AGENT_STATS)
