@@ -454,6 +454,17 @@ void addr_advertise(const struct values *, const struct config_env *,
 void addr_listeners(const struct values *, const struct config_env *,
     struct config *, struct problems *);
 
+/* What goes on while a configuration is made of values. */
+struct build {
+	const struct values		*v;
+	const struct config_env		*env;
+	struct config			*c;
+	struct problems			*p;
+};
+
+/* Problems and warnings of values that break a rule. */
+void config_rules(const struct build *);
+
 /* Takes the definitions out of defs.  Not filled in: node_id. */
 void config_build(const struct values *, struct defs *,
     const struct config_env *, struct config *, struct problems *);

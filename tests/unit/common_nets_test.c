@@ -1,10 +1,8 @@
 /*
  * Networks and the addresses in them.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "common/nets.h"
+#include "tests/unit/common_unit.h"
 
 static const uint8_t ten[4] = { 10, 0, 0, 7 }, other[4] = { 10, 0, 1, 7 };
 
@@ -47,20 +45,5 @@ START_TEST(a_network_has_the_length_of_its_prefix)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("common_nets");
-	TCase	*t = tcase_create("nets");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_add_test(t, a_network_covers_its_addresses_alone);
-	tcase_add_test(t, a_network_has_the_length_of_its_prefix);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
-}
+UNIT_MAIN("common_nets", a_network_covers_its_addresses_alone,
+    a_network_has_the_length_of_its_prefix)
