@@ -212,12 +212,14 @@ check "which a server's command reads" cmd "$VIEW" snapshot inspect "$T/agent.sn
 say "checks and maintenance"
 kill "$(cat "$T/node4/web.pid")"
 within 10 "HTTP: critical" check_is node4 web critical
+within 10 "the API's, too" check_is node4 api critical
 within 5 "not in DNS any more" dns_are web.service.consul 10.0.0.6
 python3_web node4
 within 10 "and back" check_is node4 web passing
 within 5 "in DNS" dns_are web.service.consul 10.0.0.5 10.0.0.6
 kill "$(cat "$T/node5/web.pid")"
 within 10 "TCP: critical" check_is node5 db critical
+within 10 "HTTP, too" check_is node5 web critical
 python3_web node5
 within 10 "and back" check_is node5 db passing
 touch "$T/no-cron"
