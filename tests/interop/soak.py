@@ -436,8 +436,9 @@ class Run:
         for a, member, when in self.failed_at:
             if a.kind != "disco":
                 continue
-            # An agent that was restarted learns of the dead as such.
-            if any(d[1] is not None and d[1] <= when <= d[1] + LEARN_S for d in a.down):
+            # An agent that was restarted learns of the dead as such, before its
+            # start is over, too.
+            if any(d[0] <= when <= (d[1] or when) + LEARN_S for d in a.down):
                 continue
             mine = [l for b, l in self.lines_about(member, when - 30, when + 2) if b is a]
             if not any(re.search(r"suspected by|by word of|not refuted", l) for l in mine):
