@@ -365,8 +365,9 @@ default_indexes(struct restore *r)
 	struct node_row *n;
 	size_t i;
 
-	if (last < r->last)
-		last = r->last;
+	raise_to(&last, r->last);
+	RB_FOREACH(n, node_tree, &r->s->nodes)
+		raise_to(&last, n->n.modify_index);
 	for (i = 0; i < 4; i++)
 		if ((r->seen & 1u << i) == 0 && has_rows(r, i))
 			*snap_table_index(r->s, i) = last;
