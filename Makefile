@@ -32,8 +32,8 @@ OPT	?= -O2 -g
 WARN	 = -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow \
 	   -Werror=implicit-function-declaration -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla
 CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(if $(WERROR),-Werror) -D_GNU_SOURCE \
-	   -fstack-protector-strong -fPIE -I. $(VARIANT_CFLAGS) $(CFLAGS)
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(VARIANT_CFLAGS) \
+	   -fstack-protector-strong -fPIE -ffunction-sections -fdata-sections -I. $(VARIANT_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,--gc-sections -Wl,--as-needed $(VARIANT_CFLAGS) \
 	   $(LDFLAGS)
 
 ifeq ($(VARIANT),asan)
