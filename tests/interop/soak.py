@@ -12,7 +12,9 @@ What is an error
 
 Who declared it is looked up in the logs.  A real agent that was stopped itself,
 or found no CPU, accuses others for it; that is told with the evidence and is
-not held against disco.  A declaration of disco's always is.
+not held against disco.  A declaration of disco's always is.  Nor is it that an
+agent of Serf's, restarted, has who left and came back as leaving: it dates the
+leave anew.
 """
 import base64
 import http.client
@@ -496,7 +498,7 @@ class Run:
 
     def all_see_all(self):
         for a in self.agents:
-            v = self.last.get(a.name)
+            v = self.shown(a)
             if not a.up or v is None or len(v) != len(self.agents) or \
                     any(m[2] != "alive" for m in v.values()):
                 return False
@@ -574,8 +576,15 @@ class Run:
             time.sleep(0.2)
         return False
 
+    def shown(self, viewer):
+        """Its members as it shows them, but for what old_leave() explains."""
+        v = self.last.get(viewer.name)
+        gone = {a.name for a in self.agents if self.old_leave(viewer, a)}
+        return v and {n: m[:2] + ("alive",) + m[3:] if n in gone and m[2] == "leaving" else m
+                      for n, m in v.items()}
+
     def agree(self):
-        views = [self.last.get(a.name) for a in self.agents]
+        views = [self.shown(a) for a in self.agents]
         return self.all_see_all() and all(v == views[0] for v in views)
 
     def disagreement(self):
