@@ -181,7 +181,9 @@ check-fault: all
 	TEST_TIMEOUT=900 SKIP=bigsnap tests/run fault $(BUILD)
 # What takes long: faults by the dozen, kill -9 again and again, restores that
 # are cut off, 100 MB to a new server, data damaged by the hundred.
-check-long: all
+check-long: all $(SIM)
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do \
+		$(SIM) -s $$(date +%s)$$i -n 80 mixed || exit 1; done
 	BUILD=$(BUILD) tests/fault/servers 600
 	BUILD=$(BUILD) FAULTS="all kill" tests/fault/servers 180
 	BUILD=$(BUILD) tests/fault/restore 30
