@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-START_S, STOP_S = 10, 20
+START_S, STOP_S = 90, 20
 
 
 class Node:
@@ -62,13 +62,14 @@ class Node:
         return json.loads(self.request("GET", path)[2])
 
     def wait_ready(self):
-        """Until it leads and has itself in the catalog."""
+        """Until it leads and has itself in the catalog, with what it says of itself."""
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError(f"discod ended with {self.process.returncode}")
             try:
-                if any(c["CheckID"] == "serfHealth" for c in self.get(f"/v1/health/node/{self.name}")):
+                if any(c["CheckID"] == "serfHealth" for c in self.get(f"/v1/health/node/{self.name}")) and \
+                        self.get(f"/v1/catalog/node/{self.name}")["Node"]["TaggedAddresses"]:
                     return
             except (OSError, ValueError, http.client.HTTPException):
                 pass
