@@ -204,6 +204,8 @@ reconcile_alive(struct server *srv, const struct member *m)
 	if (!same) {
 		log_info("member %s: alive: registering it", m->name);
 		member_request(srv, m, n, &req);
+		/* Its own registration may be under way, and knows more. */
+		req.skip_node_update = n == NULL;
 		req.service = s;
 		req.check = serf_health(m, true);
 		propose_register(srv, &req);

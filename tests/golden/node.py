@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-START_S, STOP_S = 90, 20
+START_S, STOP_S = 10, 20
 
 
 class Node:

@@ -1532,6 +1532,55 @@ remove_dir(const char *dir)
 	rmdir(dir);
 }
 
+/* What a node says of itself is on its way while gossip tells of it. */
+START_TEST(member_is_registered_without_loss_of_what_it_said)
+{
+	struct indexed_check_service_nodes n;
+	struct node_service svc;
+	struct register_request q = node_request("node2", "10.77.0.2");
+	struct answer a;
+	struct world w;
+	struct wbuf b;
+	char dir[64], status[32];
+
+	make_dir(dir, sizeof(dir));
+	setup(&w, dir);
+	start(&w);
+	server_members_begin(w.srv);
+	server_members_end(w.srv);
+	run_for(&w, 20);
+	memset(&svc, 0, sizeof(svc));
+	strmap_put(&q.node_meta, "rack", "r1");
+	strmap_put(&q.tagged_addresses, "lan", "10.77.0.2");
+	svc.id = svc.service = S("web");
+	q.service = &svc;
+	wb_init(&b, 0);
+	schema_encode(&register_request_schema, &q, &b);
+	strmap_clear(&q.node_meta);
+	strmap_clear(&q.tagged_addresses);
+	begin(&w, "Catalog.Register", b.p, b.len, &a);
+	run_for(&w, 0);
+	tell(&w, "node2", "10.77.0.2", MEMBER_ALIVE, "node");
+	if (!a.there)
+		await(&w, &a);
+	ck_assert_ptr_null(a.error);
+	answer_clear(&a);
+	wb_free(&b);
+	run_for(&w, 20);
+	serf_health(&w, "node2", status, sizeof(status));
+	ck_assert_str_eq(status, "passing");
+	service_nodes(&w, "web", &n);
+	ck_assert_uint_eq(n.nodes.n, 1);
+	ck_assert_str_eq(str_or(strmap_get(&n.nodes.item[0].node.meta, "rack"),
+	    ""), "r1");
+	ck_assert_str_eq(str_or(strmap_get(
+	    &n.nodes.item[0].node.tagged_addresses, "lan"), ""), "10.77.0.2");
+	schema_clear(&indexed_check_service_nodes_schema, &n);
+	teardown(&w);
+	remove_dir(dir);
+}
+END_TEST
+
 START_TEST(restart_brings_everything_back)
 {
 	struct indexed_check_service_nodes n;
@@ -1677,6 +1726,7 @@ main(void)
 		lower_index_answers_at_once,
 		cancelled_calls_are_silent,
 		members_are_registered_marked_and_removed,
+		member_is_registered_without_loss_of_what_it_said,
 		nodes_that_gossip_forgot_count_as_failed_external_ones_stay,
 		a_gossipd_that_forgot_the_dead_costs_no_registration,
 		member_known_to_be_well_is_not_written_again,
