@@ -106,10 +106,12 @@ $(BUILD)/bin/$(1): $(BUILD)/$(1)/$(1).o $(call libs,$(1)) $(if $(filter catalogd
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
-# Archives are linked twice where test code and library call each other.
+# What tests of a folder share is in tests/unit/FOLDER_*.c that are no tests.
+helpers	 = $(sort $(patsubst %.c,$(BUILD)/%.o,tests/unit/common_unit.c \
+	   $(filter-out %_test.c,$(wildcard tests/unit/$(1)_*.c))))
 define test_rules
-$(1): $(1).o $(call libs,$(call folder,$(1))) $(if $(filter catalogd,$(call folder,$(1))),$(RAFT_A))
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(call libs,$(call folder,$(1))) $(LIBS_$(call folder,$(1))) $(LIBS_common) $(LIBS_check)
+$(1): $(1).o $(call helpers,$(call folder,$(1))) $(call libs,$(call folder,$(1))) $(if $(filter catalogd,$(call folder,$(1))),$(RAFT_A))
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $(call libs,$(call folder,$(1))) $(LIBS_$(call folder,$(1))) $(LIBS_common) $(LIBS_check)
 endef
 $(foreach t,$(UNIT),$(eval $(call test_rules,$(t))))
 $(BUILD)/tests/unit/catalogd%.o $(BUILD)/tests/fuzz/catalogd%.o: CFLAGS_tests = $(RAFT_CFLAGS)

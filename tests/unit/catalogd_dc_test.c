@@ -7,15 +7,11 @@
 #include <string.h>
 
 #include "catalogd/datacenters.h"
-#include "catalogd/server.h"
-#include "common/log.h"
 #include "common/mp.h"
-#include "common/schema/state.h"
 #include "common/util.h"
-#include "tests/unit/common_unit.h"
+#include "tests/unit/catalogd_world.h"
 
-#define S(s) ((char *)(uintptr_t)(s))
-#define LIMIT_MS 8000
+#define LIMIT_MS 30000
 
 /* ---- which there are ---- */
 
@@ -123,19 +119,12 @@ struct asked {
 	void		*arg;
 };
 
-struct world {
-	struct ev		*ev;
-	struct ev_timer		*limit;
-	struct server		*srv;
-	struct conf_agent	 agent;
-	struct conf_catalog	 conf;
+/* The world, and who was asked last. */
+struct stage {
+	struct world		 w;
+	struct answer		 a;		/* of the test's last call */
 	struct asked		 asked;		/* what is open */
 	int			 nasked, ncancelled;
-	unsigned		 flags;		/* of the test's calls */
-	/* the answer to the test */
-	bool			 there;
-	char			*error;
-	struct wbuf		 body;
 };
 
 static void *
@@ -143,251 +132,157 @@ on_call(const struct msg_call *m, const uint8_t *body, size_t len,
     uint64_t timeout_ms, call_fn *fn, void *fn_arg, void *arg)
 {
 	struct world	*w = arg;
+	struct stage	*t = w->own;
 
 	(void)timeout_ms;
-	ck_assert_ptr_null(w->asked.fn);
-	str_set(&w->asked.method, m->method);
-	str_set(&w->asked.dc, m->datacenter);
-	w->asked.target = m->target;
-	w->asked.flags = m->flags;
-	wb_reset(&w->asked.body);
-	wb_bytes(&w->asked.body, body, len);
-	w->asked.fn = fn;
-	w->asked.arg = fn_arg;
-	w->nasked++;
+	ck_assert_ptr_null(t->asked.fn);
+	str_set(&t->asked.method, m->method);
+	str_set(&t->asked.dc, m->datacenter);
+	t->asked.target = m->target;
+	t->asked.flags = m->flags;
+	wb_reset(&t->asked.body);
+	wb_bytes(&t->asked.body, body, len);
+	t->asked.fn = fn;
+	t->asked.arg = fn_arg;
+	t->nasked++;
 	ev_stop(w->ev);
-	return w;
+	return t;
 }
 
 static void
 on_cancel(void *handle, void *arg)
 {
 	struct world	*w = arg;
+	struct stage	*t = w->own;
 
-	ck_assert_ptr_eq(handle, w);
-	w->asked.fn = NULL;
-	w->ncancelled++;
-}
-
-static bool
-on_fire(const char *name, const void *p, size_t len, void *arg)
-{
-	(void)name;
-	(void)p;
-	(void)len;
-	(void)arg;
-	return true;
+	ck_assert_ptr_eq(handle, t);
+	t->asked.fn = NULL;
+	t->ncancelled++;
 }
 
 static void
-on_name(enum view_kind kind, const char *name, bool exists, void *arg)
+setup(struct stage *t)
 {
-	(void)kind;
-	(void)name;
-	(void)exists;
-	(void)arg;
+	memset(t, 0, sizeof(*t));
+	wb_init(&t->asked.body, 0);
+	world_init(&t->w, "");
+	t->w.env.call = on_call;
+	t->w.env.call_cancel = on_cancel;
+	t->w.own = t;
+	world_start(&t->w);
 }
 
 static void
-on_names(void *arg)
+teardown(struct stage *t)
 {
-	(void)arg;
-}
-
-static void
-on_refuse(const char *why, void *arg)
-{
-	(void)arg;
-	ck_abort_msg("%s", why);
-}
-
-static void
-on_limit(void *arg)
-{
-	struct world	*w = arg;
-
-	ev_stop(w->ev);
-}
-
-static void
-setup(struct world *w)
-{
-	struct server_env	 env = { .fire = on_fire, .name = on_name,
-				    .names = on_names, .refuse = on_refuse,
-				    .call = on_call,
-				    .call_cancel = on_cancel };
-	char			 err[512];
-
-	log_set_level(LOG_L_ERR);
-	memset(w, 0, sizeof(*w));
-	wb_init(&w->asked.body, 0);
-	wb_init(&w->body, 0);
-	w->ev = ev_new();
-	w->limit = ev_timer_new(w->ev, on_limit, w);
-	w->agent.node_name = xstrdup("node1");
-	w->agent.node_id = xstrdup("11111111-1111-4111-8111-111111111111");
-	w->agent.datacenter = xstrdup("dc1");
-	w->agent.advertise_addr = xstrdup("10.77.0.1");
-	w->agent.port_rpc = 8300;
-	w->agent.bootstrap = w->agent.server = true;
-	env.arg = w;
-	w->srv = server_new(w->ev, &w->agent, &w->conf, "", &env);
-	if (server_start(w->srv, err, sizeof(err)) == -1)
-		ck_abort_msg("%s", err);
-}
-
-static void
-teardown(struct world *w)
-{
-	server_free(w->srv);
-	ev_timer_free(w->limit);
-	ev_free(w->ev);
-	schema_clear(&conf_agent_schema, &w->agent);
-	schema_clear(&conf_catalog_schema, &w->conf);
-	free(w->asked.method);
-	free(w->asked.dc);
-	free(w->error);
-	wb_free(&w->asked.body);
-	wb_free(&w->body);
-}
-
-static void
-on_answer(enum call_status status, const char *error, const uint8_t *body,
-    size_t len, void *arg)
-{
-	struct world	*w = arg;
-
-	ck_assert(status == CALL_OK || status == CALL_ERROR);
-	ck_assert(!w->there);
-	w->there = true;
-	str_set(&w->error, error);
-	wb_reset(&w->body);
-	wb_bytes(&w->body, body, len);
-	ev_stop(w->ev);
+	world_clear(&t->w);
+	answer_clear(&t->a);
+	free(t->asked.method);
+	free(t->asked.dc);
+	wb_free(&t->asked.body);
 }
 
 static struct server_call *
-begin(struct world *w, const char *method, struct schema *s, const void *req)
+call(struct stage *t, const char *method, struct schema *s, const void *req)
 {
-	struct server_call	*c;
-	struct msg_call		 mc;
-	struct wbuf		 b;
-
-	w->there = false;
-	memset(&mc, 0, sizeof(mc));
-	mc.method = S(method);
-	mc.flags = w->flags;
-	wb_init(&b, 0);
-	schema_encode(s, req, &b);
-	c = server_call(w->srv, &mc, b.p, b.len, on_answer, w);
-	wb_free(&b);
-	return c;
+	answer_clear(&t->a);
+	return begin(&t->w, method, s, req, &t->a);
 }
 
 /* Until there is an answer, or somebody else is asked. */
 static void
-await(struct world *w)
+await_either(struct stage *t)
 {
-	int	 n = w->nasked;
+	int	 n = t->nasked;
 
-	ev_timer_set(w->limit, LIMIT_MS);
-	while (!w->there && w->nasked == n && ev_timer_pending(w->limit))
-		ev_run(w->ev);
-}
-
-static void
-write_ok(struct world *w, const char *method, struct schema *s,
-    const void *req)
-{
-	begin(w, method, s, req);
-	await(w);
-	ck_assert(w->there);
-	ck_assert_pstr_eq(w->error, NULL);
+	ev_timer_set(t->w.limit, LIMIT_MS);
+	while (!t->a.there && t->nasked == n && ev_timer_pending(t->w.limit))
+		ev_run(t->w.ev);
 }
 
 /* Whoever was asked says this. */
 static void
-say(struct world *w, const char *error, const void *body, size_t len)
+say(struct stage *t, const char *error, const void *body, size_t len)
 {
-	call_fn	*fn = w->asked.fn;
+	call_fn	*fn = t->asked.fn;
 
 	ck_assert_ptr_nonnull(fn);
-	w->asked.fn = NULL;
+	t->asked.fn = NULL;
 	fn(error == NULL ? CALL_OK : CALL_ERROR, error, body, len,
-	    w->asked.arg);
+	    t->asked.arg);
 }
 
 /* ---- calls for others ---- */
 
 START_TEST(call_for_another_datacenter_passes_both_ways_as_it_is)
 {
-	struct world		 w;
+	struct stage		 t;
 	struct key_request	 k;
 	struct kvs_request	 p;
 	struct wbuf		 same;
 
-	setup(&w);
+	setup(&t);
 	memset(&k, 0, sizeof(k));
 	k.datacenter = S("dc2");
 	k.key = S("a");
 	k.min_query_index = 7;
 	/* No leader is needed here. */
-	begin(&w, "KVS.Get", &key_request_schema, &k);
-	await(&w);
-	ck_assert_int_eq(w.nasked, 1);
-	ck_assert_str_eq(w.asked.method, "KVS.Get");
-	ck_assert_uint_eq(w.asked.target, CALL_DC);
-	ck_assert_str_eq(w.asked.dc, "dc2");
-	ck_assert_uint_eq(w.asked.flags, CALL_VIA_DC);
+	call(&t, "KVS.Get", &key_request_schema, &k);
+	await_either(&t);
+	ck_assert_int_eq(t.nasked, 1);
+	ck_assert_str_eq(t.asked.method, "KVS.Get");
+	ck_assert_uint_eq(t.asked.target, CALL_DC);
+	ck_assert_str_eq(t.asked.dc, "dc2");
+	ck_assert_uint_eq(t.asked.flags, CALL_VIA_DC);
 	wb_init(&same, 0);
 	schema_encode(&key_request_schema, &k, &same);
-	ck_assert_uint_eq(w.asked.body.len, same.len);
-	ck_assert_mem_eq(w.asked.body.p, same.p, same.len);
+	ck_assert_uint_eq(t.asked.body.len, same.len);
+	ck_assert_mem_eq(t.asked.body.p, same.p, same.len);
 	wb_free(&same);
-	say(&w, NULL, "\x81\xa1x\x09", 4);
-	ck_assert(w.there);
-	ck_assert_uint_eq(w.body.len, 4);
-	ck_assert_mem_eq(w.body.p, "\x81\xa1x\x09", 4);
+	say(&t, NULL, "\x81\xa1x\x09", 4);
+	ck_assert(t.a.there);
+	ck_assert_uint_eq(t.a.body.len, 4);
+	ck_assert_mem_eq(t.a.body.p, "\x81\xa1x\x09", 4);
 
 	memset(&p, 0, sizeof(p));
 	p.datacenter = S("dc3");
 	p.op = S("set");
 	p.entry.key = S("a");
-	begin(&w, "KVS.Apply", &kvs_request_schema, &p);
-	await(&w);
-	ck_assert_str_eq(w.asked.dc, "dc3");
-	ck_assert_uint_eq(w.asked.flags, CALL_WRITE | CALL_VIA_DC);
-	say(&w, "No path to datacenter", NULL, 0);
-	ck_assert_str_eq(w.error, "No path to datacenter");
+	call(&t, "KVS.Apply", &kvs_request_schema, &p);
+	await_either(&t);
+	ck_assert_str_eq(t.asked.dc, "dc3");
+	ck_assert_uint_eq(t.asked.flags, CALL_WRITE | CALL_VIA_DC);
+	say(&t, "No path to datacenter", NULL, 0);
+	ck_assert_str_eq(t.a.error, "No path to datacenter");
 
 	/* Empty is not ours. */
 	k.datacenter = S("");
-	begin(&w, "KVS.Get", &key_request_schema, &k);
-	await(&w);
-	ck_assert_int_eq(w.nasked, 2);
-	ck_assert_str_eq(w.error, "No path to datacenter");
-	teardown(&w);
+	call(&t, "KVS.Get", &key_request_schema, &k);
+	await_either(&t);
+	ck_assert_int_eq(t.nasked, 2);
+	ck_assert_str_eq(t.a.error, "No path to datacenter");
+	teardown(&t);
 }
 END_TEST
 
 START_TEST(method_without_a_leader_goes_there_when_one_is_named)
 {
-	struct world		 w;
+	struct stage		 t;
 	struct dc_request	 q;
 
-	setup(&w);
+	setup(&t);
 	memset(&q, 0, sizeof(q));
-	begin(&w, "Status.Leader", &dc_request_schema, &q);
-	await(&w);
-	ck_assert(w.there);
-	ck_assert_int_eq(w.nasked, 0);
+	call(&t, "Status.Leader", &dc_request_schema, &q);
+	await_either(&t);
+	ck_assert(t.a.there);
+	ck_assert_int_eq(t.nasked, 0);
 	q.datacenter = S("dc2");
-	begin(&w, "Status.Leader", &dc_request_schema, &q);
-	await(&w);
-	ck_assert_int_eq(w.nasked, 1);
-	say(&w, NULL, "\xa0", 1);
-	ck_assert(w.there);
-	teardown(&w);
+	call(&t, "Status.Leader", &dc_request_schema, &q);
+	await_either(&t);
+	ck_assert_int_eq(t.nasked, 1);
+	say(&t, NULL, "\xa0", 1);
+	ck_assert(t.a.there);
+	teardown(&t);
 }
 END_TEST
 
@@ -395,68 +290,68 @@ START_TEST(what_is_not_here_may_be_there)
 {
 	static const char	 off[] = "Connect must be enabled in order to "
 				    "use this endpoint";
-	struct world		 w;
+	struct stage		 t;
 	struct dc_request	 q;
 
-	setup(&w);
+	setup(&t);
 	memset(&q, 0, sizeof(q));
 	q.datacenter = S("dc1");
-	begin(&w, "ConnectCA.Roots", &dc_request_schema, &q);
-	await(&w);
-	ck_assert_str_eq(w.error, off);
+	call(&t, "ConnectCA.Roots", &dc_request_schema, &q);
+	await_either(&t);
+	ck_assert_str_eq(t.a.error, off);
 	q.datacenter = S("dc2");
-	begin(&w, "ACL.TokenList", &dc_request_schema, &q);
-	await(&w);
-	ck_assert_str_eq(w.error, "ACL support disabled");
-	ck_assert_int_eq(w.nasked, 0);
-	begin(&w, "ConnectCA.Roots", &dc_request_schema, &q);
-	await(&w);
-	ck_assert_int_eq(w.nasked, 1);
-	ck_assert_str_eq(w.asked.dc, "dc2");
-	say(&w, NULL, "\x80", 1);
-	ck_assert_pstr_eq(w.error, NULL);
-	teardown(&w);
+	call(&t, "ACL.TokenList", &dc_request_schema, &q);
+	await_either(&t);
+	ck_assert_str_eq(t.a.error, "ACL support disabled");
+	ck_assert_int_eq(t.nasked, 0);
+	call(&t, "ConnectCA.Roots", &dc_request_schema, &q);
+	await_either(&t);
+	ck_assert_int_eq(t.nasked, 1);
+	ck_assert_str_eq(t.asked.dc, "dc2");
+	say(&t, NULL, "\x80", 1);
+	ck_assert_pstr_eq(t.a.error, NULL);
+	teardown(&t);
 }
 END_TEST
 
 START_TEST(call_from_another_datacenter_goes_to_no_third)
 {
-	struct world		 w;
+	struct stage		 t;
 	struct key_request	 k;
 
-	setup(&w);
+	setup(&t);
 	memset(&k, 0, sizeof(k));
 	k.key = S("a");
-	w.flags = CALL_VIA_DC;
+	t.w.flags = CALL_VIA_DC;
 	k.datacenter = S("dc2");
-	begin(&w, "KVS.Get", &key_request_schema, &k);
-	await(&w);
-	ck_assert_str_eq(w.error, "No path to datacenter");
+	call(&t, "KVS.Get", &key_request_schema, &k);
+	await_either(&t);
+	ck_assert_str_eq(t.a.error, "No path to datacenter");
 	k.datacenter = S("dc1");
-	begin(&w, "KVS.Get", &key_request_schema, &k);
-	await(&w);
-	ck_assert(w.there);
-	ck_assert_pstr_eq(w.error, NULL);
-	ck_assert_int_eq(w.nasked, 0);
-	teardown(&w);
+	call(&t, "KVS.Get", &key_request_schema, &k);
+	await_either(&t);
+	ck_assert(t.a.there);
+	ck_assert_pstr_eq(t.a.error, NULL);
+	ck_assert_int_eq(t.nasked, 0);
+	teardown(&t);
 }
 END_TEST
 
 START_TEST(cancelled_call_is_cancelled_there)
 {
-	struct world		 w;
+	struct stage		 t;
 	struct server_call	*c;
 	struct key_request	 k;
 
-	setup(&w);
+	setup(&t);
 	memset(&k, 0, sizeof(k));
 	k.datacenter = S("dc2");
-	c = begin(&w, "KVS.Get", &key_request_schema, &k);
-	await(&w);
+	c = call(&t, "KVS.Get", &key_request_schema, &k);
+	await_either(&t);
 	server_call_cancel(c);
-	ck_assert_int_eq(w.ncancelled, 1);
-	ck_assert(!w.there);
-	teardown(&w);
+	ck_assert_int_eq(t.ncancelled, 1);
+	ck_assert(!t.a.there);
+	teardown(&t);
 }
 END_TEST
 
@@ -464,7 +359,7 @@ END_TEST
 
 /* n instances of web, here. */
 static void
-put_query(struct world *w, int64_t nearest, const char *one, const char *two)
+put_query(struct stage *t, int64_t nearest, const char *one, const char *two)
 {
 	struct query_request	 q;
 
@@ -479,12 +374,12 @@ put_query(struct world *w, int64_t nearest, const char *one, const char *two)
 		strs_add(&q.query.service.failover.datacenters, one);
 	if (two != NULL)
 		strs_add(&q.query.service.failover.datacenters, two);
-	write_ok(w, "PreparedQuery.Apply", &query_request_schema, &q);
+	ck_error(&t->w, "PreparedQuery.Apply", &query_request_schema, &q, NULL);
 	strs_clear(&q.query.service.failover.datacenters);
 }
 
 static void
-put_web(struct world *w)
+put_web(struct stage *t)
 {
 	struct register_request	 r;
 	struct node_service	 s;
@@ -496,60 +391,60 @@ put_web(struct world *w)
 	r.address = S("10.0.0.9");
 	s.service = S("web");
 	r.service = &s;
-	write_ok(w, "Catalog.Register", &register_request_schema, &r);
+	ck_error(&t->w, "Catalog.Register", &register_request_schema, &r, NULL);
 }
 
 static struct server_call *
-execute(struct world *w, struct schema *s, const void *req)
+execute(struct stage *t, struct schema *s, const void *req)
 {
 	struct server_call	*c;
 
-	c = begin(w, s == &query_remote_request_schema ?
+	c = call(t, s == &query_remote_request_schema ?
 	    "PreparedQuery.ExecuteRemote" : "PreparedQuery.Execute", s, req);
-	await(w);
+	await_either(t);
 	return c;
 }
 
 static struct query_execute_response
-found(struct world *w)
+found(struct stage *t)
 {
 	struct query_execute_response	 a;
 	const char			*why = "";
 
-	ck_assert(w->there);
-	ck_assert_pstr_eq(w->error, NULL);
+	ck_assert(t->a.there);
+	ck_assert_pstr_eq(t->a.error, NULL);
 	ck_assert_msg(schema_decode_all(&query_execute_response_schema,
-	    w->body.p, w->body.len, &a, &why) == 0, "%s", why);
+	    t->a.body.p, t->a.body.len, &a, &why) == 0, "%s", why);
 	return a;
 }
 
 static void
-say_names(struct world *w, const char *const *names, size_t n)
+say_names(struct stage *t, const char *const *names, size_t n)
 {
 	struct wbuf	 b;
 	size_t		 i;
 
-	ck_assert_str_eq(w->asked.method, "Catalog.ListDatacenters");
-	ck_assert_uint_eq(w->asked.target, CALL_HERE);
+	ck_assert_str_eq(t->asked.method, "Catalog.ListDatacenters");
+	ck_assert_uint_eq(t->asked.target, CALL_HERE);
 	wb_init(&b, 0);
 	mp_array(&b, n);
 	for (i = 0; i < n; i++)
 		mp_str(&b, names[i]);
-	say(w, NULL, b.p, b.len);
+	say(t, NULL, b.p, b.len);
 	wb_free(&b);
 }
 
 static void
-ck_asked(struct world *w, const char *dc)
+ck_asked(struct stage *t, const char *dc)
 {
 	struct query_remote_request	 q;
 	const char			*why = "";
 
-	ck_assert_str_eq(w->asked.method, "PreparedQuery.ExecuteRemote");
-	ck_assert_uint_eq(w->asked.target, CALL_DC);
-	ck_assert_str_eq(w->asked.dc, dc);
+	ck_assert_str_eq(t->asked.method, "PreparedQuery.ExecuteRemote");
+	ck_assert_uint_eq(t->asked.target, CALL_DC);
+	ck_assert_str_eq(t->asked.dc, dc);
 	ck_assert_int_eq(schema_decode_all(&query_remote_request_schema,
-	    w->asked.body.p, w->asked.body.len, &q, &why), 0);
+	    t->asked.body.p, t->asked.body.len, &q, &why), 0);
 	ck_assert_str_eq(q.datacenter, dc);
 	ck_assert_str_eq(q.query.service.service, "web");
 	ck_assert_int_eq(q.limit, 5);
@@ -558,7 +453,7 @@ ck_asked(struct world *w, const char *dc)
 }
 
 static void
-say_found(struct world *w, const char *dc, size_t n)
+say_found(struct stage *t, const char *dc, size_t n)
 {
 	struct query_execute_response	 a;
 	struct wbuf			 b;
@@ -571,7 +466,7 @@ say_found(struct world *w, const char *dc, size_t n)
 		(void)VEC_ADD(&a.nodes);
 	wb_init(&b, 0);
 	schema_encode(&query_execute_response_schema, &a, &b);
-	say(w, NULL, b.p, b.len);
+	say(t, NULL, b.p, b.len);
 	wb_free(&b);
 	schema_clear(&query_execute_response_schema, &a);
 }
@@ -582,52 +477,52 @@ START_TEST(query_that_found_nothing_asks_the_nearest_and_then_the_named)
 {
 	struct query_execute_response	 a;
 	struct query_execute_request	 q;
-	struct world			 w;
+	struct stage			 t;
 
-	setup(&w);
-	put_query(&w, 2, "far", "near");
+	setup(&t);
+	put_query(&t, 2, "far", "near");
 	memset(&q, 0, sizeof(q));
 	q.datacenter = S("dc1");
 	q.query = S("q");
 	q.limit = 5;
 	q.allow_stale = true;
-	execute(&w, &query_execute_request_schema, &q);
-	say_names(&w, names, NELEM(names));
-	ck_asked(&w, "near");
-	say(&w, "rpc error getting client: no", NULL, 0);
-	ck_asked(&w, "mid");
-	say_found(&w, "mid", 0);
-	ck_asked(&w, "far");
-	say_found(&w, "far", 2);
-	a = found(&w);
+	execute(&t, &query_execute_request_schema, &q);
+	say_names(&t, names, NELEM(names));
+	ck_asked(&t, "near");
+	say(&t, "rpc error getting client: no", NULL, 0);
+	ck_asked(&t, "mid");
+	say_found(&t, "mid", 0);
+	ck_asked(&t, "far");
+	say_found(&t, "far", 2);
+	a = found(&t);
 	ck_assert_uint_eq(a.nodes.n, 2);
 	ck_assert_str_eq(a.datacenter, "far");
 	ck_assert_int_eq(a.failovers, 3);
 	schema_clear(&query_execute_response_schema, &a);
 
 	/* Nobody has one. */
-	execute(&w, &query_execute_request_schema, &q);
-	say_names(&w, names, NELEM(names));
-	say_found(&w, "near", 0);
-	say(&w, "timed out", NULL, 0);
-	say(&w, NULL, "\xc1", 1);
-	a = found(&w);
+	execute(&t, &query_execute_request_schema, &q);
+	say_names(&t, names, NELEM(names));
+	say_found(&t, "near", 0);
+	say(&t, "timed out", NULL, 0);
+	say(&t, NULL, "\xc1", 1);
+	a = found(&t);
 	ck_assert_uint_eq(a.nodes.n, 0);
 	ck_assert_str_eq(a.datacenter, "near");
 	ck_assert_int_eq(a.failovers, 3);
 	schema_clear(&query_execute_response_schema, &a);
 
 	/* With one of our own nobody is asked. */
-	put_web(&w);
-	w.nasked = 0;
-	execute(&w, &query_execute_request_schema, &q);
-	a = found(&w);
+	put_web(&t);
+	t.nasked = 0;
+	execute(&t, &query_execute_request_schema, &q);
+	a = found(&t);
 	ck_assert_uint_eq(a.nodes.n, 1);
 	ck_assert_str_eq(a.datacenter, "dc1");
 	ck_assert_int_eq(a.failovers, 0);
-	ck_assert_int_eq(w.nasked, 0);
+	ck_assert_int_eq(t.nasked, 0);
 	schema_clear(&query_execute_response_schema, &a);
-	teardown(&w);
+	teardown(&t);
 }
 END_TEST
 
@@ -636,26 +531,26 @@ START_TEST(query_leaves_out_who_is_unknown_and_itself)
 	struct query_execute_response	 a;
 	struct query_execute_request	 q;
 	struct server_call		*c;
-	struct world			 w;
+	struct stage			 t;
 
-	setup(&w);
-	put_query(&w, 0, "nowhere", "dc1");
+	setup(&t);
+	put_query(&t, 0, "nowhere", "dc1");
 	memset(&q, 0, sizeof(q));
 	q.datacenter = S("dc1");
 	q.query = S("q");
-	execute(&w, &query_execute_request_schema, &q);
-	say_names(&w, names, NELEM(names));
-	a = found(&w);
+	execute(&t, &query_execute_request_schema, &q);
+	say_names(&t, names, NELEM(names));
+	a = found(&t);
 	ck_assert_uint_eq(a.nodes.n, 0);
 	ck_assert_str_eq(a.datacenter, "dc1");
 	ck_assert_str_eq(a.dns.ttl, "3s");
 	ck_assert_int_eq(a.failovers, 0);
 	schema_clear(&query_execute_response_schema, &a);
-	c = execute(&w, &query_execute_request_schema, &q);
-	ck_assert_ptr_nonnull(w.asked.fn);
+	c = execute(&t, &query_execute_request_schema, &q);
+	ck_assert_ptr_nonnull(t.asked.fn);
 	server_call_cancel(c);
-	ck_assert_int_eq(w.ncancelled, 1);
-	teardown(&w);
+	ck_assert_int_eq(t.ncancelled, 1);
+	teardown(&t);
 }
 END_TEST
 
@@ -663,30 +558,30 @@ START_TEST(query_of_another_datacenter_is_carried_out_with_our_instances)
 {
 	struct query_execute_response	 a;
 	struct query_remote_request	 q;
-	struct world			 w;
+	struct stage			 t;
 
-	setup(&w);
-	put_web(&w);
+	setup(&t);
+	put_web(&t);
 	memset(&q, 0, sizeof(q));
 	q.datacenter = S("dc1");
 	q.query.service.service = S("web");
 	/* It is not passed on. */
 	q.query.service.failover.nearest_n = 3;
 	q.query.dns.ttl = S("4s");
-	execute(&w, &query_remote_request_schema, &q);
-	a = found(&w);
+	execute(&t, &query_remote_request_schema, &q);
+	a = found(&t);
 	ck_assert_uint_eq(a.nodes.n, 1);
 	ck_assert_str_eq(a.nodes.item[0].node.node, "n1");
 	ck_assert_str_eq(a.datacenter, "dc1");
 	ck_assert_str_eq(a.dns.ttl, "4s");
 	schema_clear(&query_execute_response_schema, &a);
 	q.query.service.service = S("nosuch");
-	execute(&w, &query_remote_request_schema, &q);
-	a = found(&w);
+	execute(&t, &query_remote_request_schema, &q);
+	a = found(&t);
 	ck_assert_uint_eq(a.nodes.n, 0);
-	ck_assert_int_eq(w.nasked, 0);
+	ck_assert_int_eq(t.nasked, 0);
 	schema_clear(&query_execute_response_schema, &a);
-	teardown(&w);
+	teardown(&t);
 }
 END_TEST
 

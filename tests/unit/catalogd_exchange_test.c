@@ -10,122 +10,54 @@
 
 #include "catalogd/exchange.h"
 #include "catalogd/server_i.h"
-#include "common/log.h"
 #include "common/mp.h"
-#include "tests/unit/common_unit.h"
+#include "tests/unit/catalogd_world.h"
 
 #define VECTORS "tests/vectors/"
 
-struct world {
-	struct ev		*ev;
-	struct ev_timer		*limit;
-	bool			 late;
-	struct server		*srv;
-	struct conf_agent	 agent;
-	struct conf_catalog	 conf;
+struct bench {
+	struct world		 w;		/* srv: NULL on a client */
 	struct exchanges	*all;
 	int			 fd;		/* the client's end */
 	uint32_t		 dialled;
 	char			 address[64];
-	unsigned		 names;
 };
-
-static bool
-on_fire(const char *name, const void *p, size_t n, void *arg)
-{
-	(void)name;
-	(void)p;
-	(void)n;
-	(void)arg;
-	return true;
-}
-
-static void
-on_name(enum view_kind kind, const char *name, bool exists, void *arg)
-{
-	(void)kind;
-	(void)name;
-	(void)exists;
-	(void)arg;
-}
-
-static void
-on_names(void *arg)
-{
-	struct world *w = arg;
-
-	w->names++;
-}
 
 static void
 on_dial(uint32_t id, const char *address, void *arg)
 {
-	struct world *w = arg;
+	struct bench *b = arg;
 
-	w->dialled = id;
-	snprintf(w->address, sizeof(w->address), "%s", address);
+	b->dialled = id;
+	snprintf(b->address, sizeof(b->address), "%s", address);
 }
 
 static void
-on_limit(void *arg)
+setup(struct bench *b, bool server)
 {
-	struct world *w = arg;
-
-	w->late = true;
-	ev_stop(w->ev);
-}
-
-static void
-run_for(struct world *w, uint64_t ms)
-{
-	ev_timer_set(w->limit, ms);
-	ev_run(w->ev);
-}
-
-static void
-setup(struct world *w, bool server)
-{
-	struct server_env env = { .fire = on_fire, .name = on_name, .names = on_names,
-	    .dial = on_dial, .arg = w };
-	struct exchange_env xenv = { on_dial, w };
-	char err[256];
+	struct exchange_env xenv = { on_dial, b };
 	int i;
 
-	log_init("test");
-	log_set_level(LOG_L_ERR);
-	memset(w, 0, sizeof(*w));
-	w->fd = -1;
-	w->ev = ev_new();
-	w->limit = ev_timer_new(w->ev, on_limit, w);
-	w->agent.node_name = xstrdup("node1");
-	w->agent.node_id = xstrdup("11111111-1111-4111-8111-111111111111");
-	w->agent.datacenter = xstrdup("dc1");
-	w->agent.advertise_addr = xstrdup("10.77.0.1");
-	w->agent.port_rpc = 8300;
-	w->agent.bootstrap = true;
-	w->agent.server = true;
+	memset(b, 0, sizeof(*b));
+	b->fd = -1;
+	world_init(&b->w, "");
 	if (server) {
-		w->srv = server_new(w->ev, &w->agent, &w->conf, "", &env);
-		ck_assert_int_eq(server_start(w->srv, err, sizeof(err)), 0);
-		for (i = 0; i < 100 && !server_in_office(w->srv); i++)
-			run_for(w, 20);
-		ck_assert(server_in_office(w->srv));
-		w->names = 0;
+		world_start(&b->w);
+		for (i = 0; i < 1000 && !server_in_office(b->w.srv); i++)
+			world_run(&b->w, 5);
+		ck_assert(server_in_office(b->w.srv));
+		b->w.nnames = 0;
 	}
-	w->all = exchanges_new(w->ev, w->srv, "dc1", &xenv);
+	b->all = exchanges_new(b->w.ev, b->w.srv, "dc1", &xenv);
 }
 
 static void
-teardown(struct world *w)
+teardown(struct bench *b)
 {
-	if (w->fd != -1)
-		close(w->fd);
-	exchanges_free(w->all);
-	server_free(w->srv);
-	ev_timer_free(w->limit);
-	ev_free(w->ev);
-	schema_clear(&conf_agent_schema, &w->agent);
-	schema_clear(&conf_catalog_schema, &w->conf);
+	if (b->fd != -1)
+		close(b->fd);
+	exchanges_free(b->all);
+	world_clear(&b->w);
 }
 
 static uint8_t *
@@ -141,23 +73,23 @@ vector(const char *name, size_t *len)
 }
 
 static void
-begin(struct world *w)
+open_one(struct bench *b)
 {
 	int sv[2];
 
-	if (w->fd != -1)
-		close(w->fd);
+	if (b->fd != -1)
+		close(b->fd);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    sv), 0);
-	w->fd = sv[0];
-	exchanges_serve(w->all, sv[1], "test");
+	b->fd = sv[0];
+	exchanges_serve(b->all, sv[1], "test");
 }
 
 static void
 put_request(struct wbuf *b, const char *dc, bool stale, int64_t op)
 {
 	struct snapshot_request q = { .allow_stale = stale, .op = op,
-	    .datacenter = (char *)(uintptr_t)dc };
+	    .datacenter = S(dc) };
 
 	schema_encode(&snapshot_request_schema, &q, b);
 }
@@ -165,7 +97,7 @@ put_request(struct wbuf *b, const char *dc, bool stale, int64_t op)
 /* Sends in pieces, half-closes, and reads all that comes; the answer's map is
  * taken off. */
 static bool
-talk(struct world *w, const struct wbuf *out, size_t piece,
+talk(struct bench *b, const struct wbuf *out, size_t piece,
     struct snapshot_response *a, struct wbuf *rest)
 {
 	uint8_t buf[4096];
@@ -175,15 +107,15 @@ talk(struct world *w, const struct wbuf *out, size_t piece,
 	ssize_t n = -1;
 	int i;
 
-	begin(w);
+	open_one(b);
 	wb_init(rest, 0);
 	for (i = 0; i < 2000 && n != 0; i++) {
 		k = out->len - off < piece ? out->len - off : piece;
-		if (k > 0 && (n = send(w->fd, out->p + off, k,
+		if (k > 0 && (n = send(b->fd, out->p + off, k,
 		    MSG_NOSIGNAL)) > 0 && (off += (size_t)n) == out->len)
-			shutdown(w->fd, SHUT_WR);
-		run_for(w, 1);
-		while ((n = read(w->fd, buf, sizeof(buf))) > 0)
+			shutdown(b->fd, SHUT_WR);
+		world_run(&b->w, 1);
+		while ((n = read(b->fd, buf, sizeof(buf))) > 0)
 			wb_bytes(rest, buf, (size_t)n);
 	}
 	ck_assert_int_eq(n, 0);
@@ -201,7 +133,7 @@ talk(struct world *w, const struct wbuf *out, size_t piece,
 }
 
 static void
-save(struct world *w, struct archive_meta *m, struct wbuf *state)
+save(struct bench *b, struct archive_meta *m, struct wbuf *state)
 {
 	struct snapshot_response a;
 	struct archive_in *in = archive_in_new(1 << 20);
@@ -211,7 +143,7 @@ save(struct world *w, struct archive_meta *m, struct wbuf *state)
 
 	wb_init(&out, 0);
 	put_request(&out, "dc1", false, SNAPSHOT_SAVE);
-	ck_assert(talk(w, &out, 1000, &a, &rest));
+	ck_assert(talk(b, &out, 1000, &a, &rest));
 	ck_assert(str_empty(a.error));
 	ck_assert(a.known_leader);
 	ck_assert_int_eq(archive_in_feed(in, rest.p, rest.len), 0);
@@ -227,7 +159,7 @@ save(struct world *w, struct archive_meta *m, struct wbuf *state)
 
 /* NULL, or the error. */
 static const char *
-restore(struct world *w, const void *archive, size_t len, size_t piece)
+restore(struct bench *b, const void *archive, size_t len, size_t piece)
 {
 	static char error[512];
 	struct snapshot_response a;
@@ -236,7 +168,7 @@ restore(struct world *w, const void *archive, size_t len, size_t piece)
 	wb_init(&out, 0);
 	put_request(&out, "dc1", false, SNAPSHOT_RESTORE);
 	wb_bytes(&out, archive, len);
-	ck_assert(talk(w, &out, piece, &a, &rest));
+	ck_assert(talk(b, &out, piece, &a, &rest));
 	ck_assert_uint_eq(rest.len, 0);
 	ck_assert_uint_eq(a.index, 0);
 	ck_assert(!a.known_leader);
@@ -290,7 +222,7 @@ START_TEST(restores_what_real_servers_saved_and_saves_it)
 	struct archive_meta m, before;
 	struct wbuf state, again;
 	struct archive_in *in = archive_in_new(1 << 20);
-	struct world w;
+	struct bench b;
 	const uint8_t *p;
 	const char *why;
 	uint8_t *snap;
@@ -301,24 +233,24 @@ START_TEST(restores_what_real_servers_saved_and_saves_it)
 	snap = vector(name, &len);
 	ck_assert_int_eq(archive_in_feed(in, snap, len), 0);
 	ck_assert_int_eq(archive_in_end(in, &before, &p, &n), 0);
-	setup(&w, true);
-	why = restore(&w, snap, len, 300);
+	setup(&b, true);
+	why = restore(&b, snap, len, 300);
 	ck_assert_msg(why == NULL, "%s", why);
-	ck_assert_uint_eq(w.names, 1);
-	save(&w, &m, &state);
+	ck_assert_uint_eq(b.w.nnames, 1);
+	save(&b, &m, &state);
 	/* Later than all of it, and not less than it was. */
 	ck_assert_uint_gt(m.index, before.index);
 	ck_assert_uint_ge(state.len, n / 2);
-	ck_assert_ptr_null(restore(&w, snap, len, 65536));
+	ck_assert_ptr_null(restore(&b, snap, len, 65536));
 	archive_meta_clear(&m);
 	wb_free(&state);
-	save(&w, &m, &again);
+	save(&b, &m, &again);
 	archive_meta_clear(&m);
 	archive_meta_clear(&before);
 	archive_in_free(in);
 	wb_free(&again);
 	free(snap);
-	teardown(&w);
+	teardown(&b);
 }
 END_TEST
 
@@ -326,33 +258,33 @@ START_TEST(refuses_whole_with_the_reason)
 {
 	struct archive_meta m;
 	struct wbuf before, after;
-	struct world w;
+	struct bench b;
 	uint8_t *snap;
 	size_t len;
 
 	snap = vector("snapshot/basic.snap", &len);
-	setup(&w, true);
-	ck_assert_ptr_null(restore(&w, snap, len, 65536));
-	save(&w, &m, &before);
+	setup(&b, true);
+	ck_assert_ptr_null(restore(&b, snap, len, 65536));
+	save(&b, &m, &before);
 	archive_meta_clear(&m);
-	ck_assert_str_eq(restore(&w, snap, len - 500, 400), "failed to read "
+	ck_assert_str_eq(restore(&b, snap, len - 500, 400), "failed to read "
 	    "snapshot file: failed to read or write snapshot data: "
 	    "unexpected EOF");
-	ck_assert_str_eq(restore(&w, "", 0, 1),
+	ck_assert_str_eq(restore(&b, "", 0, 1),
 	    "failed to decompress snapshot: EOF");
-	ck_assert_str_eq(restore(&w, "no archive at all", 17, 3),
+	ck_assert_str_eq(restore(&b, "no archive at all", 17, 3),
 	    "failed to decompress snapshot: gzip: invalid header");
 	snap[len / 2] ^= 0x55;
-	ck_assert_ptr_nonnull(restore(&w, snap, len, 65536));
-	ck_assert_uint_eq(w.names, 1);
-	save(&w, &m, &after);
+	ck_assert_ptr_nonnull(restore(&b, snap, len, 65536));
+	ck_assert_uint_eq(b.w.nnames, 1);
+	save(&b, &m, &after);
 	archive_meta_clear(&m);
 	ck_assert_uint_eq(after.len, before.len);
 	ck_assert_int_eq(memcmp(after.p, before.p, after.len), 0);
 	wb_free(&before);
 	wb_free(&after);
 	free(snap);
-	teardown(&w);
+	teardown(&b);
 }
 END_TEST
 
@@ -377,20 +309,20 @@ START_TEST(refuses_records_that_do_not_check_out)
 {
 	static const char broken[] = "\x81\xa9" "LastIndex\x07" "\x02" "\x81";
 	struct wbuf out;
-	struct world w;
+	struct bench b;
 	const char *why;
 
-	setup(&w, true);
+	setup(&b, true);
 	pack(broken, sizeof(broken) - 1, &out);
-	why = restore(&w, out.p, out.len, 65536);
+	why = restore(&b, out.p, out.len, 65536);
 	ck_assert_msg(why != NULL && strncmp(why, "failed to restore "
 	    "snapshot: ", 28) == 0, "%s", why);
 	wb_free(&out);
 	pack("", 0, &out);
-	ck_assert_ptr_nonnull(restore(&w, out.p, out.len, 65536));
+	ck_assert_ptr_nonnull(restore(&b, out.p, out.len, 65536));
 	wb_free(&out);
-	ck_assert_uint_eq(w.names, 0);
-	teardown(&w);
+	ck_assert_uint_eq(b.w.nnames, 0);
+	teardown(&b);
 }
 END_TEST
 
@@ -408,18 +340,18 @@ START_TEST(refuses_requests)
 {
 	struct snapshot_response a;
 	struct wbuf out, rest;
-	struct world w;
+	struct bench b;
 
-	setup(&w, true);
+	setup(&b, true);
 	wb_init(&out, 0);
 	put_request(&out, requests[_i].dc, requests[_i].stale,
 	    requests[_i].op);
-	ck_assert(talk(&w, &out, 5, &a, &rest));
+	ck_assert(talk(&b, &out, 5, &a, &rest));
 	ck_assert_str_eq(a.error, requests[_i].why);
 	schema_clear(&snapshot_response_schema, &a);
 	wb_free(&out);
 	wb_free(&rest);
-	teardown(&w);
+	teardown(&b);
 }
 END_TEST
 
@@ -429,45 +361,45 @@ START_TEST(what_is_no_request_is_closed)
 	    "GET / HTTP/1.1\r\n\r\n", "\x84" };
 	struct snapshot_response a;
 	struct wbuf out, rest;
-	struct world w;
+	struct bench b;
 	size_t i;
 
-	setup(&w, true);
+	setup(&b, true);
 	for (i = 0; i < NELEM(bad); i++) {
 		wb_init(&out, 0);
 		wb_str(&out, bad[i]);
-		ck_assert(!talk(&w, &out, 100, &a, &rest));
+		ck_assert(!talk(&b, &out, 100, &a, &rest));
 		wb_free(&out);
 		wb_free(&rest);
 	}
-	ck_assert_uint_eq(exchanges_count(w.all), 0);
-	teardown(&w);
+	ck_assert_uint_eq(exchanges_count(b.all), 0);
+	teardown(&b);
 }
 END_TEST
 
 START_TEST(a_client_joins_it_to_a_server)
 {
 	struct wbuf out;
-	struct world w;
+	struct bench b;
 	uint8_t buf[256];
 	ssize_t n;
 	int sv[2];
 
-	setup(&w, false);
+	setup(&b, false);
 	wb_init(&out, 0);
 	put_request(&out, "dc1", false, SNAPSHOT_RESTORE);
 	wb_str(&out, "archive");
-	begin(&w);
-	ck_assert_int_eq(write(w.fd, out.p, out.len), (ssize_t)out.len);
-	run_for(&w, 20);
-	ck_assert_str_eq(w.address, "*");
-	ck_assert(w.dialled & EXCHANGE_DIAL);
+	open_one(&b);
+	ck_assert_int_eq(write(b.fd, out.p, out.len), (ssize_t)out.len);
+	world_run(&b.w, 20);
+	ck_assert_str_eq(b.address, "*");
+	ck_assert(b.dialled & EXCHANGE_DIAL);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    sv), 0);
-	exchanges_dialed(w.all, w.dialled, sv[1], NULL);
-	ck_assert_int_eq(write(w.fd, "more", 4), 4);
-	shutdown(w.fd, SHUT_WR);
-	run_for(&w, 20);
+	exchanges_dialed(b.all, b.dialled, sv[1], NULL);
+	ck_assert_int_eq(write(b.fd, "more", 4), 4);
+	shutdown(b.fd, SHUT_WR);
+	world_run(&b.w, 20);
 	n = read(sv[0], buf, sizeof(buf));
 	ck_assert_int_eq(n, (ssize_t)out.len + 4);
 	ck_assert_int_eq(memcmp(buf, out.p, out.len), 0);
@@ -475,33 +407,33 @@ START_TEST(a_client_joins_it_to_a_server)
 	ck_assert_int_eq(read(sv[0], buf, sizeof(buf)), 0);
 	ck_assert_int_eq(write(sv[0], "answer", 6), 6);
 	close(sv[0]);
-	run_for(&w, 20);
-	ck_assert_int_eq(read(w.fd, buf, sizeof(buf)), 6);
-	ck_assert_int_eq(read(w.fd, buf, sizeof(buf)), 0);
+	world_run(&b.w, 20);
+	ck_assert_int_eq(read(b.fd, buf, sizeof(buf)), 6);
+	ck_assert_int_eq(read(b.fd, buf, sizeof(buf)), 0);
 	wb_free(&out);
-	teardown(&w);
+	teardown(&b);
 }
 END_TEST
 
 START_TEST(a_server_that_is_not_reached_is_an_answer)
 {
 	struct wbuf out;
-	struct world w;
+	struct bench b;
 	uint8_t buf[256];
 
-	setup(&w, false);
+	setup(&b, false);
 	wb_init(&out, 0);
 	put_request(&out, "dc1", false, SNAPSHOT_SAVE);
-	begin(&w);
-	ck_assert_int_eq(write(w.fd, out.p, out.len), (ssize_t)out.len);
-	run_for(&w, 20);
-	exchanges_dialed(w.all, w.dialled, -1, "No known Consul servers");
-	run_for(&w, 20);
-	ck_assert_int_gt(read(w.fd, buf, sizeof(buf)), 0);
+	open_one(&b);
+	ck_assert_int_eq(write(b.fd, out.p, out.len), (ssize_t)out.len);
+	world_run(&b.w, 20);
+	exchanges_dialed(b.all, b.dialled, -1, "No known Consul servers");
+	world_run(&b.w, 20);
+	ck_assert_int_gt(read(b.fd, buf, sizeof(buf)), 0);
 	ck_assert_ptr_nonnull(memmem(buf, sizeof(buf),
 	    "No known Consul servers", 23));
 	wb_free(&out);
-	teardown(&w);
+	teardown(&b);
 }
 END_TEST
 
@@ -509,18 +441,18 @@ START_TEST(another_datacenters_is_asked_of_a_server_of_it)
 {
 	char dc[300], buf[256];
 	struct wbuf out;
-	struct world w;
+	struct bench b;
 
-	setup(&w, true);
+	setup(&b, true);
 	wb_init(&out, 0);
 	put_request(&out, "dc2", false, SNAPSHOT_SAVE);
-	begin(&w);
-	ck_assert_int_eq(write(w.fd, out.p, out.len), (ssize_t)out.len);
-	run_for(&w, 20);
-	ck_assert_str_eq(w.address, "*dc2");
-	exchanges_dialed(w.all, w.dialled, -1, "No path to datacenter");
-	run_for(&w, 20);
-	ck_assert_int_gt(read(w.fd, buf, sizeof(buf)), 0);
+	open_one(&b);
+	ck_assert_int_eq(write(b.fd, out.p, out.len), (ssize_t)out.len);
+	world_run(&b.w, 20);
+	ck_assert_str_eq(b.address, "*dc2");
+	exchanges_dialed(b.all, b.dialled, -1, "No path to datacenter");
+	world_run(&b.w, 20);
+	ck_assert_int_gt(read(b.fd, buf, sizeof(buf)), 0);
 	ck_assert_ptr_nonnull(memmem(buf, sizeof(buf),
 	    "No path to datacenter", 21));
 	/* No name is that long. */
@@ -528,16 +460,16 @@ START_TEST(another_datacenters_is_asked_of_a_server_of_it)
 	dc[sizeof(dc) - 1] = '\0';
 	wb_reset(&out);
 	put_request(&out, dc, false, SNAPSHOT_SAVE);
-	w.address[0] = '\0';
-	begin(&w);
-	ck_assert_int_eq(write(w.fd, out.p, out.len), (ssize_t)out.len);
-	run_for(&w, 20);
-	ck_assert_int_gt(read(w.fd, buf, sizeof(buf)), 0);
+	b.address[0] = '\0';
+	open_one(&b);
+	ck_assert_int_eq(write(b.fd, out.p, out.len), (ssize_t)out.len);
+	world_run(&b.w, 20);
+	ck_assert_int_gt(read(b.fd, buf, sizeof(buf)), 0);
 	ck_assert_ptr_nonnull(memmem(buf, sizeof(buf),
 	    "No path to datacenter", 21));
-	ck_assert_str_eq(w.address, "");
+	ck_assert_str_eq(b.address, "");
 	wb_free(&out);
-	teardown(&w);
+	teardown(&b);
 }
 END_TEST
 
@@ -580,7 +512,7 @@ START_TEST(a_snapshot_of_the_log_in_the_middle_of_a_restore)
 	struct archive_in *in = archive_in_new(1 << 20);
 	struct archive_meta m;
 	struct wbuf e, head, dump;
-	struct world a, b;
+	struct bench a, b;
 	const uint8_t *p;
 	const char *why;
 	uint8_t *snap;
@@ -595,35 +527,35 @@ START_TEST(a_snapshot_of_the_log_in_the_middle_of_a_restore)
 	wb_u64(&head, 5000);
 	wb_u64(&head, n);
 	entry(&e, 0, 77, head.p, head.len);
-	apply(a.srv, 10, &e);
+	apply(a.w.srv, 10, &e);
 	entry(&e, 1, 77, p, 3000);
-	apply(a.srv, 11, &e);
+	apply(a.w.srv, 11, &e);
 
 	/* Another server gets no more than this and what follows. */
 	wb_init(&dump, 0);
-	snapshot_dump(a.srv, &dump);
-	ck_assert_int_eq(snapshot_restore(b.srv, 11, dump.p, dump.len, &why),
+	snapshot_dump(a.w.srv, &dump);
+	ck_assert_int_eq(snapshot_restore(b.w.srv, 11, dump.p, dump.len, &why),
 	    0);
-	same_dump(a.srv, b.srv);
+	same_dump(a.w.srv, b.w.srv);
 	entry(&e, 1, 77, p + 3000, n - 3000);
-	apply(a.srv, 12, &e);
+	apply(a.w.srv, 12, &e);
 	entry(&e, 1, 77, p + 3000, n - 3000);
-	apply(b.srv, 12, &e);
+	apply(b.w.srv, 12, &e);
 	entry(&e, 2, 77, NULL, 0);
-	apply(a.srv, 13, &e);
+	apply(a.w.srv, 13, &e);
 	entry(&e, 2, 77, NULL, 0);
-	apply(b.srv, 13, &e);
-	same_dump(a.srv, b.srv);
-	ck_assert_uint_eq(snapshot_index(a.srv, 13), 5001);
-	ck_assert_uint_eq(snapshot_index(b.srv, 14), 5002);
-	ck_assert_ptr_nonnull(store_node(a.srv->store, "bare"));
-	ck_assert_ptr_nonnull(store_node(b.srv->store, "bare"));
+	apply(b.w.srv, 13, &e);
+	same_dump(a.w.srv, b.w.srv);
+	ck_assert_uint_eq(snapshot_index(a.w.srv, 13), 5001);
+	ck_assert_uint_eq(snapshot_index(b.w.srv, 14), 5002);
+	ck_assert_ptr_nonnull(store_node(a.w.srv->store, "bare"));
+	ck_assert_ptr_nonnull(store_node(b.w.srv->store, "bare"));
 
 	/* Damaged ones leave everything as it is. */
 	for (len = 0; len < 60; len++)
-		ck_assert_int_eq(snapshot_restore(b.srv, 20, dump.p, len,
+		ck_assert_int_eq(snapshot_restore(b.w.srv, 20, dump.p, len,
 		    &why), -1);
-	ck_assert_uint_eq(snapshot_index(b.srv, 14), 5002);
+	ck_assert_uint_eq(snapshot_index(b.w.srv, 14), 5002);
 	wb_free(&dump);
 	wb_free(&head);
 	archive_meta_clear(&m);
@@ -637,38 +569,38 @@ END_TEST
 START_TEST(pieces_that_do_not_belong_together_change_nothing)
 {
 	struct wbuf e, head, before;
-	struct world w;
+	struct bench b;
 
-	setup(&w, true);
+	setup(&b, true);
 	wb_init(&before, 0);
-	store_dump(w.srv->store, &before);
+	store_dump(b.w.srv->store, &before);
 	wb_init(&head, 0);
 	wb_u64(&head, 5000);
 	wb_u64(&head, 10);
 	entry(&e, 1, 5, "stray", 5);
-	apply(w.srv, 10, &e);
+	apply(b.w.srv, 10, &e);
 	entry(&e, 2, 5, NULL, 0);
-	apply(w.srv, 11, &e);
+	apply(b.w.srv, 11, &e);
 	entry(&e, 0, 6, head.p, head.len);
-	apply(w.srv, 12, &e);
+	apply(b.w.srv, 12, &e);
 	entry(&e, 1, 6, "more than was announced", 23);
-	apply(w.srv, 13, &e);
+	apply(b.w.srv, 13, &e);
 	entry(&e, 1, 7, "another's", 9);
-	apply(w.srv, 14, &e);
+	apply(b.w.srv, 14, &e);
 	entry(&e, 2, 6, NULL, 0);
-	apply(w.srv, 15, &e);
+	apply(b.w.srv, 15, &e);
 	entry(&e, 0, 8, head.p, 3);
-	apply(w.srv, 16, &e);
+	apply(b.w.srv, 16, &e);
 	entry(&e, 9, 8, NULL, 0);
-	apply(w.srv, 17, &e);
-	ck_assert_uint_eq(snapshot_index(w.srv, 18), 18);
+	apply(b.w.srv, 17, &e);
+	ck_assert_uint_eq(snapshot_index(b.w.srv, 18), 18);
 	wb_reset(&head);
-	store_dump(w.srv->store, &head);
+	store_dump(b.w.srv->store, &head);
 	ck_assert_uint_eq(head.len, before.len);
 	ck_assert_int_eq(memcmp(head.p, before.p, head.len), 0);
 	wb_free(&head);
 	wb_free(&before);
-	teardown(&w);
+	teardown(&b);
 }
 END_TEST
 

@@ -1,76 +1,257 @@
 /*
- * Servers from gossip into the membership: whom the leader takes for whom.
+ * Members from gossip: what the leader registers, marks and removes, and whom
+ * it takes into raft's membership for whom.
  */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "catalogd/server.h"
 #include "catalogd/server_raft_i.h"
-#include "common/log.h"
 #include "common/util.h"
-#include "tests/unit/common_unit.h"
+#include "tests/unit/catalogd_world.h"
 
 #define LIMIT_MS 30000
 #define OLD "22222222-2222-4222-8222-222222222222"
 #define NEW "33333333-3333-4333-8333-333333333333"
 
-struct world {
-	struct ev		*ev;
-	struct ev_timer		*limit, *answer;
-	struct server		*srv;
-	struct conf_agent	 agent;
-	struct conf_catalog	 conf;
-	char			 dir[64];
-	/* the other server, as it answers who it is */
+/* ---- in the catalog ---- */
+
+static void
+tell(struct world *w, const char *name, const char *addr,
+    enum member_status status, const char *role)
+{
+	struct member m = member(name, addr, status, role);
+
+	server_member(w->srv, &m);
+	schema_clear(&member_schema, &m);
+}
+
+static void
+serf_health(struct world *w, const char *node, char *out, size_t len)
+{
+	struct indexed_health_checks c;
+	struct node_request q;
+
+	memset(&q, 0, sizeof(q));
+	q.datacenter = DC;
+	q.node = S(node);
+	ask(w, "Health.NodeChecks", &node_request_schema, &q,
+	    &indexed_health_checks_schema, &c);
+	snprintf(out, len, "%s", c.checks.n == 0 ? "" :
+	    c.checks.item[0].status);
+	schema_clear(&indexed_health_checks_schema, &c);
+}
+
+static void
+until_health(struct world *w, const char *node, const char *want)
+{
+	uint64_t end = ev_hrtime() + LIMIT_MS * NS_PER_MS;
+	char status[32];
+
+	do {
+		world_run(w, 5);
+		serf_health(w, node, status, sizeof(status));
+	} while (strcmp(status, want) != 0 && ev_hrtime() < end);
+	ck_assert_str_eq(status, want);
+}
+
+START_TEST(members_are_registered_marked_and_removed)
+{
+	struct indexed_check_service_nodes n;
+	struct world w;
+	char status[32];
+
+	world_setup(&w);
+	server_members_begin(w.srv);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	tell(&w, "node2", "10.77.0.2", MEMBER_ALIVE, "node");
+	server_members_end(w.srv);
+	world_run(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 2);
+	service_nodes(&w, "consul", &n);
+	ck_assert_uint_eq(n.nodes.n, 1);
+	ck_assert_int_eq(n.nodes.item[0].service.port, 8300);
+	ck_assert_str_eq(strmap_get(&n.nodes.item[0].service.meta, "version"),
+	    "1.8.7");
+	ck_assert(!n.nodes.item[0].node.meta.set);
+	schema_clear(&indexed_check_service_nodes_schema, &n);
+	serf_health(&w, "node2", status, sizeof(status));
+	ck_assert_str_eq(status, "passing");
+
+	tell(&w, "node2", "10.77.0.2", MEMBER_FAILED, "node");
+	until_health(&w, "node2", "critical");
+	tell(&w, "node2", "10.77.0.2", MEMBER_ALIVE, "node");
+	until_health(&w, "node2", "passing");
+	/* Before the first has reached the catalog: the last word counts. */
+	tell(&w, "node2", "10.77.0.2", MEMBER_FAILED, "node");
+	tell(&w, "node2", "10.77.0.2", MEMBER_ALIVE, "node");
+	until_health(&w, "node2", "passing");
+	tell(&w, "node2", "10.77.0.2", MEMBER_LEFT, "node");
+	world_run(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 1);
+	/* Never itself. */
+	tell(&w, "node1", "10.77.0.1", MEMBER_LEFT, "consul");
+	world_run(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 1);
+	ck_assert_str_eq(w.refused, "");
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(a_gossipd_that_forgot_the_dead_costs_no_registration)
+{
+	struct world w;
+
+	world_setup(&w);
+	server_members_begin(w.srv);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	tell(&w, "node2", "10.77.0.2", MEMBER_FAILED, "node");
+	tell(&w, "node3", "10.77.0.3", MEMBER_ALIVE, "node");
+	server_members_end(w.srv);
+	put_check(&w, "node2", "serfHealth", "", "critical");
+	world_run(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 3);
+	/* Started again, it knows nobody but itself. */
+	server_members_begin(w.srv);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	server_members_end(w.srv);
+	world_run(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 3);
+	/* A leave is a leave all the same. */
+	tell(&w, "node3", "10.77.0.3", MEMBER_LEFT, "node");
+	world_run(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 2);
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(nodes_that_gossip_forgot_count_as_failed_external_ones_stay)
+{
+	struct world w;
+	char status[32];
+
+	world_setup(&w);
+	put_node(&w, "ext", "10.0.0.7");
+	put_check(&w, "old", "serfHealth", "", "passing");
+	server_members_begin(w.srv);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	server_members_end(w.srv);
+	world_run(&w, 20);
+	ck_assert_uint_eq(count_nodes(&w), 3);
+	serf_health(&w, "old", status, sizeof(status));
+	ck_assert_str_eq(status, "critical");
+	serf_health(&w, "ext", status, sizeof(status));
+	ck_assert_str_eq(status, "");
+	tell(&w, "old", "10.77.0.9", MEMBER_ALIVE, "node");
+	until_health(&w, "old", "passing");
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(member_known_to_be_well_is_not_written_again)
+{
+	struct indexed_nodes a, b;
+	struct world w;
+
+	world_setup(&w);
+	server_members_begin(w.srv);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	server_members_end(w.srv);
+	world_run(&w, 20);
+	list_nodes(&w, &a);
+	ck_assert_uint_eq(a.nodes.n, 1);
+	tell(&w, "node1", "10.77.0.1", MEMBER_ALIVE, "consul");
+	world_run(&w, 20);
+	list_nodes(&w, &b);
+	ck_assert_uint_eq(a.index, b.index);
+	schema_clear(&indexed_nodes_schema, &a);
+	schema_clear(&indexed_nodes_schema, &b);
+	world_clear(&w);
+}
+END_TEST
+
+START_TEST(consul_server_in_our_datacenter_is_refused)
+{
+	struct member m = member("c1", "10.77.0.9", MEMBER_ALIVE, "consul");
+	struct world w;
+
+	world_setup(&w);
+	w.may_refuse = true;
+	server_member(w.srv, &m);
+	ck_assert_str_eq(w.refused, "");
+	strmap_clear(&m.tags);
+	strmap_put(&m.tags, "role", "consul");
+	strmap_put(&m.tags, "dc", "dc2");
+	server_member(w.srv, &m);
+	ck_assert_str_eq(w.refused, "");
+	strmap_put(&m.tags, "dc", "dc1");
+	server_member(w.srv, &m);
+	ck_assert_ptr_nonnull(strstr(w.refused, "c1 (10.77.0.9)"));
+	schema_clear(&member_schema, &m);
+	world_clear(&w);
+}
+END_TEST
+
+/* What a node says of itself is on its way while gossip tells of it. */
+START_TEST(member_is_registered_without_loss_of_what_it_said)
+{
+	struct indexed_check_service_nodes n;
+	struct node_service svc;
+	struct register_request q = node_request("node2", "10.77.0.2");
+	struct answer a;
+	struct world w;
+	char dir[64];
+
+	unit_dir_make(dir, sizeof(dir));
+	world_init(&w, dir);
+	world_start(&w);
+	server_members_begin(w.srv);
+	server_members_end(w.srv);
+	world_run(&w, 20);
+	memset(&svc, 0, sizeof(svc));
+	strmap_put(&q.node_meta, "rack", "r1");
+	strmap_put(&q.tagged_addresses, "lan", "10.77.0.2");
+	svc.id = svc.service = S("web");
+	q.service = &svc;
+	begin(&w, "Catalog.Register", &register_request_schema, &q, &a);
+	strmap_clear(&q.node_meta);
+	strmap_clear(&q.tagged_addresses);
+	world_run(&w, 0);
+	tell(&w, "node2", "10.77.0.2", MEMBER_ALIVE, "node");
+	if (!a.there)
+		await(&a);
+	ck_assert_ptr_null(a.error);
+	answer_clear(&a);
+	until_health(&w, "node2", "passing");
+	service_nodes(&w, "web", &n);
+	ck_assert_uint_eq(n.nodes.n, 1);
+	ck_assert_str_eq(str_or(strmap_get(&n.nodes.item[0].node.meta, "rack"),
+	    ""), "r1");
+	ck_assert_str_eq(str_or(strmap_get(
+	    &n.nodes.item[0].node.tagged_addresses, "lan"), ""), "10.77.0.2");
+	schema_clear(&indexed_check_service_nodes_schema, &n);
+	world_clear(&w);
+	unit_dir_remove(dir);
+}
+END_TEST
+
+/* ---- servers ---- */
+
+/* The other server, as it answers who it is. */
+struct other {
 	const char		*says;
+	struct ev_timer		*answer;
 	call_fn			*fn;
 	void			*fn_arg;
 	size_t			 nasked, ndialled;
-	bool			 late;
 };
-
-/* ---- the world ---- */
-
-static bool
-on_fire(const char *name, const void *p, size_t n, void *arg)
-{
-	(void)name;
-	(void)p;
-	(void)n;
-	(void)arg;
-	return true;
-}
-
-static void
-on_name(enum view_kind kind, const char *name, bool exists, void *arg)
-{
-	(void)kind;
-	(void)name;
-	(void)exists;
-	(void)arg;
-}
-
-static void
-on_names(void *arg)
-{
-	(void)arg;
-}
-
-static void
-on_refuse(const char *why, void *arg)
-{
-	(void)arg;
-	ck_abort_msg("%s", why);
-}
 
 static void *
 on_call(const struct msg_call *m, const uint8_t *body, size_t len,
     uint64_t timeout_ms, call_fn *fn, void *fn_arg, void *arg)
 {
 	struct world *w = arg;
+	struct other *o = w->own;
 
 	(void)body;
 	(void)len;
@@ -78,30 +259,32 @@ on_call(const struct msg_call *m, const uint8_t *body, size_t len,
 	ck_assert_str_eq(m->method, "Status.DiscoServer");
 	if (strcmp(m->server, "node2") != 0)
 		return w;	/* of itself: that takes its time */
-	ck_assert_ptr_null(w->fn);
-	w->fn = fn;
-	w->fn_arg = fn_arg;
-	ev_timer_set(w->answer, 0);
-	return &w->fn;
+	ck_assert_ptr_null(o->fn);
+	o->fn = fn;
+	o->fn_arg = fn_arg;
+	ev_timer_set(o->answer, 0);
+	return &o->fn;
 }
 
 static void
 on_call_cancel(void *handle, void *arg)
 {
 	struct world *w = arg;
+	struct other *o = w->own;
 
-	if (handle == &w->fn)
-		w->fn = NULL;
+	if (handle == &o->fn)
+		o->fn = NULL;
 }
 
 static void
 on_dial(uint32_t id, const char *address, void *arg)
 {
 	struct world *w = arg;
+	struct other *o = w->own;
 
 	(void)id;
 	ck_assert_str_eq(address, "10.77.0.2:8300");
-	w->ndialled++;
+	o->ndialled++;
 	ev_stop(w->ev);
 }
 
@@ -109,123 +292,32 @@ static void
 on_answer(void *arg)
 {
 	struct world *w = arg;
-	struct disco_server is = { .raft_id = 4711,
-	    .node_id = (char *)(uintptr_t)w->says };
-	call_fn *fn = w->fn;
+	struct other *o = w->own;
+	struct disco_server is = { .raft_id = 4711, .node_id = S(o->says) };
+	call_fn *fn = o->fn;
 	struct wbuf b;
 
 	if (fn == NULL)
 		return;
-	w->fn = NULL;
+	o->fn = NULL;
 	wb_init(&b, 0);
 	schema_encode(&disco_server_schema, &is, &b);
-	fn(CALL_OK, NULL, b.p, b.len, w->fn_arg);
+	fn(CALL_OK, NULL, b.p, b.len, o->fn_arg);
 	wb_free(&b);
-	w->nasked++;
+	o->nasked++;
 	ev_stop(w->ev);
 }
 
 static void
-on_limit(void *arg)
+tell_server(struct world *w, const char *name, const char *addr,
+    const char *id)
 {
-	struct world *w = arg;
+	struct member m = member(name, addr, MEMBER_ALIVE, "consul");
 
-	w->late = true;
-	ev_stop(w->ev);
-}
-
-static void
-setup(struct world *w)
-{
-	struct server_env env = { .fire = on_fire, .name = on_name,
-	    .names = on_names, .refuse = on_refuse, .call = on_call,
-	    .call_cancel = on_call_cancel, .dial = on_dial, .arg = w };
-	char err[512];
-
-	log_set_level(LOG_L_ERR);
-	memset(w, 0, sizeof(*w));
-	w->ev = ev_new();
-	w->limit = ev_timer_new(w->ev, on_limit, w);
-	w->answer = ev_timer_new(w->ev, on_answer, w);
-	snprintf(w->dir, sizeof(w->dir), "/tmp/disco-members-test.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(w->dir));
-	w->agent.node_name = xstrdup("node1");
-	w->agent.node_id = xstrdup("11111111-1111-4111-8111-111111111111");
-	w->agent.datacenter = xstrdup("dc1");
-	w->agent.advertise_addr = xstrdup("10.77.0.1");
-	w->agent.port_rpc = 8300;
-	w->agent.bootstrap = w->agent.server = true;
-	w->srv = server_new(w->ev, &w->agent, &w->conf, w->dir, &env);
-	if (server_start(w->srv, err, sizeof(err)) == -1)
-		ck_abort_msg("%s", err);
-}
-
-static void
-remove_tree(const char *dir)
-{
-	struct dirent *de;
-	char path[512];
-	DIR *d;
-
-	if ((d = opendir(dir)) == NULL)
-		return;
-	while ((de = readdir(d)) != NULL) {
-		if (de->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, de->d_name);
-		if (unlink(path) == -1)
-			remove_tree(path);
-	}
-	closedir(d);
-	(void)rmdir(dir);
-}
-
-static void
-teardown(struct world *w)
-{
-	server_free(w->srv);
-	ev_timer_free(w->limit);
-	ev_timer_free(w->answer);
-	ev_free(w->ev);
-	schema_clear(&conf_agent_schema, &w->agent);
-	schema_clear(&conf_catalog_schema, &w->conf);
-	remove_tree(w->dir);
-}
-
-/* Until that counter is there. */
-static void
-run_until(struct world *w, const size_t *count, size_t n)
-{
-	ev_timer_set(w->limit, LIMIT_MS);
-	while (*count < n && !w->late)
-		ev_run(w->ev);
-	ck_assert(!w->late);
-}
-
-static void
-tell(struct world *w, const char *name, const char *addr, const char *id)
-{
-	struct member m;
-
-	memset(&m, 0, sizeof(m));
-	m.name = xstrdup(name);
-	m.addr = xstrdup(addr);
-	m.port = 8301;
-	m.status = MEMBER_ALIVE;
-	m.pmin = 1;
-	m.pmax = 5;
-	m.pcur = 2;
-	strmap_put(&m.tags, "role", "consul");
-	strmap_put(&m.tags, "dc", "dc1");
-	strmap_put(&m.tags, "port", "8300");
-	strmap_put(&m.tags, "raft_vsn", "3");
-	strmap_put(&m.tags, "disco", "1");
 	strmap_put(&m.tags, "id", id);
 	server_member(w->srv, &m);
 	schema_clear(&member_schema, &m);
 }
-
-/* ---- the tests ---- */
 
 /*
  * A machine with an empty disk took the name and the address; gossip still has
@@ -233,20 +325,36 @@ tell(struct world *w, const char *name, const char *addr, const char *id)
  */
 START_TEST(server_in_anothers_place_waits_until_gossip_knows_it)
 {
+	struct other o = { .says = NEW };
 	struct world w;
+	char dir[64];
 
-	setup(&w);
-	w.says = NEW;
-	tell(&w, "node1", "10.77.0.1", w.agent.node_id);
-	tell(&w, "node2", "10.77.0.2", OLD);
+	unit_dir_make(dir, sizeof(dir));
+	world_init(&w, dir);
+	w.own = &o;
+	w.env.call = on_call;
+	w.env.call_cancel = on_call_cancel;
+	w.env.dial = on_dial;
+	o.answer = ev_timer_new(w.ev, on_answer, &w);
+	world_start(&w);
+	tell_server(&w, "node1", "10.77.0.1", w.agent.node_id);
+	tell_server(&w, "node2", "10.77.0.2", OLD);
 	server_members_end(w.srv);
-	run_until(&w, &w.nasked, 2);
-	ck_assert_uint_eq(w.ndialled, 0);
-	tell(&w, "node2", "10.77.0.2", NEW);
-	run_until(&w, &w.ndialled, 1);
-	teardown(&w);
+	world_until(&w, &o.nasked, 2);
+	ck_assert_uint_eq(o.ndialled, 0);
+	tell_server(&w, "node2", "10.77.0.2", NEW);
+	world_until(&w, &o.ndialled, 1);
+	ev_timer_free(o.answer);
+	world_clear(&w);
+	unit_dir_remove(dir);
 }
 END_TEST
 
 UNIT_MAIN("catalogd_members",
+    members_are_registered_marked_and_removed,
+    a_gossipd_that_forgot_the_dead_costs_no_registration,
+    nodes_that_gossip_forgot_count_as_failed_external_ones_stay,
+    member_known_to_be_well_is_not_written_again,
+    consul_server_in_our_datacenter_is_refused,
+    member_is_registered_without_loss_of_what_it_said,
     server_in_anothers_place_waits_until_gossip_knows_it)

@@ -1,5 +1,6 @@
 /*
- * Runs a list of tests: UNIT_MAIN("common_wire", test, test, ...)
+ * Runs a list of tests, UNIT_MAIN("common_wire", test, test, ...), and gives
+ * them directories of their own.
  */
 #ifndef TESTS_UNIT_COMMON_UNIT_H
 #define TESTS_UNIT_COMMON_UNIT_H
@@ -11,20 +12,15 @@ int									\
 main(void)								\
 {									\
 	const TTest	*tests[] = { __VA_ARGS__ };			\
-	Suite		*s = suite_create(name);			\
-	TCase		*tc = tcase_create(name);			\
-	SRunner		*sr;						\
-	size_t		 i;						\
-	int		 failed;					\
 									\
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)		\
-		tcase_add_test(tc, tests[i]);				\
-	suite_add_tcase(s, tc);						\
-	sr = srunner_create(s);						\
-	srunner_run_all(sr, CK_ENV);					\
-	failed = srunner_ntests_failed(sr);				\
-	srunner_free(sr);						\
-	return failed != 0;						\
+	return unit_run(name, tests, sizeof(tests) / sizeof(tests[0]));	\
 }
+
+int unit_run(const char *name, const TTest *const *, size_t n);
+
+/* A new directory below /tmp. */
+void unit_dir_make(char *dir, size_t len);
+/* With all that is in it. */
+void unit_dir_remove(const char *dir);
 
 #endif

@@ -1,0 +1,53 @@
+/*
+ * What tests of every folder share: see common_unit.h.
+ */
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/unit/common_unit.h"
+
+#define TIMEOUT_S 60	/* of a test; a loaded machine with sanitizers */
+
+int
+unit_run(const char *name, const TTest *const *tests, size_t n)
+{
+	Suite	*s = suite_create(name);
+	TCase	*tc = tcase_create(name);
+	SRunner	*sr;
+	size_t	 i;
+	int	 failed;
+
+	tcase_set_timeout(tc, TIMEOUT_S);
+	for (i = 0; i < n; i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
+
+void
+unit_dir_make(char *dir, size_t len)
+{
+	ck_assert_int_lt(snprintf(dir, len, "/tmp/disco-unit.XXXXXX"),
+	    (int)len);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+unit_dir_remove(const char *dir)
+{
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
