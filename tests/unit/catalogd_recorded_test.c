@@ -226,8 +226,8 @@ START_TEST(features_that_nobody_has_answer_with_nothing)
 			/* A zero byte in front is part of it. */
 			n = t[i].has[0] != '\0' ? strlen(t[i].has) :
 			    1 + strlen(t[i].has + 1);
-			ck_assert_msg(memmem(a.body.p, a.body.len, t[i].has, n) !=
-			    NULL, "%s", t[i].method);
+			ck_assert_msg(memmem(a.body.p, a.body.len, t[i].has,
+			    n) != NULL, "%s", t[i].method);
 		}
 		answer_clear(&a);
 	}

@@ -1,9 +1,11 @@
 /*
  * What tests of every folder share: see common_unit.h.
  */
+#include <dirent.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/unit/common_unit.h"
 
@@ -35,6 +37,22 @@ unit_dir_make(char *dir, size_t len)
 	ck_assert_int_lt(snprintf(dir, len, "/tmp/disco-unit.XXXXXX"),
 	    (int)len);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+size_t
+unit_dir_files(const char *dir, const char *prefix, char *path, size_t len)
+{
+	struct dirent	*de;
+	size_t		 n = 0;
+	DIR		*d;
+
+	ck_assert_ptr_nonnull(d = opendir(dir));
+	while ((de = readdir(d)) != NULL)
+		if (strncmp(de->d_name, prefix, strlen(prefix)) == 0 &&
+		    n++ == 0 && path != NULL)
+			snprintf(path, len, "%s/%s", dir, de->d_name);
+	closedir(d);
+	return n;
 }
 
 static int

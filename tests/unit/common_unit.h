@@ -6,6 +6,7 @@
 #define TESTS_UNIT_COMMON_UNIT_H
 
 #include <check.h>
+#include <stddef.h>
 
 #define UNIT_MAIN(name, ...)						\
 int									\
@@ -20,6 +21,9 @@ int unit_run(const char *name, const TTest *const *, size_t n);
 
 /* A new directory below /tmp. */
 void unit_dir_make(char *dir, size_t len);
+/* How many files in it begin so; path: the first found, or NULL. */
+size_t unit_dir_files(const char *dir, const char *prefix, char *path,
+    size_t len);
 /* With all that is in it. */
 void unit_dir_remove(const char *dir);
 
