@@ -38,7 +38,7 @@ extern const struct serf_conf serf_conf_lan;
 struct serf_member {
 	struct ident	*id;		/* NULL: unknown */
 	uint64_t	 ltime;		/* of its status */
-	uint64_t	 at_ms : 48;	/* failed or left since; leaving: when to
+	uint64_t	 at_ms : 48;	/* failed, left or leaving since; when to
 					   forget it, if prune */
 	enum member_status status : 8;
 	bool		 prune : 1;

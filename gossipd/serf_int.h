@@ -27,7 +27,7 @@ struct intent {
 	TAILQ_ENTRY(intent)	 link;		/* by age */
 	RB_ENTRY(intent)	 by_name;
 	uint64_t		 ltime, at;
-	bool			 leave;
+	bool			 leave, hearsay;
 	size_t			 len;
 	uint8_t			 name[];
 };

@@ -7,6 +7,8 @@
 
 #include "gossipd/serf_int.h"
 
+#define LEAVING_MS 60000	/* a leave takes no longer */
+
 /* ---- members ---- */
 
 static struct serf_member *
@@ -139,15 +141,27 @@ serf_intents_clear(struct serf *s)
 		intent_drop(s, TAILQ_FIRST(&s->intents));
 }
 
+/*
+ * A member's own leave is later than its join: of a join at the same time, the
+ * leave is somebody's guess.
+ */
+static bool
+outdoes_leave(bool leaves, bool guessed, bool hearsay)
+{
+	return leaves && (guessed || !hearsay);
+}
+
 /* For a node that is not known yet; true if it is newer than what was. */
 static bool
-intent_keep(struct serf *s, struct span name, uint64_t ltime, bool leave)
+intent_keep(struct serf *s, struct span name, uint64_t ltime, bool leave,
+    bool hearsay)
 {
 	struct intent	*x = intent_find(s, name);
 
 	if (name.n == 0 || name.n > NAME_MAX_LEN)
 		return false;
-	if (x != NULL && ltime <= x->ltime)
+	if (x != NULL && (ltime < x->ltime || (ltime == x->ltime && (leave ||
+	    !outdoes_leave(x->leave, x->hearsay, hearsay)))))
 		return false;
 	if (x != NULL)
 		intent_drop(s, x);
@@ -157,6 +171,7 @@ intent_keep(struct serf *s, struct span name, uint64_t ltime, bool leave)
 	x->ltime = ltime;
 	x->at = s->now;
 	x->leave = leave;
+	x->hearsay = hearsay;
 	x->len = name.n;
 	memcpy(x->name, name.p, name.n);
 	TAILQ_INSERT_TAIL(&s->intents, x, link);
@@ -181,16 +196,6 @@ serf_send_join(struct serf *s)
 	swim_broadcast(s->swim, BC_INTENT, false, w->p, w->len);
 }
 
-/*
- * A member's own leave is later than its join: of a join at the same time, the
- * leave is somebody's guess.
- */
-static bool
-outdoes_leave(const struct serf_member *x, bool hearsay)
-{
-	return x->status == MEMBER_LEAVING && (x->guessed || !hearsay);
-}
-
 bool
 serf_join_intent(struct serf *s, const struct sf_join *m, bool hearsay)
 {
@@ -198,9 +203,10 @@ serf_join_intent(struct serf *s, const struct sf_join *m, bool hearsay)
 
 	serf_witness(&s->clock.member, m->ltime);
 	if (x == NULL)
-		return intent_keep(s, m->node, m->ltime, false);
+		return intent_keep(s, m->node, m->ltime, false, hearsay);
 	if (m->ltime < x->ltime ||
-	    (m->ltime == x->ltime && !outdoes_leave(x, hearsay)))
+	    (m->ltime == x->ltime && !outdoes_leave(
+	    x->status == MEMBER_LEAVING, x->guessed, hearsay)))
 		return false;
 	if (is_self(s, x) && s->step == LEAVE_NOT && !s->own_join) {
 		/* Of us somebody knows what is newer than our last word.  It
@@ -212,7 +218,7 @@ serf_join_intent(struct serf *s, const struct sf_join *m, bool hearsay)
 	/* Of one that left, until SWIM has it again: who is told that it left
 	 * takes our time of it for one before the leave. */
 	if (x->status == MEMBER_LEFT)
-		return intent_keep(s, m->node, m->ltime, false);
+		return intent_keep(s, m->node, m->ltime, false, hearsay);
 	x->ltime = m->ltime;
 	if (x->status == MEMBER_LEAVING) {
 		set_status(s, x, MEMBER_ALIVE);
@@ -242,7 +248,7 @@ serf_leave_intent(struct serf *s, const struct sf_leave *m, bool hearsay)
 
 	serf_witness(&s->clock.member, m->ltime);
 	if (x == NULL)
-		return intent_keep(s, m->node, m->ltime, true);
+		return intent_keep(s, m->node, m->ltime, true, hearsay);
 	if (m->ltime <= x->ltime)
 		return false;
 	if (is_self(s, x) && s->step == LEAVE_NOT) {
@@ -257,6 +263,7 @@ serf_leave_intent(struct serf *s, const struct sf_leave *m, bool hearsay)
 	switch (x->status) {
 	case MEMBER_ALIVE:
 		set_status(s, x, MEMBER_LEAVING);
+		x->at_ms = s->now / NS_PER_MS;
 		s->ops.member(s->arg, SERF_LEAVES, x);
 		break;
 	case MEMBER_FAILED:
@@ -291,8 +298,11 @@ on_joined(struct serf *s, struct ident *id)
 	if ((x = intent_find(s, ident_name_span(id))) != NULL) {
 		if (x->ltime > m->ltime) {
 			m->ltime = x->ltime;
-			if (x->leave)
+			if (x->leave) {
 				set_status(s, m, MEMBER_LEAVING);
+				m->guessed = x->hearsay;
+				m->at_ms = s->now / NS_PER_MS;
+			}
 		}
 		intent_drop(s, x);
 	}
@@ -348,6 +358,21 @@ is_over(const struct serf *s, const struct serf_member *m, bool crowded)
 	return now_ms - m->at_ms > keep / NS_PER_MS;
 }
 
+/*
+ * Who leaves is gone within seconds: one that SWIM has alive for so long does
+ * not, and the leave was an earlier life's.  Its own is no older than that.
+ */
+static void
+drop_leave(struct serf *s, struct serf_member *m)
+{
+	if (m->status != MEMBER_LEAVING || m->prune || m->ltime == 0 ||
+	    s->now / NS_PER_MS - m->at_ms < LEAVING_MS)
+		return;
+	m->ltime--;
+	set_status(s, m, MEMBER_ALIVE);
+	s->ops.member(s->arg, SERF_UPDATED, m);
+}
+
 void
 serf_reap(struct serf *s)
 {
@@ -365,7 +390,10 @@ serf_reap(struct serf *s)
 		n = 0;
 	for (i = 0; i < n; i++) {
 		m = &s->member[i];
-		if (m->id != NULL && !is_self(s, m) && is_over(s, m, crowded))
+		if (m->id == NULL || is_self(s, m))
+			continue;
+		drop_leave(s, m);
+		if (is_over(s, m, crowded))
 			member_erase(s, m);
 	}
 }

@@ -102,22 +102,34 @@ tell_alive(struct swim *s, uint64_t now, const struct sview *v)
 		    swim_state_name(old), v->inc, teller(s, buf));
 }
 
-/*
- * Somebody told us first hand what is older than what we know, for it missed
- * the news between: it is told so, or would believe the old until its next
- * exchange of state.  A message for a message, and not as many as it likes.
- */
+/* A message for a message, and not as many as it likes. */
 static bool
-may_correct(struct swim *s, uint64_t now, const struct gaddr *at)
+may_answer(struct swim *s, uint64_t now)
 {
-	if (!s->conf.second_look || s->from == NULL ||
-	    !gaddr_same(s->from, at))
+	if (!s->conf.second_look)
 		return false;
 	if (now / NS_PER_S != s->corrected_at) {
 		s->corrected_at = now / NS_PER_S;
 		s->corrected = 0;
 	}
 	return ++s->corrected <= CORRECTIONS_PER_S;
+}
+
+static bool
+is_first_hand(const struct swim *s, const struct gaddr *at)
+{
+	return s->from != NULL && gaddr_same(s->from, at);
+}
+
+/*
+ * Somebody told us first hand what is older than what we know, for it missed
+ * the news between: it is told so, or would believe the old until its next
+ * exchange of state.
+ */
+static bool
+may_correct(struct swim *s, uint64_t now, const struct gaddr *at)
+{
+	return is_first_hand(s, at) && may_answer(s, now);
 }
 
 /* The accuser hears the refutation at once, of an old accusation again. */
@@ -135,22 +147,44 @@ correct_accuser(struct swim *s, uint64_t now, const struct sview *self,
 	swim_send(s, &v->id->addr, w->p, w->len);
 }
 
-/* It says that it is alive, and does not know how it stands with us. */
+/* Whoever is alive at that address refutes that it is gone. */
 static void
-correct_gone(struct swim *s, uint64_t now, const struct sview *v)
+tell_gone(struct swim *s, const struct sview *v, const struct gaddr *at)
 {
 	struct ml_claim	 c = {
 		.from = ident_name_span(s->self), .inc = v->inc,
 		.node = ident_name_span(v->id)
 	};
-	struct wbuf	*w;
+	struct wbuf	*w = swim_msg(s, ML_DEAD);
 
-	if ((v->state != SWIM_DEAD && v->state != SWIM_LEFT) ||
-	    !may_correct(s, now, &v->id->addr))
-		return;
-	w = swim_msg(s, ML_DEAD);
 	body_encode(&ml_claim_body, &c, w);
-	swim_send(s, &v->id->addr, w->p, w->len);
+	swim_send(s, at, w->p, w->len);
+}
+
+/* It says that it is alive, and does not know how it stands with us. */
+static void
+correct_gone(struct swim *s, uint64_t now, const struct sview *v)
+{
+	if ((v->state == SWIM_DEAD || v->state == SWIM_LEFT) &&
+	    may_correct(s, now, &v->id->addr))
+		tell_gone(s, v, &v->id->addr);
+}
+
+/*
+ * Others tell that the name of one who is gone is alive elsewhere, in no later
+ * incarnation: a new life, or an older one whose end they missed.  It is asked
+ * itself, and a new life answers with a later incarnation.
+ */
+static bool
+is_doubtful(struct swim *s, uint64_t now, const struct sview *v,
+    const struct swim_said *a)
+{
+	if (!s->conf.second_look || a->inc > v->inc ||
+	    is_first_hand(s, &a->addr))
+		return false;
+	if (may_answer(s, now))
+		tell_gone(s, v, &a->addr);
+	return true;
 }
 
 /* Applies an alive that was accepted. */
@@ -203,6 +237,8 @@ address_is_its(struct swim *s, uint64_t now, const struct sview *v,
 		s->ops.conflict(s->arg, v->id, &a->addr);
 		return false;
 	}
+	if (is_doubtful(s, now, v, a))
+		return false;
 	*take_over = true;
 	return true;
 }

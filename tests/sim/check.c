@@ -159,6 +159,26 @@ life_saying(const struct truth *t, const struct ident *id, uint32_t inc)
 	return 0;
 }
 
+/*
+ * The last life whose leave this is, + 1; 0: there is none.  A leave says the
+ * last incarnation of a life, and the address is where it was.
+ */
+static uint32_t
+life_left(struct sim *s, const struct truth *t, const struct sview *v)
+{
+	const struct life	*l;
+	uint32_t		 i;
+
+	for (i = t->n; i > 0; i--) {
+		l = &t->life[i - 1];
+		if ((l->left || (!l->over && s->host[l->host].leaving)) &&
+		    l->n == v->inc && gaddr_equal(&v->id->addr,
+		    &l->said[l->n - 1]->addr))
+			return i;
+	}
+	return 0;
+}
+
 /* ---- a step ---- */
 
 /* SWIM forgets who was dead or has left for long; Serf remembers. */
@@ -211,9 +231,7 @@ check_view(struct host *h, uint32_t num, const struct sview *v)
 	if (v->state == SWIM_ALIVE)
 		check_alive(h, name, v, h->tomb[num]);
 	if (v->state == SWIM_LEFT)
-		h->tomb[num] = last_life(s, name)->left ||
-		    s->host[last_life(s, name)->host].leaving ?
-		    s->truth[name].n : s->truth[name].n - 1;
+		h->tomb[num] = life_left(s, &s->truth[name], v);
 }
 
 static void

@@ -115,6 +115,46 @@ START_TEST(a_join_at_the_time_of_a_guessed_leave_stands)
 }
 END_TEST
 
+START_TEST(a_guess_from_before_it_was_known_does_not_stand_either)
+{
+	struct sf_leave	 leave = { .ltime = 50, .node = span_str("n2") };
+	struct sf_join	 join = { .ltime = 50, .node = span_str("n2") };
+	struct peer	*x;
+
+	mesh_cluster(&m, 2);
+	ck_assert(serf_leave_intent(m.node[0].serf, &leave, true));
+	x = mesh_add(&m);
+	ck_assert_ptr_null(mesh_exchange(x, &m.node[1], true));
+	mesh_run(&m, 1000);
+	ck_assert_int_eq(mesh_status(&m.node[0], x), MEMBER_LEAVING);
+	ck_assert(serf_join_intent(m.node[0].serf, &join, true));
+	ck_assert_int_eq(mesh_status(&m.node[0], x), MEMBER_ALIVE);
+	mesh_free(&m);
+}
+END_TEST
+
+START_TEST(a_leave_of_one_who_stays_is_dropped)
+{
+	const struct serf_member	*x;
+	uint64_t			 ltime;
+
+	mesh_cluster(&m, 3);
+	x = serf_member_find(m.node[0].serf, span_str("n2"));
+	ltime = x->ltime + 1;
+	say_leave(&m.node[0], "n2", ltime, false);
+	/* It does not hear of that, and cannot refute it. */
+	bcast_prune(swim_bcast(serf_swim(m.node[0].serf)), BC_INTENT, 0);
+	mesh_run(&m, 40000);
+	ck_assert_int_eq(x->status, MEMBER_LEAVING);
+	mesh_run(&m, 60000);
+	ck_assert_int_eq(x->status, MEMBER_ALIVE);
+	/* Its own leave is no older than that was. */
+	say_leave(&m.node[0], "n2", ltime, false);
+	ck_assert_int_eq(x->status, MEMBER_LEAVING);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(who_heard_of_a_leave_by_exchange_still_takes_it)
 {
 	struct sf_leave	leave = { .ltime = 50, .node = span_str("n2") };
@@ -680,6 +720,9 @@ main(void)
 	    force_leave_turns_a_failed_member_into_one_that_left);
 	tcase_add_test(t, a_leave_that_it_never_heard_of_does_not_stick);
 	tcase_add_test(t, a_join_at_the_time_of_a_guessed_leave_stands);
+	tcase_add_test(t,
+	    a_guess_from_before_it_was_known_does_not_stand_either);
+	tcase_add_test(t, a_leave_of_one_who_stays_is_dropped);
 	tcase_add_test(t, who_heard_of_a_leave_by_exchange_still_takes_it);
 	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
 	tcase_add_test(t, news_of_a_return_do_not_date_the_leave_before_it);

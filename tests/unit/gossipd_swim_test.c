@@ -250,6 +250,44 @@ START_TEST(who_missed_a_leave_does_not_bring_it_back)
 }
 END_TEST
 
+START_TEST(a_name_that_left_comes_back_elsewhere_by_its_own_word)
+{
+	struct ml_alive	 a = { .inc = 1, .node = span_str("n2") };
+	struct peer	*x;
+	uint64_t	 before;
+	int		 i;
+
+	mesh_cluster(&m, 4);
+	x = mesh_add(&m);
+	mesh_stop(x);
+	serf_leave(m.node[2].serf, m.now);
+	mesh_run(&m, 12000);
+	m.node[2].up = false;
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), SWIM_LEFT);
+	/* It may be an older life that n3 tells of: n2 is asked itself. */
+	a.addr = gaddr_ip(&x->addr);
+	a.port = x->addr.port;
+	a.vsn = span_of(consul_vsn, VSN_LEN);
+	before = m.node[0].sent;
+	mesh_inject(&m.node[0], &m.node[3], ML_ALIVE, &ml_alive_body, &a);
+	ck_assert_int_eq(mesh_state(&m.node[0], &m.node[2]), SWIM_LEFT);
+	ck_assert_uint_eq(m.node[0].sent, before + 1);
+	/* There it is: all hear of it, and who asks is answered. */
+	(void)strlcpy(x->name, "n2", sizeof(x->name));
+	(void)mesh_start(&m, x);
+	ck_assert_ptr_null(mesh_exchange(x, &m.node[1], true));
+	mesh_run(&m, 3000);
+	for (i = 0; i < 4; i++) {
+		if (i == 2)
+			continue;
+		ck_assert_int_eq(mesh_status(&m.node[i], x), MEMBER_ALIVE);
+		ck_assert(gaddr_equal(&serf_member_find(m.node[i].serf,
+		    span_str("n2"))->id->addr, &x->addr));
+	}
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(one_that_left_is_back_at_once)
 {
 	mesh_cluster(&m, 4);
@@ -770,6 +808,8 @@ main(void)
 	tcase_add_test(t, a_suspect_is_told_with_the_ping);
 	tcase_add_test(t, a_graceful_leave_shows_left_and_not_failed);
 	tcase_add_test(t, who_missed_a_leave_does_not_bring_it_back);
+	tcase_add_test(t,
+	    a_name_that_left_comes_back_elsewhere_by_its_own_word);
 	tcase_add_test(t, one_that_left_is_back_at_once);
 	tcase_add_test(t, an_accuser_that_missed_the_refutation_is_told);
 	tcase_add_test(t, a_suspect_is_asked_before_it_is_called_dead);
