@@ -607,12 +607,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("catalogd_exchange");
-	TCase *t = tcase_create("exchange");
-	SRunner *r;
-	int failed;
+	TCase *t = unit_case("catalogd_exchange");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, speaks_as_recorded);
 	tcase_add_loop_test(t, restores_what_real_servers_saved_and_saves_it,
 	    0, NELEM(archives));
@@ -625,10 +621,5 @@ main(void)
 	tcase_add_test(t, another_datacenters_is_asked_of_a_server_of_it);
 	tcase_add_test(t, a_snapshot_of_the_log_in_the_middle_of_a_restore);
 	tcase_add_test(t, pieces_that_do_not_belong_together_change_nothing);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0;
+	return unit_case_run("catalogd_exchange", t);
 }

@@ -11,24 +11,39 @@
 
 #define TIMEOUT_S 60	/* of a test; a loaded machine with sanitizers */
 
-int
-unit_run(const char *name, const TTest *const *tests, size_t n)
+TCase *
+unit_case(const char *name)
 {
-	Suite	*s = suite_create(name);
 	TCase	*tc = tcase_create(name);
-	SRunner	*sr;
-	size_t	 i;
-	int	 failed;
 
 	tcase_set_timeout(tc, TIMEOUT_S);
-	for (i = 0; i < n; i++)
-		tcase_add_test(tc, tests[i]);
+	return tc;
+}
+
+int
+unit_case_run(const char *name, TCase *tc)
+{
+	Suite	*s = suite_create(name);
+	SRunner	*sr;
+	int	 failed;
+
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
 	return failed != 0;
+}
+
+int
+unit_run(const char *name, const TTest *const *tests, size_t n)
+{
+	TCase	*tc = unit_case(name);
+	size_t	 i;
+
+	for (i = 0; i < n; i++)
+		tcase_add_test(tc, tests[i]);
+	return unit_case_run(name, tc);
 }
 
 void

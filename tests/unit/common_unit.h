@@ -18,6 +18,9 @@ main(void)								\
 }
 
 int unit_run(const char *name, const TTest *const *, size_t n);
+/* For loops and fixtures: a case that main() fills, and its exit status. */
+TCase *unit_case(const char *name);
+int unit_case_run(const char *name, TCase *);
 
 /* A new directory below /tmp. */
 void unit_dir_make(char *dir, size_t len);
