@@ -309,10 +309,14 @@ on_joined(struct serf *s, struct ident *id)
 	s->ops.member(s->arg, SERF_JOINED, m);
 }
 
+/* By its own word it left, whether or not the intent was heard. */
 static void
 on_gone(struct serf *s, struct serf_member *m)
 {
-	if (m->status == MEMBER_LEAVING)
+	bool	said = swim_lookup(s->swim, ident_name_span(m->id), NULL) ==
+		    SWIM_LEFT;
+
+	if (m->status == MEMBER_LEAVING || (m->status == MEMBER_ALIVE && said))
 		set_gone(s, m, MEMBER_LEFT);
 	else if (m->status == MEMBER_ALIVE)
 		set_gone(s, m, MEMBER_FAILED);

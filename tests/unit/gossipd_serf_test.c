@@ -155,6 +155,20 @@ START_TEST(a_leave_of_one_who_stays_is_dropped)
 }
 END_TEST
 
+START_TEST(who_missed_the_intent_takes_the_leave_itself)
+{
+	struct ml_claim	c = {
+		.from = span_str("n2"), .node = span_str("n2"), .inc = 1
+	};
+
+	mesh_cluster(&m, 3);
+	mesh_inject(&m.node[0], &m.node[1], ML_DEAD, &ml_claim_body, &c);
+	ck_assert_int_eq(mesh_status(&m.node[0], &m.node[2]), MEMBER_LEFT);
+	ck_assert_uint_eq(m.node[0].events[SERF_FAILED], 0);
+	mesh_free(&m);
+}
+END_TEST
+
 START_TEST(who_heard_of_a_leave_by_exchange_still_takes_it)
 {
 	struct sf_leave	leave = { .ltime = 50, .node = span_str("n2") };
@@ -723,6 +737,7 @@ main(void)
 	tcase_add_test(t,
 	    a_guess_from_before_it_was_known_does_not_stand_either);
 	tcase_add_test(t, a_leave_of_one_who_stays_is_dropped);
+	tcase_add_test(t, who_missed_the_intent_takes_the_leave_itself);
 	tcase_add_test(t, who_heard_of_a_leave_by_exchange_still_takes_it);
 	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
 	tcase_add_test(t, news_of_a_return_do_not_date_the_leave_before_it);
