@@ -16,44 +16,6 @@
 /* ---- self ---- */
 
 static void
-write_tree(struct jw *jw, const struct json *j)
-{
-	const struct json	*c;
-
-	switch (j->type) {
-	case JSON_NULL:
-		jw_null(jw);
-		break;
-	case JSON_BOOL:
-		jw_bool(jw, j->truth);
-		break;
-	case JSON_NUMBER:
-		if (strpbrk(j->str, ".eE") != NULL)
-			jw_double(jw, strtod(j->str, NULL));
-		else
-			jw_int(jw, strtoll(j->str, NULL, 10));
-		break;
-	case JSON_STRING:
-		jw_strn(jw, j->str, j->len);
-		break;
-	case JSON_ARRAY:
-		jw_arr(jw);
-		for (c = j->child; c != NULL; c = c->next)
-			write_tree(jw, c);
-		jw_end_arr(jw);
-		break;
-	case JSON_OBJECT:
-		jw_obj(jw);
-		for (c = j->child; c != NULL; c = c->next) {
-			jw_key(jw, c->key);
-			write_tree(jw, c);
-		}
-		jw_end_obj(jw);
-		break;
-	}
-}
-
-static void
 pair(struct jw *jw, const char *key, const char *val)
 {
 	jw_key(jw, key);
@@ -196,7 +158,7 @@ self_stats(struct request *r, const uint8_t *body, size_t len)
 	    sizeof(why));
 	if (debug != NULL) {
 		jw_key(jw, "DebugConfig");
-		write_tree(jw, debug);
+		jw_tree(jw, debug);
 		json_free(debug);
 	}
 	jw_key(jw, "Coord");

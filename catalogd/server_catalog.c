@@ -151,17 +151,6 @@ node_meta_matches(const struct node *n, const struct strmap *filters)
 	return true;
 }
 
-static bool
-has_tag(const struct strs *tags, const char *tag)
-{
-	size_t i;
-
-	for (i = 0; i < tags->n; i++)
-		if (strcasecmp(str_or(tags->item[i], ""), tag) == 0)
-			return true;
-	return false;
-}
-
 /* ServiceTags count only with TagFilter; the old single form goes first. */
 bool
 tags_match(const struct strs *tags, const struct service_request *req)
@@ -171,9 +160,10 @@ tags_match(const struct strs *tags, const struct service_request *req)
 	if (!req->tag_filter)
 		return true;
 	if (!str_empty(req->service_tag))
-		return has_tag(tags, req->service_tag);
+		return strs_has_nocase(tags, req->service_tag);
 	for (i = 0; i < req->service_tags.n; i++)
-		if (!has_tag(tags, str_or(req->service_tags.item[i], "")))
+		if (!strs_has_nocase(tags, str_or(req->service_tags.item[i],
+		    "")))
 			return false;
 	return true;
 }

@@ -216,17 +216,6 @@ add_check(const struct node *n, const struct health_check *c, void *arg)
 	return true;
 }
 
-static bool
-has_tag(const struct strs *tags, const char *tag)
-{
-	size_t i;
-
-	for (i = 0; i < tags->n; i++)
-		if (strcasecmp(str_or(tags->item[i], ""), tag) == 0)
-			return true;
-	return false;
-}
-
 /* All of them; "!tag" must not be there. */
 static bool
 tags_fit(const struct strs *want, const struct strs *tags)
@@ -236,7 +225,7 @@ tags_fit(const struct strs *want, const struct strs *tags)
 
 	for (i = 0; i < want->n; i++) {
 		tag = str_or(want->item[i], "");
-		if (has_tag(tags, tag[0] == '!' ? tag + 1 : tag) ==
+		if (strs_has_nocase(tags, tag[0] == '!' ? tag + 1 : tag) ==
 		    (tag[0] == '!'))
 			return false;
 	}

@@ -57,6 +57,7 @@ void jw_double(struct jw *, double);
 /* Escapes as Go does: also < > & and U+2028/9; bad UTF-8 becomes U+FFFD. */
 void jw_str(struct jw *, const char *);		/* NULL: "" */
 void jw_strn(struct jw *, const char *, size_t);
+void jw_tree(struct jw *, const struct json *);	/* what was read */
 /* Valid until the writer is freed. */
 const char *jw_text(struct jw *, size_t *len);
 

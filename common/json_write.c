@@ -5,6 +5,7 @@
  * An answer is thousands of short texts that need no escape, so that is the case
  * which is looked at first.
  */
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -396,4 +397,60 @@ jw_text(struct jw *w, size_t *len)
 	if (len != NULL)
 		*len = w->out.len;
 	return (const char *)w->out.p;
+}
+
+static void
+jw_number(struct jw *w, const char *s)
+{
+	unsigned long long	 u;
+	long long		 n;
+	char			*end;
+
+	errno = 0;
+	u = strtoull(s, &end, 10);
+	if (*s != '-' && *end == '\0' && errno == 0) {
+		jw_uint(w, u);
+		return;
+	}
+	errno = 0;
+	n = strtoll(s, &end, 10);
+	if (*end == '\0' && errno == 0)
+		jw_int(w, n);
+	else
+		jw_double(w, strtod(s, NULL));
+}
+
+void
+jw_tree(struct jw *w, const struct json *j)
+{
+	const struct json	*c;
+
+	switch (j->type) {
+	case JSON_NULL:
+		jw_null(w);
+		break;
+	case JSON_BOOL:
+		jw_bool(w, j->truth);
+		break;
+	case JSON_NUMBER:
+		jw_number(w, j->str);
+		break;
+	case JSON_STRING:
+		jw_strn(w, j->str, j->len);
+		break;
+	case JSON_ARRAY:
+		jw_arr(w);
+		for (c = j->child; c != NULL; c = c->next)
+			jw_tree(w, c);
+		jw_end_arr(w);
+		break;
+	case JSON_OBJECT:
+		jw_obj(w);
+		for (c = j->child; c != NULL; c = c->next) {
+			jw_key(w, c->key);
+			jw_tree(w, c);
+		}
+		jw_end_obj(w);
+		break;
+	}
 }

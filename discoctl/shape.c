@@ -1,7 +1,6 @@
 /*
  * Tables of Go's structs, and the writer that goes through them.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,62 +76,6 @@ static void	put_object(struct jw *, const struct shape *,
 		    const struct json *);
 
 static void
-put_number(struct jw *w, const char *s)
-{
-	unsigned long long	 u;
-	long long		 n;
-	char			*end;
-
-	errno = 0;
-	u = strtoull(s, &end, 10);
-	if (*s != '-' && *end == '\0' && errno == 0) {
-		jw_uint(w, u);
-		return;
-	}
-	errno = 0;
-	n = strtoll(s, &end, 10);
-	if (*end == '\0' && errno == 0)
-		jw_int(w, n);
-	else
-		jw_double(w, strtod(s, NULL));
-}
-
-static void
-put_any(struct jw *w, const struct json *j)
-{
-	const struct json	*c;
-
-	switch (j->type) {
-	case JSON_NULL:
-		jw_null(w);
-		break;
-	case JSON_BOOL:
-		jw_bool(w, j->truth);
-		break;
-	case JSON_NUMBER:
-		put_number(w, j->str);
-		break;
-	case JSON_STRING:
-		jw_strn(w, j->str, j->len);
-		break;
-	case JSON_ARRAY:
-		jw_arr(w);
-		for (c = j->child; c != NULL; c = c->next)
-			put_any(w, c);
-		jw_end_arr(w);
-		break;
-	case JSON_OBJECT:
-		jw_obj(w);
-		for (c = j->child; c != NULL; c = c->next) {
-			jw_key(w, c->key);
-			put_any(w, c);
-		}
-		jw_end_obj(w);
-		break;
-	}
-}
-
-static void
 put_none(struct jw *w, const char *none)
 {
 	if (none[0] == '"')
@@ -170,7 +113,7 @@ put_field(struct jw *w, const struct shape *s, const struct json *j)
 	else if (j == NULL || (j->type == JSON_NULL && s->none != NULL))
 		put_none(w, s->none);
 	else
-		put_any(w, j);
+		jw_tree(w, j);
 }
 
 static void
@@ -208,7 +151,7 @@ shape_text(enum watch_type type, const struct json *j, const char *after,
 	if (j == NULL)
 		jw_null(w);
 	else if (shapes[type] == NULL)
-		put_any(w, j);
+		jw_tree(w, j);
 	else if (type == WATCH_KEY && j->child == NULL)
 		jw_null(w);
 	else if (type == WATCH_KEY)

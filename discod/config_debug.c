@@ -486,7 +486,7 @@ static const struct debug_row rows[] = {
 	D_FN("Watches", debug_watches),
 };
 
-/* A constant of the table; strings hold nothing to escape. */
+/* A constant of the table. */
 static void
 put_text(struct jw *jw, const char *text)
 {
@@ -495,28 +495,7 @@ put_text(struct jw *jw, const char *text)
 
 	if (j == NULL)
 		fatalx("debug config: %s: %s", text, err);
-	switch (j->type) {
-	case JSON_NULL:
-		jw_null(jw);
-		break;
-	case JSON_BOOL:
-		jw_bool(jw, j->truth);
-		break;
-	case JSON_NUMBER:
-		jw_double(jw, strtod(j->str, NULL));
-		break;
-	case JSON_STRING:
-		jw_str(jw, j->str);
-		break;
-	case JSON_ARRAY:
-		jw_arr(jw);
-		jw_end_arr(jw);
-		break;
-	case JSON_OBJECT:
-		jw_obj(jw);
-		jw_end_obj(jw);
-		break;
-	}
+	jw_tree(jw, j);
 	json_free(j);
 }
 

@@ -400,19 +400,6 @@ value_copy(struct value *to, const struct value *from)
 }
 
 static bool
-strs_equal(const struct strs *a, const struct strs *b)
-{
-	size_t i;
-
-	if (a->n != b->n)
-		return false;
-	for (i = 0; i < a->n; i++)
-		if (strcmp(a->item[i], b->item[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool
 value_equal(const struct value *a, const struct value *b)
 {
 	return strcmp(str_or(a->str, ""), str_or(b->str, "")) == 0 &&

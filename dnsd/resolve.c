@@ -549,19 +549,6 @@ resolver_load(struct resolver *r)
 	free(text);
 }
 
-static bool
-same(const struct strs *a, const struct strs *b)
-{
-	size_t	i;
-
-	if (a->n != b->n)
-		return false;
-	for (i = 0; i < a->n; i++)
-		if (strcmp(a->item[i], b->item[i]) != 0)
-			return false;
-	return true;
-}
-
 void
 resolver_conf(struct resolver *r, const struct answer_conf *c,
     const struct conf_dns *d)
@@ -569,8 +556,8 @@ resolver_conf(struct resolver *r, const struct answer_conf *c,
 	r->conf = c;
 	r->timeout_ms = d->recursor_timeout < NS_PER_MS ? FORWARD_MS :
 	    (uint64_t)(d->recursor_timeout / NS_PER_MS);
-	if (same(&r->recursors, &d->recursors) &&
-	    same(&r->anchors, &d->trust_anchors) &&
+	if (strs_equal(&r->recursors, &d->recursors) &&
+	    strs_equal(&r->anchors, &d->trust_anchors) &&
 	    r->recursion == d->recursion && r->dnssec == d->dnssec)
 		return;
 	strs_clear(&r->recursors);

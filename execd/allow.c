@@ -6,19 +6,6 @@
 
 #include "execd/allow.h"
 
-static bool
-same(const struct strs *a, const struct strs *b)
-{
-	size_t	 i;
-
-	if (a->n != b->n)
-		return false;
-	for (i = 0; i < a->n; i++)
-		if (strcmp(a->item[i], b->item[i]) != 0)
-			return false;
-	return true;
-}
-
 bool
 exec_allowed(const struct conf_exec *conf, const struct strs *args)
 {
@@ -29,7 +16,7 @@ exec_allowed(const struct conf_exec *conf, const struct strs *args)
 	if (conf->any)
 		return true;
 	for (i = 0; i < conf->commands.n; i++)
-		if (same(&conf->commands.item[i].args, args))
+		if (strs_equal(&conf->commands.item[i].args, args))
 			return true;
 	return false;
 }

@@ -549,6 +549,32 @@ strs_has(const struct strs *l, const char *s)
 	return false;
 }
 
+bool
+strs_has_nocase(const struct strs *l, const char *s)
+{
+	size_t	 i;
+
+	for (i = 0; i < l->n; i++) {
+		if (strcasecmp(str_or(l->item[i], ""), s) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+strs_equal(const struct strs *a, const struct strs *b)
+{
+	size_t	 i;
+
+	if (a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++) {
+		if (strcmp(a->item[i], b->item[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
 void
 strs_copy(struct strs *dst, const struct strs *src)
 {

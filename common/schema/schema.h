@@ -190,6 +190,8 @@ bool schema_equal(struct schema *, const void *a, const void *b); /* nil is
 void strs_add(struct strs *, const char *);
 void strs_clear(struct strs *);
 bool strs_has(const struct strs *, const char *);
+bool strs_has_nocase(const struct strs *, const char *);
+bool strs_equal(const struct strs *, const struct strs *);	/* in order */
 void strs_copy(struct strs *dst, const struct strs *src);
 void strmap_put(struct strmap *, const char *key, const char *val);
 const char *strmap_get(const struct strmap *, const char *key);	/* or NULL */

@@ -9,41 +9,6 @@
 #include "common/util.h"
 #include "tests/unit/common_unit.h"
 
-static void
-put(struct jw *w, const struct json *j)
-{
-	const struct json	*c;
-
-	switch (j->type) {
-	case JSON_NULL:
-		jw_null(w);
-		break;
-	case JSON_BOOL:
-		jw_bool(w, j->truth);
-		break;
-	case JSON_NUMBER:
-		jw_double(w, strtod(j->str, NULL));
-		break;
-	case JSON_STRING:
-		jw_strn(w, j->str, j->len);
-		break;
-	case JSON_ARRAY:
-		jw_arr(w);
-		for (c = j->child; c != NULL; c = c->next)
-			put(w, c);
-		jw_end_arr(w);
-		break;
-	case JSON_OBJECT:
-		jw_obj(w);
-		for (c = j->child; c != NULL; c = c->next) {
-			jw_key(w, c->key);
-			put(w, c);
-		}
-		jw_end_obj(w);
-		break;
-	}
-}
-
 static struct json *
 parse(const char *text)
 {
@@ -59,7 +24,7 @@ ck_tree(const struct json *j, const char *want)
 {
 	struct jw	*w = jw_new(false);
 
-	put(w, j);
+	jw_tree(w, j);
 	ck_assert_str_eq(jw_text(w, NULL), want);
 	jw_free(w);
 }
