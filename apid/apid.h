@@ -226,6 +226,8 @@ void try_gossipd(struct request *, const char *method, struct schema *,
 
 /* An answer that says nothing: 200. */
 answered_fn done_empty;
+/* The id of what was made, as {"ID": it}. */
+answered_fn done_id;
 /* Into any request struct that has datacenter and token, for a write. */
 #define FILL_WRITE(b, r) do {						\
 	str_set(&(b)->datacenter,					\
@@ -273,6 +275,10 @@ void read_options_clear(struct read_options *);
 } while (0)
 /* A read that has no more than that to it. */
 void ask_dc(struct request *, const char *method, answered_fn *);
+/* Is there a last part of the path?  Otherwise replied 400: "Missing what". */
+bool named(struct request *, const char *what);
+/* A read of the node that the last part of the path names. */
+void ask_node(struct request *, const char *method, answered_fn *);
 /* The X-Consul headers of a read; consistency too where `effective`. */
 void meta_headers(struct request *, const uint8_t *body, size_t len,
     bool effective);

@@ -155,6 +155,23 @@ done_empty(struct request *r, const uint8_t *body, size_t len)
 	reply_empty(r, 200);
 }
 
+void
+done_id(struct request *r, const uint8_t *body, size_t len)
+{
+	struct jw	*jw = json_of(r);
+	const uint8_t	*id;
+	struct rbuf	 rb;
+	size_t		 n;
+
+	rb_init(&rb, body, len);
+	id = mp_get_raw(&rb, &n);
+	jw_obj(jw);
+	jw_key(jw, "ID");
+	jw_strn(jw, id == NULL ? "" : (const char *)id, id == NULL ? 0 : n);
+	jw_end_obj(jw);
+	reply_json(r, jw);
+}
+
 int
 decoded(struct request *r, struct schema *schema, const uint8_t *body,
     size_t len, void *obj)
@@ -376,4 +393,28 @@ body_json(struct request *r, struct schema *schema, unsigned flags, void *obj)
 	struct json	*tree = body_tree(r);
 
 	return tree == NULL ? -1 : tree_json(r, tree, schema, flags, obj);
+}
+
+bool
+named(struct request *r, const char *what)
+{
+	if (*r->tail != '\0')
+		return true;
+	reply_text(r, 400, "Missing %s", what);
+	return false;
+}
+
+void
+ask_node(struct request *r, const char *method, answered_fn *fn)
+{
+	struct node_request	q = { 0 };
+	struct read_options	o;
+
+	if (!named(r, "node name") || read_options(r, &o) == -1)
+		return;
+	FILL_OPTIONS(&q, &o);
+	str_set(&q.node, r->tail);
+	ask_catalogd(r, method, &node_request_schema, &q, 0, fn);
+	schema_clear(&node_request_schema, &q);
+	read_options_clear(&o);
 }

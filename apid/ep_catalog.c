@@ -24,16 +24,6 @@ write_list(struct jw *jw, struct schema *schema, const void *items, size_t n)
 	jw_end_arr(jw);
 }
 
-/* The path's last part is required. */
-static bool
-named(struct request *r, const char *what)
-{
-	if (*r->tail != '\0')
-		return true;
-	reply_text(r, 400, "Missing %s", what);
-	return false;
-}
-
 /* ---- status ---- */
 
 static void
@@ -279,21 +269,6 @@ ep_catalog_service(struct request *r)
 }
 
 /* What reads of one node have in common. */
-static void
-ask_node(struct request *r, const char *method, answered_fn *fn)
-{
-	struct node_request	q = { 0 };
-	struct read_options	o;
-
-	if (!named(r, "node name") || read_options(r, &o) == -1)
-		return;
-	FILL_OPTIONS(&q, &o);
-	str_set(&q.node, r->tail);
-	ask_catalogd(r, method, &node_request_schema, &q, 0, fn);
-	schema_clear(&node_request_schema, &q);
-	read_options_clear(&o);
-}
-
 static void
 node_services(struct request *r, const uint8_t *body, size_t len)
 {

@@ -8,28 +8,10 @@
 #include <string.h>
 
 #include "apid/apid.h"
-#include "common/mp.h"
 #include "common/schema/state.h"
 #include "common/util.h"
 
 /* ---- writes ---- */
-
-static void
-created(struct request *r, const uint8_t *body, size_t len)
-{
-	struct jw	*jw = json_of(r);
-	const uint8_t	*id;
-	struct rbuf	 rb;
-	size_t		 n;
-
-	rb_init(&rb, body, len);
-	id = mp_get_raw(&rb, &n);
-	jw_obj(jw);
-	jw_key(jw, "ID");
-	jw_strn(jw, id == NULL ? "" : (const char *)id, id == NULL ? 0 : n);
-	jw_end_obj(jw);
-	reply_json(r, jw);
-}
 
 /* id NULL: that of the body. */
 static void
@@ -107,7 +89,7 @@ void
 ep_query(struct request *r)
 {
 	if (r->method == M_POST)
-		write_query(r, "create", NULL, created);
+		write_query(r, "create", NULL, done_id);
 	else
 		list(r);
 }

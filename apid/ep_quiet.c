@@ -104,24 +104,44 @@ no_gateways(struct request *r, const uint8_t *body, size_t len)
 	reply_json(r, jw);
 }
 
-void
-ep_gateway_services(struct request *r)
+static void
+no_gateways_ui(struct request *r, const uint8_t *body, size_t len)
+{
+	struct jw	*jw;
+
+	meta_headers(r, body, len, false);
+	jw = json_of(r);
+	jw_arr(jw);
+	jw_end_arr(jw);
+	reply_json(r, jw);
+}
+
+static void
+ask_gateway(struct request *r, answered_fn *fn)
 {
 	struct service_request	q = { 0 };
 	struct read_options	o;
 
-	if (*r->tail == '\0') {
-		reply_text(r, 400, "Missing gateway name");
-		return;
-	}
-	if (read_options(r, &o) == -1)
+	if (!named(r, "gateway name") || read_options(r, &o) == -1)
 		return;
 	FILL_OPTIONS(&q, &o);
 	str_set(&q.service_name, r->tail);
 	ask_catalogd(r, "Catalog.GatewayServices", &service_request_schema, &q,
-	    0, no_gateways);
+	    0, fn);
 	schema_clear(&service_request_schema, &q);
 	read_options_clear(&o);
+}
+
+void
+ep_gateway_services(struct request *r)
+{
+	ask_gateway(r, no_gateways);
+}
+
+void
+ep_ui_gateway_services(struct request *r)
+{
+	ask_gateway(r, no_gateways_ui);
 }
 
 /* States of a federation of meshes: a list, a map by datacenter, one. */

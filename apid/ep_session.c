@@ -7,21 +7,11 @@
 #include <strings.h>
 
 #include "apid/apid.h"
-#include "common/mp.h"
 #include "common/schema/state.h"
 #include "common/util.h"
 
 #define LOCK_DELAY_DEFAULT	(15 * NS_PER_S)
 #define SECONDS_BELOW		1000	/* a smaller number means seconds */
-
-static bool
-named(struct request *r, const char *what)
-{
-	if (*r->tail != '\0')
-		return true;
-	reply_text(r, 400, "Missing %s", what);
-	return false;
-}
 
 /* ---- create ---- */
 
@@ -98,23 +88,6 @@ read_body(struct request *r, struct session *x)
 	return 0;
 }
 
-static void
-created(struct request *r, const uint8_t *body, size_t len)
-{
-	struct jw	*jw = json_of(r);
-	const uint8_t	*id;
-	struct rbuf	 rb;
-	size_t		 n;
-
-	rb_init(&rb, body, len);
-	id = mp_get_raw(&rb, &n);
-	jw_obj(jw);
-	jw_key(jw, "ID");
-	jw_strn(jw, id == NULL ? "" : (const char *)id, id == NULL ? 0 : n);
-	jw_end_obj(jw);
-	reply_json(r, jw);
-}
-
 void
 ep_session_create(struct request *r)
 {
@@ -130,7 +103,7 @@ ep_session_create(struct request *r)
 			str_set(&x->behavior, "release");
 		FILL_WRITE(&q, r);
 		ask_catalogd(r, "Session.Apply", &session_request_schema, &q,
-		    CALL_WRITE, created);
+		    CALL_WRITE, done_id);
 	}
 	schema_clear(&session_request_schema, &q);
 }
@@ -252,15 +225,5 @@ ep_session_list(struct request *r)
 void
 ep_session_node(struct request *r)
 {
-	struct node_request	q = { 0 };
-	struct read_options	o;
-
-	if (!named(r, "node name") || read_options(r, &o) == -1)
-		return;
-	FILL_OPTIONS(&q, &o);
-	str_set(&q.node, r->tail);
-	ask_catalogd(r, "Session.NodeSessions", &node_request_schema, &q, 0,
-	    sessions_list);
-	schema_clear(&node_request_schema, &q);
-	read_options_clear(&o);
+	ask_node(r, "Session.NodeSessions", sessions_list);
 }

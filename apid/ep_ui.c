@@ -68,21 +68,7 @@ one_node(struct request *r, const uint8_t *body, size_t len)
 void
 ep_ui_node(struct request *r)
 {
-	struct node_request	q = { 0 };
-	struct read_options	o;
-
-	if (*r->tail == '\0') {
-		reply_text(r, 400, "Missing node name");
-		return;
-	}
-	if (read_options(r, &o) == -1)
-		return;
-	FILL_OPTIONS(&q, &o);
-	str_set(&q.node, r->tail);
-	ask_catalogd(r, "Internal.NodeInfo", &node_request_schema, &q, 0,
-	    one_node);
-	schema_clear(&node_request_schema, &q);
-	read_options_clear(&o);
+	ask_node(r, "Internal.NodeInfo", one_node);
 }
 
 /* ---- services ---- */
@@ -231,38 +217,4 @@ void
 ep_ui_services(struct request *r)
 {
 	ask_dc(r, "Internal.ServiceDump", summaries);
-}
-
-/* ---- gateways: there are none ---- */
-
-static void
-no_gateways(struct request *r, const uint8_t *body, size_t len)
-{
-	struct jw	*jw;
-
-	meta_headers(r, body, len, false);
-	jw = json_of(r);
-	jw_arr(jw);
-	jw_end_arr(jw);
-	reply_json(r, jw);
-}
-
-void
-ep_ui_gateway_services(struct request *r)
-{
-	struct service_request	q = { 0 };
-	struct read_options	o;
-
-	if (*r->tail == '\0') {
-		reply_text(r, 400, "Missing gateway name");
-		return;
-	}
-	if (read_options(r, &o) == -1)
-		return;
-	FILL_OPTIONS(&q, &o);
-	str_set(&q.service_name, r->tail);
-	ask_catalogd(r, "Catalog.GatewayServices", &service_request_schema, &q,
-	    0, no_gateways);
-	schema_clear(&service_request_schema, &q);
-	read_options_clear(&o);
 }
