@@ -105,18 +105,6 @@ no_gateways(struct request *r, const uint8_t *body, size_t len)
 }
 
 static void
-no_gateways_ui(struct request *r, const uint8_t *body, size_t len)
-{
-	struct jw	*jw;
-
-	meta_headers(r, body, len, false);
-	jw = json_of(r);
-	jw_arr(jw);
-	jw_end_arr(jw);
-	reply_json(r, jw);
-}
-
-static void
 ask_gateway(struct request *r, answered_fn *fn)
 {
 	struct service_request	q = { 0 };
@@ -141,7 +129,7 @@ ep_gateway_services(struct request *r)
 void
 ep_ui_gateway_services(struct request *r)
 {
-	ask_gateway(r, no_gateways_ui);
+	ask_gateway(r, no_list);
 }
 
 /* States of a federation of meshes: a list, a map by datacenter, one. */

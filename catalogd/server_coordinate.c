@@ -2,7 +2,6 @@
  * Coordinate.*: updates are gathered, the latest of each node, and written in
  * batches; a full queue costs a coordinate its place, not the log its peace.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -71,18 +70,6 @@ on_flush(void *arg)
 			flush_batch(srv);
 	while ((p = RB_MIN(coord_tree, &srv->coords)) != NULL)
 		coord_drop(srv, p);
-}
-
-static bool
-coordinate_finite(const struct coordinate *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->vec.n; i++)
-		if (!isfinite(c->vec.item[i]))
-			return false;
-	return isfinite(c->error) && isfinite(c->adjustment) &&
-	    isfinite(c->height);
 }
 
 void

@@ -66,12 +66,23 @@ try_again(struct server_call *c, enum call_status status, const char *error)
 	return true;
 }
 
+/* What was said there is said here. */
+static void
+call_end_as(struct server_call *c, const uint8_t *body, size_t len)
+{
+	struct reply r;
+
+	memset(&r, 0, sizeof(r));
+	wb_init(&r.body, 0);
+	wb_bytes(&r.body, body, len);
+	call_end(c, &r);
+}
+
 static void
 on_answer(enum call_status status, const char *error, const uint8_t *body,
     size_t len, void *arg)
 {
 	struct server_call *c = arg;
-	struct reply r;
 
 	c->forward = NULL;
 	if (status != CALL_OK) {
@@ -79,10 +90,7 @@ on_answer(enum call_status status, const char *error, const uint8_t *body,
 			call_fail(c, str_or(error, "EOF"));
 		return;
 	}
-	memset(&r, 0, sizeof(r));
-	wb_init(&r.body, 0);
-	wb_bytes(&r.body, body, len);
-	call_end(c, &r);
+	call_end_as(c, body, len);
 }
 
 /*
@@ -94,17 +102,13 @@ on_datacenter(enum call_status status, const char *error, const uint8_t *body,
     size_t len, void *arg)
 {
 	struct server_call *c = arg;
-	struct reply r;
 
 	c->forward = NULL;
 	if (status != CALL_OK) {
 		call_fail(c, str_or(error, "EOF"));
 		return;
 	}
-	memset(&r, 0, sizeof(r));
-	wb_init(&r.body, 0);
-	wb_bytes(&r.body, body, len);
-	call_end(c, &r);
+	call_end_as(c, body, len);
 }
 
 void

@@ -111,6 +111,8 @@ uint64_t store_applied(const struct store *);
 /* Entries, made of requests that were checked. */
 void store_entry_register(struct wbuf *, const struct register_request *);
 void store_entry_deregister(struct wbuf *, const struct deregister_request *);
+/* Are all its numbers numbers?  Others are refused, here and in the log. */
+bool coordinate_finite(const struct coordinate *);
 void store_entry_coordinates(struct wbuf *, const struct coordinate_update *,
     size_t n);
 void store_entry_kv(struct wbuf *, const struct kvs_request *);

@@ -360,8 +360,8 @@ check_remove(struct store *s, uint64_t index, struct check_row *c,
 
 /* ---- coordinates ---- */
 
-static bool
-is_finite(const struct coordinate *c)
+bool
+coordinate_finite(const struct coordinate *c)
 {
 	size_t i;
 
@@ -379,7 +379,7 @@ coordinate_put(struct store *s, uint64_t index, const char *node,
 	struct node_row *n;
 	struct coord_row *c, *before = NULL;
 
-	if (!is_finite(src) || (n = node_find(s, node)) == NULL)
+	if (!coordinate_finite(src) || (n = node_find(s, node)) == NULL)
 		return false;
 	segment = str_or(segment, "");
 	SLIST_FOREACH(c, &n->coords, entry) {
