@@ -115,12 +115,6 @@ may_answer(struct swim *s, uint64_t now)
 	return ++s->corrected <= CORRECTIONS_PER_S;
 }
 
-static bool
-is_first_hand(const struct swim *s, const struct gaddr *at)
-{
-	return s->from != NULL && gaddr_same(s->from, at);
-}
-
 /*
  * Somebody told us first hand what is older than what we know, for it missed
  * the news between: it is told so, or would believe the old until its next
@@ -129,7 +123,8 @@ is_first_hand(const struct swim *s, const struct gaddr *at)
 static bool
 may_correct(struct swim *s, uint64_t now, const struct gaddr *at)
 {
-	return is_first_hand(s, at) && may_answer(s, now);
+	return s->from != NULL && gaddr_same(s->from, at) &&
+	    may_answer(s, now);
 }
 
 /* The accuser hears the refutation at once, of an old accusation again. */
@@ -171,16 +166,15 @@ correct_gone(struct swim *s, uint64_t now, const struct sview *v)
 }
 
 /*
- * Others tell that the name of one who is gone is alive elsewhere, in no later
- * incarnation: a new life, or an older one whose end they missed.  It is asked
- * itself, and a new life answers with a later incarnation.
+ * The name of one who is gone is alive elsewhere, in no later incarnation: a new
+ * life, or an older one whose end the teller missed, who may have its address by
+ * now.  It is asked itself, and a new life answers with a later incarnation.
  */
 static bool
 is_doubtful(struct swim *s, uint64_t now, const struct sview *v,
     const struct swim_said *a)
 {
-	if (!s->conf.second_look || a->inc > v->inc ||
-	    is_first_hand(s, &a->addr))
+	if (!s->conf.second_look || a->inc > v->inc)
 		return false;
 	if (may_answer(s, now))
 		tell_gone(s, v, &a->addr);
