@@ -1,11 +1,11 @@
 /*
  * The query of a URL, and paths as Go's server cleans them.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "apid/params.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 START_TEST(first_of_repeated_keys_wins)
 {
@@ -107,10 +107,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("apid_params");
-	TCase	*tc = tcase_create("params");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("apid_params");
 
 	tcase_add_test(tc, first_of_repeated_keys_wins);
 	tcase_add_test(tc, repeated_keys_are_all_kept_in_order);
@@ -118,10 +115,5 @@ main(void)
 	tcase_add_test(tc, parameters_past_the_limit_are_dropped);
 	tcase_add_loop_test(tc, paths_are_cleaned, 0, (int)NELEM(paths));
 	tcase_add_test(tc, booleans_are_those_of_go);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("apid_params", tc);
 }

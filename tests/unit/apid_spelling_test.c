@@ -1,12 +1,12 @@
 /*
  * Which keys of a check Consul takes over HTTP, as recorded.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apid/spelling.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 static struct json *
 parse(const char *text)
@@ -103,10 +103,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("apid_spelling");
-	TCase	*tc = tcase_create("spelling");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("apid_spelling");
 
 	tcase_add_loop_test(tc, check_of_its_own_has_an_id, 0,
 	    (int)NELEM(checks));
@@ -114,10 +111,5 @@ main(void)
 	    (int)NELEM(services));
 	tcase_add_test(tc, keys_of_newer_clients_go_where_they_mean_nothing);
 	tcase_add_test(tc, script_args_become_what_the_schema_knows);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("apid_spelling", tc);
 }

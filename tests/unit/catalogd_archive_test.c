@@ -2,7 +2,6 @@
  * Archives: those of real servers are read, written again they are the same to
  * the byte inside, and each way to be no good has the words of Consul's reader.
  */
-#include <check.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "common/archive.h"
 #include "common/json.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 #define DIR	"tests/vectors/snapshot/"
 #define BLOCK	512
@@ -524,10 +524,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("catalogd_archive");
-	TCase	*t = tcase_create("archive");
-	SRunner	*r;
-	int	 failed;
+	TCase	*t = unit_case("catalogd_archive");
 
 	tcase_add_loop_test(t, reads_what_real_servers_wrote, 0,
 	    NELEM(vectors));
@@ -541,10 +538,5 @@ main(void)
 	tcase_add_test(t, junk_behind_the_stream);
 	tcase_add_test(t, a_state_beyond_the_bound);
 	tcase_add_test(t, what_inspecting_does_not_look_at);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0;
+	return unit_case_run("catalogd_archive", t);
 }

@@ -348,22 +348,13 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("catalogd_runs");
-	TCase	*tc = tcase_create("runs");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("catalogd_runs");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, maintenance_ends_by_itself);
 	tcase_add_test(tc, end_of_maintenance_outlives_a_restart);
 	tcase_add_test(tc, deadline_of_a_ttl_outlives_a_restart);
 	tcase_add_test(tc, runs_are_checkds_and_changes_are_the_agents);
 	tcase_add_test(tc, failing_is_what_a_run_found_and_not_how_it_begins);
 	tcase_add_loop_test(tc, every_kind_is_told_with_its_own_fields, 0, 6);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("catalogd_runs", tc);
 }

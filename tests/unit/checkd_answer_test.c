@@ -2,7 +2,6 @@
  * What checkd parses by itself: HTTP answers, HTTP/2 frames, gRPC's health
  * messages, networks.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "checkd/h2.h"
 #include "checkd/health.h"
 #include "checkd/target.h"
+#include "tests/unit/common_unit.h"
 
 /* ---- HTTP ---- */
 
@@ -282,12 +282,8 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("checkd_answer");
-	TCase	*tc = tcase_create("answer");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("checkd_answer");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, answer_is_read_in_pieces_of_any_size, 0,
 	    (int)NELEM(answers));
 	tcase_add_test(tc, head_is_bounded);
@@ -296,10 +292,5 @@ main(void)
 	tcase_add_test(tc, health_messages);
 	tcase_add_test(tc, networks_that_may_be_probed);
 	tcase_add_test(tc, passwords_are_not_shown);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("checkd_answer", tc);
 }

@@ -3,7 +3,6 @@
  * above them.
  */
 #include <arpa/inet.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "common/util.h"
 #include "checkd/checks.h"
 #include "checkd/outcome.h"
+#include "tests/unit/common_unit.h"
 
 struct world {
 	struct ev	*ev;
@@ -581,33 +581,17 @@ START_TEST(stopped_checks_run_no_more)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*suite = suite_create("checkd_probe");
-	TCase	*tc = tcase_create("probe");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_set_timeout(tc, 20);
-	tcase_add_test(tc, http_status_decides);
-	tcase_add_test(tc, http_request_is_as_configured);
-	tcase_add_test(tc, http_keeps_the_end_of_a_long_body);
-	tcase_add_test(tc, http_runs_out_of_time);
-	tcase_add_test(tc, nobody_listens);
-	tcase_add_test(tc, tcp_connects_by_name_on_any_address);
-	tcase_add_test(tc, unknown_name_without_dnsd_fails);
-	tcase_add_test(tc, script_goes_to_execd);
-	tcase_add_test(tc, cancelled_probe_says_nothing);
-	tcase_add_test(tc, result_is_told_once_while_it_stays);
-	tcase_add_test(tc,
-	    check_told_again_keeps_its_place_and_repeats_its_result);
-	tcase_add_test(tc, whole_set_replaces_what_was_there);
-	tcase_add_test(tc, stopped_checks_run_no_more);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("checkd_probe",
+    http_status_decides,
+    http_request_is_as_configured,
+    http_keeps_the_end_of_a_long_body,
+    http_runs_out_of_time,
+    nobody_listens,
+    tcp_connects_by_name_on_any_address,
+    unknown_name_without_dnsd_fails,
+    script_goes_to_execd,
+    cancelled_probe_says_nothing,
+    result_is_told_once_while_it_stays,
+    check_told_again_keeps_its_place_and_repeats_its_result,
+    whole_set_replaces_what_was_there,
+    stopped_checks_run_no_more)

@@ -2,11 +2,11 @@
  * checkd/schedule and thresholds: spread at first, cadence kept, nothing runs
  * twice at once.
  */
-#include <check.h>
 #include <string.h>
 
 #include "checkd/outcome.h"
 #include "checkd/schedule.h"
+#include "tests/unit/common_unit.h"
 
 #define NENTRIES 500
 
@@ -181,28 +181,12 @@ START_TEST(thresholds_count_results_in_a_row)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*suite = suite_create("checkd_schedule");
-	TCase	*tc = tcase_create("schedule");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, first_runs_spread_over_the_interval);
-	tcase_add_test(tc, cadence_is_kept);
-	tcase_add_test(tc,
-	    what_was_failing_runs_first_and_then_takes_its_place);
-	tcase_add_test(tc, long_run_skips_what_it_missed);
-	tcase_add_test(tc, removed_entries_never_come);
-	tcase_add_test(tc, random_use_takes_the_earliest);
-	tcase_add_test(tc, without_thresholds_every_result_counts);
-	tcase_add_test(tc, thresholds_count_results_in_a_row);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("checkd_schedule",
+    first_runs_spread_over_the_interval,
+    cadence_is_kept,
+    what_was_failing_runs_first_and_then_takes_its_place,
+    long_run_skips_what_it_missed,
+    removed_entries_never_come,
+    random_use_takes_the_earliest,
+    without_thresholds_every_result_counts,
+    thresholds_count_results_in_a_row)

@@ -1,13 +1,13 @@
 /*
  * checkd: targets taken apart; statuses and outputs in the recorded words.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/util.h"
 #include "checkd/outcome.h"
 #include "checkd/target.h"
+#include "tests/unit/common_unit.h"
 
 static const struct {
 	const char	*url, *host;
@@ -185,10 +185,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("checkd_target");
-	TCase	*tc = tcase_create("target");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("checkd_target");
 
 	tcase_add_loop_test(tc, urls_are_taken_apart, 0, (int)NELEM(urls));
 	tcase_add_loop_test(tc, bad_urls_say_why, 0, (int)NELEM(bad_urls));
@@ -198,10 +195,5 @@ main(void)
 	tcase_add_loop_test(tc, script_results_are_worded_as_recorded, 0,
 	    (int)NELEM(scripts));
 	tcase_add_test(tc, output_is_not_cut_at_a_nul);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("checkd_target", tc);
 }

@@ -2,13 +2,13 @@
  * Calls: each is answered exactly once, whatever happens, and never from
  * within call_start().
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/call.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 struct t {
 	struct ev	*ev;
@@ -272,26 +272,12 @@ START_TEST(full_window_answers_busy)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("common_call");
-	TCase	*tc = tcase_create("call");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc, answer_brings_the_body);
-	tcase_add_test(tc, error_brings_its_text);
-	tcase_add_test(tc, an_answer_that_fits_no_message_is_an_error);
-	tcase_add_test(tc, without_a_link_it_is_lost);
-	tcase_add_test(tc, link_that_breaks_ends_open_calls);
-	tcase_add_test(tc, deadline_ends_it_and_tells_the_callee);
-	tcase_add_test(tc, cancelled_call_is_silent);
-	tcase_add_test(tc, full_window_answers_busy);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("common_call",
+    answer_brings_the_body,
+    error_brings_its_text,
+    an_answer_that_fits_no_message_is_an_error,
+    without_a_link_it_is_lost,
+    link_that_breaks_ends_open_calls,
+    deadline_ends_it_and_tells_the_callee,
+    cancelled_call_is_silent,
+    full_window_answers_busy)

@@ -1,13 +1,13 @@
 /*
  * The loop: order of a turn, and that what was freed never calls back.
  */
-#include <check.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/ev.h"
+#include "tests/unit/common_unit.h"
 
 struct t {
 	struct ev	*ev;
@@ -225,23 +225,9 @@ START_TEST(signal_arrives_in_the_loop)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("common_ev");
-	TCase	*tc = tcase_create("ev");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc, freed_watch_never_calls_back);
-	tcase_add_test(tc, number_of_closed_descriptor_can_be_watched_again);
-	tcase_add_test(tc, jobs_run_once_between_timers_and_after);
-	tcase_add_test(tc, stopped_timer_is_not_pending_and_does_not_fire);
-	tcase_add_test(tc, signal_arrives_in_the_loop);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("common_ev",
+    freed_watch_never_calls_back,
+    number_of_closed_descriptor_can_be_watched_again,
+    jobs_run_once_between_timers_and_after,
+    stopped_timer_is_not_pending_and_does_not_fire,
+    signal_arrives_in_the_loop)

@@ -2,7 +2,6 @@
  * Links: the check from the table, the reader, and the real thing over a
  * socketpair with descriptors and large bodies.
  */
-#include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "common/frame.h"
 #include "common/ipc.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 /* ---- the table ---- */
 
@@ -416,10 +416,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("common_ipc");
-	TCase	*tc = tcase_create("ipc");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("common_ipc");
 
 	tcase_add_test(tc, check_refuses_direction_size_and_descriptor);
 	tcase_add_test(tc, names_and_links_come_from_the_lists);
@@ -434,10 +431,5 @@ main(void)
 	tcase_add_test(tc, end_of_the_other_side_is_told_after_its_last_words);
 	tcase_add_test(tc, link_may_be_freed_by_its_handler);
 	tcase_add_exit_test(tc, violation_ends_the_reader, 1);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return unit_case_run("common_ipc", tc);
 }

@@ -1,7 +1,6 @@
 /*
  * The log line: its form, and that nothing from outside breaks it.
  */
-#include <check.h>
 #include <errno.h>
 #include <regex.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "tests/unit/common_unit.h"
 
 static int	pipe_fds[2];
 
@@ -141,25 +141,11 @@ START_TEST(a_flood_of_lines_is_bounded_and_counted)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("common_log");
-	TCase	*tc = tcase_create("log");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc, line_has_time_level_daemon_message);
-	tcase_add_test(tc, warn_adds_errno_and_keeps_it);
-	tcase_add_test(tc, control_characters_do_not_start_a_line);
-	tcase_add_test(tc, long_message_is_cut_and_says_so);
-	tcase_add_test(tc, lines_below_the_level_are_not_written);
-	tcase_add_test(tc, line_for_another_daemon_fits_its_buffer);
-	tcase_add_test(tc, a_flood_of_lines_is_bounded_and_counted);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("common_log",
+    line_has_time_level_daemon_message,
+    warn_adds_errno_and_keeps_it,
+    control_characters_do_not_start_a_line,
+    long_message_is_cut_and_says_so,
+    lines_below_the_level_are_not_written,
+    line_for_another_daemon_fits_its_buffer,
+    a_flood_of_lines_is_bounded_and_counted)

@@ -2,7 +2,6 @@
  * The sandbox: what it allows works, what it refuses gives an error, what it
  * forbids ends the process.  Each in a process of its own.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,6 +24,7 @@
 #include "common/ev.h"
 #include "common/sandbox.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 /* A sanitizer needs more calls; those tests are for the real thing. */
 #if defined(DISCO_SANITIZED) || defined(__SANITIZE_ADDRESS__)
@@ -507,31 +507,17 @@ START_TEST(missing_user_is_an_error)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("common_sandbox");
-	TCase	*tc = tcase_create("sandbox");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc, forbidden_call_kills);
-	tcase_add_test(tc, thread_started_before_is_bound_too);
-	tcase_add_test(tc, prompt_ones_have_short_slices_others_the_usual);
-	tcase_add_test(tc, role_that_forks_does_nothing_else_of_the_kind);
-	tcase_add_test(tc, role_may_add_calls);
-	tcase_add_test(tc, probes_get_an_error);
-	tcase_add_test(tc, loop_sockets_and_memory_work);
-	tcase_add_test(tc, abort_is_an_abort);
-	tcase_add_test(tc, role_with_files_works_in_its_directory);
-	tcase_add_test(tc, role_with_exec_runs_scripts_but_nothing_administrative);
-	tcase_add_test(tc, capabilities_are_gone_and_cannot_come_back);
-	tcase_add_test(tc, user_and_chroot_change);
-	tcase_add_test(tc, missing_user_is_an_error);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("common_sandbox",
+    forbidden_call_kills,
+    thread_started_before_is_bound_too,
+    prompt_ones_have_short_slices_others_the_usual,
+    role_that_forks_does_nothing_else_of_the_kind,
+    role_may_add_calls,
+    probes_get_an_error,
+    loop_sockets_and_memory_work,
+    abort_is_an_abort,
+    role_with_files_works_in_its_directory,
+    role_with_exec_runs_scripts_but_nothing_administrative,
+    capabilities_are_gone_and_cannot_come_back,
+    user_and_chroot_change,
+    missing_user_is_an_error)

@@ -2,7 +2,6 @@
  * Connections: bytes that are left over come again, bounds, deadlines, ends.
  */
 #include <bsd/string.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "common/stream.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 struct t {
 	struct ev	*ev;
@@ -376,29 +376,15 @@ START_TEST(local_address_that_is_not_ours_is_told_later)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("common_stream");
-	TCase	*tc = tcase_create("stream");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc, what_is_left_over_comes_again_in_front);
-	tcase_add_test(tc, nothing_taken_up_to_the_limit_ends_it);
-	tcase_add_test(tc, pause_keeps_bytes_and_resume_brings_them);
-	tcase_add_test(tc, end_of_the_peer_is_clean);
-	tcase_add_test(tc, it_may_be_freed_while_it_hands_over_data);
-	tcase_add_test(tc, deadline_passes);
-	tcase_add_test(tc, finish_sends_everything_first);
-	tcase_add_test(tc, shutdown_waits_for_what_is_queued);
-	tcase_add_test(tc, connects_and_is_accepted);
-	tcase_add_test(tc, refused_connection_is_told_later);
-	tcase_add_test(tc, local_address_that_is_not_ours_is_told_later);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("common_stream",
+    what_is_left_over_comes_again_in_front,
+    nothing_taken_up_to_the_limit_ends_it,
+    pause_keeps_bytes_and_resume_brings_them,
+    end_of_the_peer_is_clean,
+    it_may_be_freed_while_it_hands_over_data,
+    deadline_passes,
+    finish_sends_everything_first,
+    shutdown_waits_for_what_is_queued,
+    connects_and_is_accepted,
+    refused_connection_is_told_later,
+    local_address_that_is_not_ours_is_told_later)

@@ -1,11 +1,11 @@
 /*
  * common/tail: the last bytes, whatever the pieces.
  */
-#include <check.h>
 #include <string.h>
 
 #include "common/tail.h"
 #include "common/util.h"
+#include "tests/unit/common_unit.h"
 
 START_TEST(keeps_the_last_bytes_of_any_pieces)
 {
@@ -37,19 +37,5 @@ START_TEST(keeps_the_last_bytes_of_any_pieces)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*suite = suite_create("common_tail");
-	TCase	*tc = tcase_create("tail");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc, keeps_the_last_bytes_of_any_pieces);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("common_tail",
+    keeps_the_last_bytes_of_any_pieces)

@@ -1,13 +1,13 @@
 /*
  * Tables and options of the command.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "discoctl/ctl.h"
+#include "tests/unit/common_unit.h"
 
 static char *
 printed(struct table *t)
@@ -149,29 +149,12 @@ START_TEST(values_are_escaped_for_a_path)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("discoctl");
-	TCase	*tc = tcase_create("table and options");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc,
-	    columns_are_two_spaces_apart_and_the_last_is_not_padded);
-	tcase_add_test(tc, sorting_leaves_the_heading_on_top);
-	tcase_add_test(tc, states_have_colours_and_other_cells_have_none);
-	tcase_add_test(tc, no_colours_where_there_is_no_terminal);
-	tcase_add_test(tc,
-	    options_take_one_dash_or_two_and_a_value_either_way);
-	tcase_add_test(tc,
-	    the_environment_gives_the_address_and_the_option_wins);
-	tcase_add_test(tc, an_unknown_option_is_status_1_and_help_status_0);
-	tcase_add_test(tc, values_are_escaped_for_a_path);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("discoctl",
+    columns_are_two_spaces_apart_and_the_last_is_not_padded,
+    sorting_leaves_the_heading_on_top,
+    states_have_colours_and_other_cells_have_none,
+    no_colours_where_there_is_no_terminal,
+    options_take_one_dash_or_two_and_a_value_either_way,
+    the_environment_gives_the_address_and_the_option_wins,
+    an_unknown_option_is_status_1_and_help_status_0,
+    values_are_escaped_for_a_path)

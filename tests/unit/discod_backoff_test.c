@@ -1,11 +1,11 @@
 /*
  * When a child is started again, and what /proc says about it.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "discod/backoff.h"
 #include "discod/status.h"
+#include "tests/unit/common_unit.h"
 
 START_TEST(first_death_is_answered_at_once)
 {
@@ -96,24 +96,10 @@ START_TEST(cpu_time_is_read_whatever_the_name)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("discod_backoff");
-	TCase	*tc = tcase_create("backoff");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_add_test(tc, first_death_is_answered_at_once);
-	tcase_add_test(tc, delay_doubles_up_to_thirty_seconds);
-	tcase_add_test(tc, long_life_starts_anew);
-	tcase_add_test(tc, status_of_a_sandboxed_child_is_read);
-	tcase_add_test(tc, smaps_rollup_is_read);
-	tcase_add_test(tc, cpu_time_is_read_whatever_the_name);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("discod_backoff",
+    first_death_is_answered_at_once,
+    delay_doubles_up_to_thirty_seconds,
+    long_life_starts_anew,
+    status_of_a_sandboxed_child_is_read,
+    smaps_rollup_is_read,
+    cpu_time_is_read_whatever_the_name)

@@ -10,13 +10,13 @@
  *	n AN AU AR		only how many (the choice was random)
  */
 #include <arpa/inet.h>
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "dnsd/answer.h"
+#include "tests/unit/common_unit.h"
 
 #define GOLDEN "tests/golden/dns/"
 #define RECORDS_MAX 512
@@ -749,20 +749,5 @@ START_TEST(answers_as_recorded)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("dnsd golden");
-	TCase	*c = tcase_create("recorded");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_add_test(c, answers_as_recorded);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_set_fork_status(r, CK_NOFORK);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("dnsd_golden",
+    answers_as_recorded)

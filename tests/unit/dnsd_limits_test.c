@@ -1,7 +1,6 @@
 /*
  * How many answers a network gets, what the query log says.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "common/util.h"
 #include "dnsd/query_log.h"
 #include "dnsd/rrl.h"
+#include "tests/unit/common_unit.h"
 
 static const uint8_t ten[4] = { 10, 0, 0, 7 }, other[4] = { 10, 0, 1, 7 };
 
@@ -132,23 +132,9 @@ START_TEST(one_of_so_many_is_logged_and_so_many_a_second)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("dnsd limits");
-	TCase	*c = tcase_create("limits");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_add_test(c, a_network_gets_so_many_answers_of_a_kind);
-	tcase_add_test(c, of_those_above_the_limit_every_second_is_cut);
-	tcase_add_test(c, who_is_over_the_limit_is_not_forgotten_for_newcomers);
-	tcase_add_test(c, a_line_says_who_asked_what_and_what_came);
-	tcase_add_test(c, one_of_so_many_is_logged_and_so_many_a_second);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("dnsd_limits",
+    a_network_gets_so_many_answers_of_a_kind,
+    of_those_above_the_limit_every_second_is_cut,
+    who_is_over_the_limit_is_not_forgotten_for_newcomers,
+    a_line_says_who_asked_what_and_what_came,
+    one_of_so_many_is_logged_and_so_many_a_second)

@@ -1,7 +1,6 @@
 /*
  * Messages, questions and forwarded answers, byte by byte.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "dnsd/dns_packet.h"
 #include "dnsd/question.h"
 #include "dnsd/resolve.h"
+#include "tests/unit/common_unit.h"
 
 static size_t
 query(uint8_t *p, const char *name, uint16_t type)
@@ -320,10 +320,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("dnsd packet");
-	TCase	*c = tcase_create("packet");
-	SRunner	*r;
-	int	 failed;
+	TCase	*c = unit_case("dnsd_packet");
 
 	tcase_add_test(c, every_truncation_of_a_query_is_refused);
 	tcase_add_test(c, a_pointer_in_the_question_is_malformed);
@@ -339,10 +336,5 @@ main(void)
 	tcase_add_test(c, a_forwarded_answer_too_large_is_cut);
 	tcase_add_test(c, a_forwarded_answer_to_another_question_is_none);
 	tcase_add_test(c, resolv_conf_gives_servers_and_search);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("dnsd_packet", c);
 }

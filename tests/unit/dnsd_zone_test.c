@@ -2,13 +2,13 @@
  * The zone for secondaries: serials, differences, the records of a view; and
  * that a difference brings a copy of an older serial to the newest.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/util.h"
 #include "dnsd/zone.h"
+#include "tests/unit/common_unit.h"
 
 static struct zone		*z;
 static struct answer_conf	 conf;
@@ -249,10 +249,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("dnsd zone");
-	TCase	*c = tcase_create("zone");
-	SRunner	*r;
-	int	 failed;
+	TCase	*c = unit_case("dnsd_zone");
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, what_did_not_change_is_no_new_serial);
@@ -263,10 +260,5 @@ main(void)
 	tcase_add_test(c, records_stay_while_they_are_read);
 	tcase_add_test(c, a_service_is_there_under_each_of_its_names);
 	tcase_add_test(c, a_name_as_address_stands_alone);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("dnsd_zone", c);
 }

@@ -2,7 +2,6 @@
  * execd: which commands may run; real ones with their ends, outputs and
  * limits.
  */
-#include <check.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "execd/allow.h"
 #include "execd/crowd.h"
 #include "execd/run.h"
+#include "tests/unit/common_unit.h"
 
 struct world {
 	struct ev	*ev;
@@ -363,32 +363,17 @@ START_TEST(cancelled_command_ends_in_silence)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*suite = suite_create("execd_run");
-	TCase	*tc = tcase_create("run");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_set_timeout(tc, 20);
-	tcase_add_test(tc, only_configured_commands_are_allowed);
-	tcase_add_test(tc, exit_status_and_both_outputs_come_back);
-	tcase_add_test(tc, failures_to_start_have_their_words);
-	tcase_add_test(tc, last_bytes_of_the_output_are_kept);
-	tcase_add_test(tc, deadline_ends_the_whole_group);
-	tcase_add_test(tc, one_that_ignores_term_is_killed);
-	tcase_add_test(tc, what_a_command_leaves_behind_is_killed);
-	tcase_add_test(tc, command_sees_little_of_us);
-	tcase_add_test(tc, limits_are_set);
-	tcase_add_test(tc, one_that_forks_without_end_is_killed);
-	tcase_add_test(tc, sessions_are_read_whatever_the_name);
-	tcase_add_test(tc, more_than_may_run_at_once_wait);
-	tcase_add_test(tc, cancelled_command_ends_in_silence);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("execd_run",
+    only_configured_commands_are_allowed,
+    exit_status_and_both_outputs_come_back,
+    failures_to_start_have_their_words,
+    last_bytes_of_the_output_are_kept,
+    deadline_ends_the_whole_group,
+    one_that_ignores_term_is_killed,
+    what_a_command_leaves_behind_is_killed,
+    command_sees_little_of_us,
+    limits_are_set,
+    one_that_forks_without_end_is_killed,
+    sessions_are_read_whatever_the_name,
+    more_than_may_run_at_once_wait,
+    cancelled_command_ends_in_silence)

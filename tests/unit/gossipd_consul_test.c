@@ -2,12 +2,12 @@
  * Who is let into which pool, under which tags, from which networks, with which
  * timing.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gossipd/gossipd.h"
 #include "gossipd/tags.h"
+#include "tests/unit/common_unit.h"
 
 /* gossipd.c's, which is not linked here. */
 void
@@ -324,10 +324,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("gossipd_consul");
-	TCase	*t = tcase_create("consul");
-	SRunner	*r;
-	int	 failed;
+	TCase	*t = unit_case("gossipd_consul");
 
 	tcase_add_loop_test(t, the_wan_pool_takes_servers_of_all_datacenters,
 	    0, NELEM(wan_cases));
@@ -341,10 +338,5 @@ main(void)
 	tcase_add_test(t, two_members_of_a_list_do_not_share_an_id);
 	tcase_add_test(t, our_own_tags_are_those_of_a_consul_agent);
 	tcase_add_test(t, meta_without_the_magic_byte_is_a_role);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("gossipd_consul", t);
 }

@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "tests/unit/gossipd_mesh.h"
+#include "tests/unit/common_unit.h"
 
 static struct mesh m;
 
@@ -195,25 +196,10 @@ START_TEST(malformed_coordinates_still_acknowledge)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_coordinate");
-	TCase	*t = tcase_create("coordinate");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, forty_updates_are_serfs_to_the_digit);
-	tcase_add_test(t, what_is_out_of_reason_moves_nothing);
-	tcase_add_test(t, a_place_that_goes_wild_starts_anew);
-	tcase_add_test(t, members_learn_their_distance_from_acks);
-	tcase_add_test(t, a_forgotten_member_takes_its_coordinate_along);
-	tcase_add_test(t, malformed_coordinates_still_acknowledge);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_coordinate",
+    forty_updates_are_serfs_to_the_digit,
+    what_is_out_of_reason_moves_nothing,
+    a_place_that_goes_wild_starts_anew,
+    members_learn_their_distance_from_acks,
+    a_forgotten_member_takes_its_coordinate_along,
+    malformed_coordinates_still_acknowledge)

@@ -1,7 +1,6 @@
 /*
  * What gossipd keeps on disk, when the disk or who wrote there does not behave.
  */
-#include <check.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "gossipd/gossipd.h"
+#include "tests/unit/common_unit.h"
 
 #define KEY "q6urq6urq6urq6urq6urqw=="
 
@@ -162,23 +162,7 @@ START_TEST(a_snapshot_that_cannot_be_written_anew_is_so_later)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_files");
-	TCase	*t = tcase_create("files");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_add_test(t,
-	    a_keyring_file_without_keys_is_not_taken_for_no_encryption);
-	tcase_add_test(t,
-	    the_keyring_file_counts_and_is_written_when_there_is_none);
-	tcase_add_test(t, a_snapshot_that_cannot_be_written_anew_is_so_later);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_files",
+    a_keyring_file_without_keys_is_not_taken_for_no_encryption,
+    the_keyring_file_counts_and_is_written_when_there_is_none,
+    a_snapshot_that_cannot_be_written_anew_is_so_later)

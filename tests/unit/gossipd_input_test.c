@@ -2,6 +2,7 @@
  * What a member makes of messages that are odd, forged, or from who is none.
  */
 #include "tests/unit/gossipd_mesh.h"
+#include "tests/unit/common_unit.h"
 
 static struct mesh m;
 
@@ -336,33 +337,15 @@ START_TEST(hearsay_of_death_only_makes_a_suspect)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_input");
-	TCase	*t = tcase_create("input");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, short_or_impossible_versions_are_refused);
-	tcase_add_test(t,
-	    strangers_get_answers_where_they_are_and_without_our_news);
-	tcase_add_test(t, nobody_has_a_stranger_pinged);
-	tcase_add_test(t,
-	    an_incarnation_that_cannot_be_refuted_is_not_believed);
-	tcase_add_test(t, one_that_joins_does_not_tell_what_all_know);
-	tcase_add_test(t, two_clusters_that_meet_tell_each_other_of_all);
-	tcase_add_test(t, an_address_of_either_form_is_the_same_place);
-	tcase_add_test(t,
-	    names_that_cannot_be_passed_on_or_printed_are_refused);
-	tcase_add_test(t, foreign_addresses_are_repeated_as_they_came);
-	tcase_add_test(t, one_with_delegate_version_zero_poisons_an_exchange);
-	tcase_add_test(t, hearsay_of_death_only_makes_a_suspect);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_input",
+    short_or_impossible_versions_are_refused,
+    strangers_get_answers_where_they_are_and_without_our_news,
+    nobody_has_a_stranger_pinged,
+    an_incarnation_that_cannot_be_refuted_is_not_believed,
+    one_that_joins_does_not_tell_what_all_know,
+    two_clusters_that_meet_tell_each_other_of_all,
+    an_address_of_either_form_is_the_same_place,
+    names_that_cannot_be_passed_on_or_printed_are_refused,
+    foreign_addresses_are_repeated_as_they_came,
+    one_with_delegate_version_zero_poisons_an_exchange,
+    hearsay_of_death_only_makes_a_suspect)

@@ -2,6 +2,7 @@
  * The keys of a pool, changed by one member for all, while messages flow.
  */
 #include "tests/unit/gossipd_mesh.h"
+#include "tests/unit/common_unit.h"
 
 static struct mesh m;
 static const uint8_t key1[16] = "first key of all";
@@ -258,27 +259,12 @@ START_TEST(a_core_that_ends_calls_nobody)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_keys");
-	TCase	*t = tcase_create("keys");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, a_key_is_rotated_while_messages_flow);
-	tcase_add_test(t, a_list_counts_who_has_which_and_which_is_first);
-	tcase_add_test(t, refusals_are_told_in_the_words_of_peers);
-	tcase_add_test(t, without_encryption_there_is_nothing_to_change);
-	tcase_add_test(t, what_cannot_be_written_down_is_undone);
-	tcase_add_test(t, a_silent_member_is_waited_for_and_told);
-	tcase_add_test(t, a_long_list_is_cut_to_fit_and_says_so);
-	tcase_add_test(t, a_core_that_ends_calls_nobody);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_keys",
+    a_key_is_rotated_while_messages_flow,
+    a_list_counts_who_has_which_and_which_is_first,
+    refusals_are_told_in_the_words_of_peers,
+    without_encryption_there_is_nothing_to_change,
+    what_cannot_be_written_down_is_undone,
+    a_silent_member_is_waited_for_and_told,
+    a_long_list_is_cut_to_fit_and_says_so,
+    a_core_that_ends_calls_nobody)

@@ -4,6 +4,7 @@
  */
 #include "common/mp.h"
 #include "tests/unit/gossipd_mesh.h"
+#include "tests/unit/common_unit.h"
 
 static struct mesh m;
 
@@ -236,32 +237,14 @@ START_TEST(who_comes_back_after_it_left_is_not_told_that_it_failed)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_member");
-	TCase	*t = tcase_create("member");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, who_left_is_forgotten_after_the_tombstone_timeout);
-	tcase_add_test(t,
-	    who_leaves_for_good_and_is_silent_is_forgotten_soon);
-	tcase_add_test(t, words_about_strangers_are_kept_for_five_minutes);
-	tcase_add_test(t, a_packet_has_127_parts_at_most);
-	tcase_add_test(t, port_0_is_our_own);
-	tcase_add_test(t, rings_of_events_cost_nothing_before_the_first);
-	tcase_add_test(t, events_travel_with_the_exchange_of_state);
-	tcase_add_test(t, a_flood_of_large_events_does_not_keep_out_the_next);
-	tcase_add_test(t,
-	    two_that_heard_of_a_leave_do_not_talk_each_other_out_of_it);
-	tcase_add_test(t,
-	    who_comes_back_after_it_left_is_not_told_that_it_failed);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_member",
+    who_left_is_forgotten_after_the_tombstone_timeout,
+    who_leaves_for_good_and_is_silent_is_forgotten_soon,
+    words_about_strangers_are_kept_for_five_minutes,
+    a_packet_has_127_parts_at_most,
+    port_0_is_our_own,
+    rings_of_events_cost_nothing_before_the_first,
+    events_travel_with_the_exchange_of_state,
+    a_flood_of_large_events_does_not_keep_out_the_next,
+    two_that_heard_of_a_leave_do_not_talk_each_other_out_of_it,
+    who_comes_back_after_it_left_is_not_told_that_it_failed)

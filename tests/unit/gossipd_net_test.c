@@ -3,7 +3,6 @@
  * numbers, and send what nobody can read.
  */
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
@@ -19,6 +18,7 @@
 #include "common/mp.h"
 #include "common/util.h"
 #include "gossipd/gossipd.h"
+#include "tests/unit/common_unit.h"
 
 #define MEMBERS	1500
 
@@ -525,26 +525,11 @@ START_TEST(a_peer_that_never_answers_is_given_up_in_time)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_net");
-	TCase	*t = tcase_create("net");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, the_whole_answer_arrives_then_the_end);
-	tcase_add_test(t, who_asks_and_does_not_read_keeps_its_place);
-	tcase_add_test(t, all_together_have_as_many_places_as_with_peers);
-	tcase_add_test(t, one_address_cannot_take_the_memory_of_all);
-	tcase_add_test(t, a_flood_of_garbage_does_not_stop_the_clock);
-	tcase_add_test(t, events_of_a_partition_come_with_the_reconnection);
-	tcase_add_test(t, a_peer_that_never_answers_is_given_up_in_time);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_net",
+    the_whole_answer_arrives_then_the_end,
+    who_asks_and_does_not_read_keeps_its_place,
+    all_together_have_as_many_places_as_with_peers,
+    one_address_cannot_take_the_memory_of_all,
+    a_flood_of_garbage_does_not_stop_the_clock,
+    events_of_a_partition_come_with_the_reconnection,
+    a_peer_that_never_answers_is_given_up_in_time)

@@ -4,6 +4,7 @@
  */
 #include "common/mp.h"
 #include "tests/unit/gossipd_mesh.h"
+#include "tests/unit/common_unit.h"
 
 static struct mesh m;
 
@@ -429,32 +430,14 @@ START_TEST(a_resumed_node_answers_no_old_query)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_query");
-	TCase	*t = tcase_create("query");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, each_member_acknowledges_and_answers_once);
-	tcase_add_test(t,
-	    answers_arrive_through_others_when_the_direct_way_is_cut);
-	tcase_add_test(t, filters_choose_by_name_and_by_expression_on_a_tag);
-	tcase_add_test(t, a_query_can_be_ended_from_within_an_answer);
-	tcase_add_test(t, too_large_or_too_many_are_refused_with_the_reason);
-	tcase_add_test(t,
-	    answers_of_strangers_and_to_other_questions_do_not_count);
-	tcase_add_test(t, no_cluster_answers_to_a_stranger);
-	tcase_add_test(t, relays_go_to_members_and_carry_answers_alone);
-	tcase_add_test(t,
-	    expressions_of_others_are_tried_some_times_a_second);
-	tcase_add_test(t, a_resumed_node_answers_no_old_query);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_query",
+    each_member_acknowledges_and_answers_once,
+    answers_arrive_through_others_when_the_direct_way_is_cut,
+    filters_choose_by_name_and_by_expression_on_a_tag,
+    a_query_can_be_ended_from_within_an_answer,
+    too_large_or_too_many_are_refused_with_the_reason,
+    answers_of_strangers_and_to_other_questions_do_not_count,
+    no_cluster_answers_to_a_stranger,
+    relays_go_to_members_and_carry_answers_alone,
+    expressions_of_others_are_tried_some_times_a_second,
+    a_resumed_node_answers_no_old_query)

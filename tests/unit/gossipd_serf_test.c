@@ -3,6 +3,7 @@
  */
 #include "common/mp.h"
 #include "tests/unit/gossipd_mesh.h"
+#include "tests/unit/common_unit.h"
 
 static struct mesh m;
 
@@ -721,52 +722,32 @@ START_TEST(a_resumed_node_takes_no_old_events)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_serf");
-	TCase	*t = tcase_create("serf");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t,
-	    force_leave_turns_a_failed_member_into_one_that_left);
-	tcase_add_test(t, a_leave_that_it_never_heard_of_does_not_stick);
-	tcase_add_test(t, a_join_at_the_time_of_a_guessed_leave_stands);
-	tcase_add_test(t,
-	    a_guess_from_before_it_was_known_does_not_stand_either);
-	tcase_add_test(t, a_leave_of_one_who_stays_is_dropped);
-	tcase_add_test(t, who_missed_the_intent_takes_the_leave_itself);
-	tcase_add_test(t, who_heard_of_a_leave_by_exchange_still_takes_it);
-	tcase_add_test(t, telling_each_other_of_a_leave_does_not_make_it_newer);
-	tcase_add_test(t, news_of_a_return_do_not_date_the_leave_before_it);
-	tcase_add_test(t, who_missed_a_return_does_not_make_it_leave_again);
-	tcase_add_test(t, prune_makes_it_forgotten);
-	tcase_add_test(t, prune_of_one_that_refutes_it_forgets_nobody);
-	tcase_add_test(t, a_leave_that_is_older_than_the_join_is_ignored);
-	tcase_add_test(t, a_leave_of_ourselves_is_refuted_with_a_join);
-	tcase_add_test(t, an_intent_about_a_stranger_waits_for_it);
-	tcase_add_test(t, an_endless_list_of_names_is_not_believed);
-	tcase_add_test(t,
-	    intents_for_strangers_are_found_by_name_and_the_oldest_goes);
-	tcase_add_test(t,
-	    the_failed_are_forgotten_after_the_reconnect_timeout);
-	tcase_add_test(t, past_the_limit_the_gone_are_soon_forgotten);
-	tcase_add_test(t, a_flood_of_events_fills_no_queue_without_end);
-	tcase_add_test(t, an_event_is_taken_once_and_reaches_all);
-	tcase_add_test(t, events_out_of_the_window_are_dropped);
-	tcase_add_test(t, an_event_too_large_is_refused);
-	tcase_add_test(t, what_happened_before_a_node_came_is_not_for_it);
-	tcase_add_test(t, a_query_is_acknowledged_once_when_it_is_for_us);
-	tcase_add_test(t,
-	    who_has_a_name_is_answered_but_not_by_the_one_in_question);
-	tcase_add_test(t, a_relayed_message_goes_where_it_says);
-	tcase_add_test(t, a_resumed_node_takes_no_old_events);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_serf",
+    force_leave_turns_a_failed_member_into_one_that_left,
+    a_leave_that_it_never_heard_of_does_not_stick,
+    a_join_at_the_time_of_a_guessed_leave_stands,
+    a_guess_from_before_it_was_known_does_not_stand_either,
+    a_leave_of_one_who_stays_is_dropped,
+    who_missed_the_intent_takes_the_leave_itself,
+    who_heard_of_a_leave_by_exchange_still_takes_it,
+    telling_each_other_of_a_leave_does_not_make_it_newer,
+    news_of_a_return_do_not_date_the_leave_before_it,
+    who_missed_a_return_does_not_make_it_leave_again,
+    prune_makes_it_forgotten,
+    prune_of_one_that_refutes_it_forgets_nobody,
+    a_leave_that_is_older_than_the_join_is_ignored,
+    a_leave_of_ourselves_is_refuted_with_a_join,
+    an_intent_about_a_stranger_waits_for_it,
+    an_endless_list_of_names_is_not_believed,
+    intents_for_strangers_are_found_by_name_and_the_oldest_goes,
+    the_failed_are_forgotten_after_the_reconnect_timeout,
+    past_the_limit_the_gone_are_soon_forgotten,
+    a_flood_of_events_fills_no_queue_without_end,
+    an_event_is_taken_once_and_reaches_all,
+    events_out_of_the_window_are_dropped,
+    an_event_too_large_is_refused,
+    what_happened_before_a_node_came_is_not_for_it,
+    a_query_is_acknowledged_once_when_it_is_for_us,
+    who_has_a_name_is_answered_but_not_by_the_one_in_question,
+    a_relayed_message_goes_where_it_says,
+    a_resumed_node_takes_no_old_events)

@@ -2,11 +2,11 @@
  * The snapshot of members: what is written is replayed, and what comes after a
  * leave is no reason to come back.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gossipd/snapshot.h"
+#include "tests/unit/common_unit.h"
 
 static void
 add(const char *name, const char *addr, void *arg)
@@ -110,22 +110,8 @@ START_TEST(who_came_while_we_left_is_not_rejoined)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_snapshot");
-	TCase	*t = tcase_create("snapshot");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_add_test(t, a_snapshot_is_replayed_in_order);
-	tcase_add_test(t, after_a_leave_nobody_is_rejoined_unless_told_to);
-	tcase_add_test(t, a_snapshot_says_what_changed_and_can_be_rewritten);
-	tcase_add_test(t, who_came_while_we_left_is_not_rejoined);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_snapshot",
+    a_snapshot_is_replayed_in_order,
+    after_a_leave_nobody_is_rejoined_unless_told_to,
+    a_snapshot_says_what_changed_and_can_be_rewritten,
+    who_came_while_we_left_is_not_rejoined)

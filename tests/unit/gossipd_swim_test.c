@@ -3,6 +3,7 @@
  * the test moves.
  */
 #include "tests/unit/gossipd_mesh.h"
+#include "tests/unit/common_unit.h"
 
 static struct mesh m;
 
@@ -783,61 +784,41 @@ START_TEST(a_view_of_a_member_is_small)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_swim");
-	TCase	*t = tcase_create("swim");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, nodes_find_each_other_through_one);
-	tcase_add_test(t, refutes_suspicion_with_higher_incarnation);
-	tcase_add_test(t, refutes_an_accusation_from_the_future_above_it);
-	tcase_add_test(t, a_storm_of_accusations_is_no_storm_of_warnings);
-	tcase_add_test(t, an_older_accusation_is_ignored);
-	tcase_add_test(t,
-	    a_killed_node_fails_after_the_suspicion_timeout_and_not_before);
-	tcase_add_test(t, confirmations_shorten_suspicion);
-	tcase_add_test(t, an_indirect_ack_saves_a_member);
-	tcase_add_test(t, a_member_without_udp_lives_by_tcp);
-	tcase_add_test(t,
-	    lost_packets_alone_fail_nobody_and_a_death_is_still_seen);
-	tcase_add_test(t, missing_nacks_lower_our_own_health);
-	tcase_add_test(t, a_suspect_is_told_with_the_ping);
-	tcase_add_test(t, a_graceful_leave_shows_left_and_not_failed);
-	tcase_add_test(t, who_missed_a_leave_does_not_bring_it_back);
-	tcase_add_test(t,
-	    a_name_that_left_comes_back_elsewhere_by_its_own_word);
-	tcase_add_test(t, one_that_left_is_back_at_once);
-	tcase_add_test(t, an_accuser_that_missed_the_refutation_is_told);
-	tcase_add_test(t, a_suspect_is_asked_before_it_is_called_dead);
-	tcase_add_test(t, of_all_who_suspect_one_a_few_ask);
-	tcase_add_test(t, a_suspicion_of_a_later_life_starts_anew);
-	tcase_add_test(t, corrections_go_to_the_teller_and_are_counted);
-	tcase_add_test(t, a_lone_node_leaves_at_once);
-	tcase_add_test(t, a_restarted_node_outruns_its_older_life);
-	tcase_add_test(t, new_tags_reach_everybody);
-	tcase_add_test(t,
-	    a_second_node_of_a_name_is_kept_out_until_the_first_is_gone);
-	tcase_add_test(t, the_long_dead_leave_the_table_but_not_the_memory);
-	tcase_add_test(t, a_failed_node_that_is_back_is_found_again);
-	tcase_add_test(t, the_log_explains_a_flap);
-	tcase_add_test(t, a_failed_probe_says_what_was_tried);
-	tcase_add_test(t, a_storm_of_failures_is_told_in_few_lines);
-	tcase_add_test(t, a_probe_that_fails_does_not_accuse_a_newer_life);
-	tcase_add_test(t, a_pause_of_our_own_accuses_nobody);
-	tcase_add_test(t, news_after_a_quiet_time_are_no_pause);
-	tcase_add_test(t, a_lone_node_sleeps);
-	tcase_add_test(t,
-	    broadcasts_go_out_as_often_as_the_limit_and_newest_replaces);
-	tcase_add_test(t, the_least_sent_and_the_longest_that_fits_go_first);
-	tcase_add_test(t, a_view_of_a_member_is_small);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_swim",
+    nodes_find_each_other_through_one,
+    refutes_suspicion_with_higher_incarnation,
+    refutes_an_accusation_from_the_future_above_it,
+    a_storm_of_accusations_is_no_storm_of_warnings,
+    an_older_accusation_is_ignored,
+    a_killed_node_fails_after_the_suspicion_timeout_and_not_before,
+    confirmations_shorten_suspicion,
+    an_indirect_ack_saves_a_member,
+    a_member_without_udp_lives_by_tcp,
+    lost_packets_alone_fail_nobody_and_a_death_is_still_seen,
+    missing_nacks_lower_our_own_health,
+    a_suspect_is_told_with_the_ping,
+    a_graceful_leave_shows_left_and_not_failed,
+    who_missed_a_leave_does_not_bring_it_back,
+    a_name_that_left_comes_back_elsewhere_by_its_own_word,
+    one_that_left_is_back_at_once,
+    an_accuser_that_missed_the_refutation_is_told,
+    a_suspect_is_asked_before_it_is_called_dead,
+    of_all_who_suspect_one_a_few_ask,
+    a_suspicion_of_a_later_life_starts_anew,
+    corrections_go_to_the_teller_and_are_counted,
+    a_lone_node_leaves_at_once,
+    a_restarted_node_outruns_its_older_life,
+    new_tags_reach_everybody,
+    a_second_node_of_a_name_is_kept_out_until_the_first_is_gone,
+    the_long_dead_leave_the_table_but_not_the_memory,
+    a_failed_node_that_is_back_is_found_again,
+    the_log_explains_a_flap,
+    a_failed_probe_says_what_was_tried,
+    a_storm_of_failures_is_told_in_few_lines,
+    a_probe_that_fails_does_not_accuse_a_newer_life,
+    a_pause_of_our_own_accuses_nobody,
+    news_after_a_quiet_time_are_no_pause,
+    a_lone_node_sleeps,
+    broadcasts_go_out_as_often_as_the_limit_and_newest_replaces,
+    the_least_sent_and_the_longest_that_fits_go_first,
+    a_view_of_a_member_is_small)

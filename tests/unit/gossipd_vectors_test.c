@@ -2,7 +2,6 @@
  * Every gossip vector is taken apart, compared with what is written beside it,
  * put together again, and has to come out byte for byte.
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "common/util.h"
 #include "gossipd/packet.h"
 #include "gossipd/swim.h"
+#include "tests/unit/common_unit.h"
 
 #define DIR "tests/vectors/gossip/"
 
@@ -898,33 +898,17 @@ START_TEST(names_have_the_numbers_of_their_store)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*s = suite_create("gossipd_vectors");
-	TCase	*t = tcase_create("vectors");
-	SRunner	*r;
-	int	 failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, every_vector_is_read_and_written_back_byte_for_byte);
-	tcase_add_test(t, swim_arithmetic_is_memberlists);
-	tcase_add_test(t, lzw_refuses_what_is_torn_or_too_long);
-	tcase_add_test(t, lzw_returns_what_it_was_given);
-	tcase_add_test(t, keyring_refuses_to_lose_its_primary);
-	tcase_add_test(t, a_truncated_compound_yields_its_complete_parts);
-	tcase_add_test(t,
-	    plaintext_is_refused_under_a_key_unless_told_otherwise);
-	tcase_add_test(t, a_stream_is_refused_as_peers_do);
-	tcase_add_test(t, a_stream_does_not_dwell_on_one_value);
-	tcase_add_test(t, a_long_compressed_state_is_waited_for);
-	tcase_add_test(t, one_datagram_does_not_hold_thousands_of_messages);
-	tcase_add_test(t, what_no_key_opens_is_counted_and_nothing_else);
-	tcase_add_test(t, names_have_the_numbers_of_their_store);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("gossipd_vectors",
+    every_vector_is_read_and_written_back_byte_for_byte,
+    swim_arithmetic_is_memberlists,
+    lzw_refuses_what_is_torn_or_too_long,
+    lzw_returns_what_it_was_given,
+    keyring_refuses_to_lose_its_primary,
+    a_truncated_compound_yields_its_complete_parts,
+    plaintext_is_refused_under_a_key_unless_told_otherwise,
+    a_stream_is_refused_as_peers_do,
+    a_stream_does_not_dwell_on_one_value,
+    a_long_compressed_state_is_waited_for,
+    one_datagram_does_not_hold_thousands_of_messages,
+    what_no_key_opens_is_counted_and_nothing_else,
+    names_have_the_numbers_of_their_store)

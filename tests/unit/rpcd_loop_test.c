@@ -3,7 +3,6 @@
  * and pool, come in by serve, and a stand-in for catalogd answers.
  */
 #include <arpa/inet.h>
-#include <check.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "rpcd/mux.h"
 #include "rpcd/rpc_stream.h"
 #include "rpcd/serve.h"
+#include "tests/unit/common_unit.h"
 
 #define ANSWERS_MAX 700
 
@@ -909,42 +909,26 @@ START_TEST(idle_streams_count)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite	*suite = suite_create("rpcd_loop");
-	TCase	*tc = tcase_create("loop");
-	SRunner	*sr;
-	int	 failed;
-
-	tcase_set_timeout(tc, 20);
-	tcase_add_test(tc, echo_comes_back);
-	tcase_add_test(tc, five_megabytes_cross_the_window_both_ways);
-	tcase_add_test(tc, more_calls_at_once_than_the_backlog);
-	tcase_add_test(tc, errors_get_this_hops_prefix);
-	tcase_add_test(tc, no_server_and_no_connection_have_their_words);
-	tcase_add_test(tc, another_server_is_asked_when_one_cannot_be_dialled);
-	tcase_add_test(tc, call_for_a_datacenter_goes_to_a_server_of_it);
-	tcase_add_test(tc, whence_a_call_comes_is_said_to_disco_alone);
-	tcase_add_test(tc, client_has_no_more_calls_than_it_leaves_to_others);
-	tcase_add_test(tc, cancel_does_not_reset_a_stream_of_consuls);
-	tcase_add_test(tc, cancel_reaches_the_other_catalogd);
-	tcase_add_test(tc, deadline_answers_for_the_server);
-	tcase_add_test(tc, catalogd_away_is_no_leader_after_a_while);
-	tcase_add_test(tc, requests_held_meanwhile_are_served);
-	tcase_add_test(tc, lost_write_is_not_repeated);
-	tcase_add_test(tc, lost_read_is_repeated);
-	tcase_add_test(tc, plain_connection_serves_in_order);
-	tcase_add_test(tc, other_types_and_silence_are_closed);
-	tcase_add_test(tc, client_that_goes_away_cancels_its_calls);
-	tcase_add_test(tc, requests_ahead_do_not_pile_up);
-	tcase_add_test(tc,
-	    the_one_that_fills_the_memory_is_closed_and_no_other);
-	tcase_add_test(tc, idle_streams_count);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
-}
+UNIT_MAIN("rpcd_loop",
+    echo_comes_back,
+    five_megabytes_cross_the_window_both_ways,
+    more_calls_at_once_than_the_backlog,
+    errors_get_this_hops_prefix,
+    no_server_and_no_connection_have_their_words,
+    another_server_is_asked_when_one_cannot_be_dialled,
+    call_for_a_datacenter_goes_to_a_server_of_it,
+    whence_a_call_comes_is_said_to_disco_alone,
+    client_has_no_more_calls_than_it_leaves_to_others,
+    cancel_does_not_reset_a_stream_of_consuls,
+    cancel_reaches_the_other_catalogd,
+    deadline_answers_for_the_server,
+    catalogd_away_is_no_leader_after_a_while,
+    requests_held_meanwhile_are_served,
+    lost_write_is_not_repeated,
+    lost_read_is_repeated,
+    plain_connection_serves_in_order,
+    other_types_and_silence_are_closed,
+    client_that_goes_away_cancels_its_calls,
+    requests_ahead_do_not_pile_up,
+    the_one_that_fills_the_memory_is_closed_and_no_other,
+    idle_streams_count)

@@ -2,7 +2,6 @@
  * rpcd/rpc_stream: the end of recorded messages is found however they are cut,
  * headers read and written as recorded, nonsense refused.
  */
-#include <check.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "common/json.h"
 #include "common/util.h"
 #include "rpcd/rpc_stream.h"
+#include "tests/unit/common_unit.h"
 
 #define VECTORS "tests/vectors/rpc/"
 
@@ -209,12 +209,8 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("rpcd_message");
-	TCase	*tc = tcase_create("message");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("rpcd_message");
 
-	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, recorded_messages_end_where_they_do);
 	tcase_add_test(tc, error_and_method_are_read);
 	tcase_add_loop_test(tc, nonsense_is_refused_at_once, 0,
@@ -223,10 +219,5 @@ main(void)
 	tcase_add_test(tc, length_is_bounded);
 	tcase_add_test(tc, header_must_be_a_map);
 	tcase_add_test(tc, inner_methods_are_refused_from_the_network);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("rpcd_message", tc);
 }

@@ -2,12 +2,12 @@
  * rpcd/servers: who counts as a server, and the order they are asked in; and
  * which failures of a call may be repeated.
  */
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "rpcd/forward.h"
 #include "rpcd/servers.h"
+#include "tests/unit/common_unit.h"
 
 static void
 make_server(struct member *m, const char *name, const char *ip)
@@ -359,12 +359,8 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("rpcd_servers");
-	TCase	*tc = tcase_create("servers");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("rpcd_servers");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, server_is_what_its_tags_say, 0,
 	    (int)NELEM(tags));
 	tcase_add_test(tc, address_is_the_members_with_the_tags_port);
@@ -378,10 +374,5 @@ main(void)
 	tcase_add_test(tc, remote_servers_take_turns_at_failure_and_with_time);
 	tcase_add_test(tc, rebalance_stretches_with_the_cluster);
 	tcase_add_test(tc, retries_what_no_leader_took_and_reads_that_were_cut);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("rpcd_servers", tc);
 }

@@ -2,7 +2,6 @@
  * rpcd/yamux: recorded frames, two cores talking in memory, and what ends a
  * session.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "common/util.h"
 #include "common/wire.h"
 #include "rpcd/yamux.h"
+#include "tests/unit/common_unit.h"
 
 #define VECTORS "tests/vectors/rpc/"
 
@@ -685,10 +685,7 @@ END_TEST
 int
 main(void)
 {
-	Suite	*suite = suite_create("rpcd_yamux");
-	TCase	*tc = tcase_create("yamux");
-	SRunner	*sr;
-	int	 failed;
+	TCase	*tc = unit_case("rpcd_yamux");
 
 	tcase_add_test(tc, reads_and_writes_recorded_frames);
 	tcase_add_test(tc, serves_a_recorded_agent_byte_by_byte);
@@ -712,10 +709,5 @@ main(void)
 	tcase_add_test(tc, credit_does_not_overflow);
 	tcase_add_test(tc, peer_that_never_closes_costs_bounded_memory);
 	tcase_add_loop_test(tc, random_pieces_keep_every_byte_in_order, 0, 5);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return unit_case_run("rpcd_yamux", tc);
 }
