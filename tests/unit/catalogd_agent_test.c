@@ -1,28 +1,10 @@
 /*
- * This node's own services and checks; the files they are kept in.
+ * This node's own services and checks: what is registered, how states change,
+ * what a reload does, methods.
  */
-#include <unistd.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-
-#include "catalogd/agent_api.h"
-#include "catalogd/agent_files.h"
-#include "catalogd/agent_persist.h"
-#include "catalogd/alias.h"
 #include "tests/unit/catalogd_agent_unit.h"
 
 static char err[1024];
-
-/* Of libc's place: how often it was asked for. */
-static unsigned nfsync;
-int	fsync(int);
-
-int
-fsync(int fd)
-{
-	nfsync++;
-	return (int)syscall(SYS_fsync, fd);
-}
 
 /* ---- definitions ---- */
 
@@ -404,160 +386,6 @@ START_TEST(status_of_a_probe_is_remembered_and_given_to_checkd)
 }
 END_TEST
 
-START_TEST(alias_shows_the_worst_of_service_and_node)
-{
-	struct effects	 e;
-	struct agent	*a = agent_make(&e);
-
-	register_service(a, "{\"ID\":\"r1\",\"Name\":\"redis\",\"Check\":"
-	    "{\"TTL\":\"1h\",\"Status\":\"passing\"}}", false, 0, err,
-	    sizeof(err));
-	register_check(a, "{\"Name\":\"al\",\"AliasService\":\"r1\"}", 0,
-	    err, sizeof(err));
-	status_is(a, "al", "passing");
-	output_is(a, "al", "All checks passing.");
-	update_check(a, "service:r1", "warning", "hmm", 1);
-	status_is(a, "al", "warning");
-	output_is(a, "al", "Aliased check \"Service 'redis' check\" failing: "
-	    "hmm");
-	register_check(a, "{\"Name\":\"node\",\"TTL\":\"1h\"}", 2, err,
-	    sizeof(err));
-	status_is(a, "al", "critical");
-	agent_deregister_check(a, "node", 3);
-	status_is(a, "al", "warning");
-	agent_deregister_service(a, "r1", 4);
-	status_is(a, "al", "critical");
-	output_is(a, "al", "Service r1 could not be found on node node1");
-	effects_clear(&e);
-	agent_free(a);
-}
-END_TEST
-
-START_TEST(alias_of_nothing_passes)
-{
-	struct effects	 e;
-	struct agent	*a = agent_make(&e);
-
-	register_check(a, "{\"Name\":\"al\",\"AliasNode\":\"node1\"}", 0,
-	    err, sizeof(err));
-	status_is(a, "al", "passing");
-	output_is(a, "al", "No checks found.");
-	effects_clear(&e);
-	agent_free(a);
-}
-END_TEST
-
-/* ---- aliases of another node ---- */
-
-struct far { int n; char *method; call_fn *fn; void *arg; uint64_t index;
-    bool cancelled; };
-
-static void *
-far_call(const char *method, struct schema *s, const void *body,
-    uint64_t timeout_ms, call_fn *fn, void *fn_arg, void *arg)
-{
-	const struct node_request	*r = body;
-	struct far			*f = arg;
-
-	ck_assert_ptr_eq(s, &node_request_schema);
-	ck_assert_uint_gt(timeout_ms, 60000);
-	ck_assert_str_eq(r->node, "node2");
-	f->n++;
-	str_set(&f->method, method);
-	f->index = r->min_query_index;
-	f->fn = fn;
-	f->arg = fn_arg;
-	return f;
-}
-
-static void
-far_cancel(void *handle, void *arg)
-{
-	ck_assert_ptr_eq(handle, arg);
-	((struct far *)arg)->cancelled = true;
-}
-
-static uint64_t
-far_now(void *arg)
-{
-	return (uint64_t)((struct far *)arg)->n * SEC;
-}
-
-static void
-far_changed(void *arg)
-{
-	(void)arg;
-}
-
-static void
-far_answer(struct far *f, struct schema *s, const void *obj)
-{
-	struct wbuf	 w;
-
-	wb_init(&w, 0);
-	schema_encode(s, obj, &w);
-	f->fn(CALL_OK, NULL, w.p, w.len, f->arg);
-	wb_free(&w);
-}
-
-START_TEST(alias_of_another_node_is_followed)
-{
-	struct far			 f = { 0 };
-	struct alias_ops		 ops = { far_call, far_cancel, far_now,
-					    far_changed, &f };
-	struct indexed_health_checks	 checks = { .index = 9 };
-	struct indexed_node_services	 none = { .index = 9 };
-	struct effects			 e;
-	struct agent			*a = agent_make(&e);
-	struct aliases			*as = aliases_new(a, &ops);
-	struct health_check		*c;
-
-	register_check(a, "{\"Name\":\"al\",\"AliasNode\":\"node2\","
-	    "\"AliasService\":\"web\"}", 0, err, sizeof(err));
-	ck_assert_uint_eq(aliases_run(as, 0), AGENT_NEVER);
-	ck_assert_str_eq(f.method, "Health.NodeChecks");
-	c = VEC_ADD(&checks.checks);
-	str_set(&c->name, "Serf Health Status");
-	str_set(&c->status, "passing");
-	far_answer(&f, &indexed_health_checks_schema, &checks);
-	/* No check of that service: is it there at all? */
-	ck_assert_str_eq(f.method, "Catalog.NodeServices");
-	far_answer(&f, &indexed_node_services_schema, &none);
-	status_is(a, "al", "critical");
-	output_is(a, "al", "Service web could not be found on node node2");
-	aliases_run(as, 100 * SEC);
-	ck_assert_uint_eq(f.index, 9);
-	c = VEC_ADD(&checks.checks);
-	str_set(&c->service_id, "web");
-	str_set(&c->name, "w");
-	str_set(&c->status, "warning");
-	str_set(&c->output, "slow");
-	far_answer(&f, &indexed_health_checks_schema, &checks);
-	status_is(a, "al", "warning");
-	output_is(a, "al", "Aliased check \"w\" failing: slow");
-	/* An outage is critical, as nothing is known, and asked from 0;
-	 * failing once is not yet one. */
-	aliases_run(as, 200 * SEC);
-	f.fn(CALL_LOST, "EOF", NULL, 0, f.arg);
-	status_is(a, "al", "warning");
-	aliases_run(as, 250 * SEC);
-	f.fn(CALL_ERROR, "No known Consul servers", NULL, 0, f.arg);
-	status_is(a, "al", "critical");
-	output_is(a, "al", "Failure checking aliased node or service: "
-	    "No known Consul servers");
-	aliases_run(as, 300 * SEC);
-	ck_assert_uint_eq(f.index, 0);
-	agent_deregister_check(a, "al", 0);
-	aliases_run(as, 300 * SEC);
-	ck_assert(f.cancelled);
-	schema_clear(&indexed_health_checks_schema, &checks);
-	free(f.method);
-	effects_clear(&e);
-	aliases_free(as);
-	agent_free(a);
-}
-END_TEST
-
 START_TEST(maintenance_comes_and_goes)
 {
 	struct effects			 e;
@@ -697,266 +525,7 @@ START_TEST(file_wins_over_what_the_api_left)
 }
 END_TEST
 
-/* ---- the disk ---- */
-
-/* As Consul 1.8.7 wrote them. */
-static const char consul_service[] =
-    "{\"Token\":\"\",\"Service\":{\"ID\":\"api1\",\"Service\":\"api\","
-    "\"Tags\":null,\"Address\":\"\",\"Meta\":null,\"Port\":9,\"Weights\":"
-    "{\"Passing\":1,\"Warning\":1},\"EnableTagOverride\":false,\"Proxy\":"
-    "{\"MeshGateway\":{},\"Expose\":{}},\"Connect\":{},\"CreateIndex\":0,"
-    "\"ModifyIndex\":0},\"Source\":\"remote\"}";
-static const char consul_check[] =
-    "{\"Check\":{\"Node\":\"node2\",\"CheckID\":\"nodechk\",\"Name\":"
-    "\"node check\",\"Status\":\"critical\",\"Notes\":\"\",\"Output\":\"\","
-    "\"ServiceID\":\"\",\"ServiceName\":\"\",\"ServiceTags\":null,\"Type\":"
-    "\"ttl\",\"Definition\":{},\"CreateIndex\":0,\"ModifyIndex\":0},"
-    "\"ChkType\":{\"CheckID\":\"nodechk\",\"Name\":\"node check\","
-    "\"Status\":\"\",\"Notes\":\"\",\"ScriptArgs\":null,\"HTTP\":\"\","
-    "\"Header\":null,\"Method\":\"\",\"Body\":\"\",\"TCP\":\"\","
-    "\"Interval\":0,\"AliasNode\":\"\",\"AliasService\":\"\","
-    "\"DockerContainerID\":\"\",\"Shell\":\"\",\"GRPC\":\"\","
-    "\"GRPCUseTLS\":false,\"TLSSkipVerify\":false,\"Timeout\":0,\"TTL\":"
-    "3600000000000,\"SuccessBeforePassing\":0,\"FailuresBeforeCritical\":0,"
-    "\"ProxyHTTP\":\"\",\"ProxyGRPC\":\"\","
-    "\"DeregisterCriticalServiceAfter\":0,\"OutputMaxSize\":0},"
-    "\"Token\":\"\",\"Source\":\"remote\"}";
-static const char consul_state[] =
-    "{\"CheckID\":\"nodechk\",\"Output\":\"fine\",\"Status\":\"passing\","
-    "\"Expires\":1795346424}";
-
-START_TEST(file_names_are_those_of_consul)
-{
-	char	 name[PERSIST_NAME_LEN];
-
-	persist_name("api1", name);
-	ck_assert_str_eq(name, "f1f70ec40aaa556905d4a030501c0ba4");
-	persist_name("service:api1", name);
-	ck_assert_str_eq(name, "1dbb74aa450619213fa10ac625133328");
-}
-END_TEST
-
-START_TEST(no_flipped_bit_in_a_file_is_believed)
-{
-	struct persisted_state p = { .check_id = xstrdup("service:web"),
-	    .output = xstrdup("all is well"), .status = xstrdup("passing"),
-	    .expires = 1800000000 }, q;
-	const char *theirs = "{\"CheckID\":\"a\",\"Output\":\"\","
-	    "\"Status\":\"passing\",\"Expires\":7}";
-	char *text, *again;
-	size_t len, n, i;
-	int rc;
-
-	text = persist_encode(&persisted_state_schema, &p, &len);
-	for (i = 0; i < len * 8; i++) {
-		text[i / 8] ^= (char)(1 << i % 8);
-		rc = persist_decode_state(text, len, &q, err, sizeof(err));
-		text[i / 8] ^= (char)(1 << i % 8);
-		if (rc == -1)
-			continue;
-		/* In the name of the checksum it does no harm. */
-		again = persist_encode(&persisted_state_schema, &q, &n);
-		ck_assert_uint_eq(n, len);
-		ck_assert_mem_eq(again, text, len);
-		free(again);
-		schema_clear(&persisted_state_schema, &q);
-	}
-	free(text);
-	schema_clear(&persisted_state_schema, &p);
-
-	/* Consul's own has none. */
-	ck_assert_int_eq(persist_decode_state(theirs, strlen(theirs), &q, err,
-	    sizeof(err)), 0);
-	ck_assert_int_eq(q.expires, 7);
-	schema_clear(&persisted_state_schema, &q);
-}
-END_TEST
-
-START_TEST(nil_stays_nil_on_disk)
-{
-	struct persisted_service	 p, q;
-	size_t				 len;
-	char				*text;
-
-	ck_assert_int_eq(persist_decode_service(consul_service,
-	    sizeof(consul_service) - 1, &p, err, sizeof(err)), 0);
-	ck_assert(!p.service.tags.set && !p.service.meta.set);
-	text = persist_encode(&persisted_service_schema, &p, &len);
-	ck_assert_ptr_nonnull(strstr(text, "\"Tags\":null"));
-	ck_assert_int_eq(persist_decode_service(text, len, &q, err,
-	    sizeof(err)), 0);
-	ck_assert(schema_equal(&node_service_schema, &p.service,
-	    &q.service));
-	free(text);
-	schema_clear(&persisted_service_schema, &q);
-	p.service.tags.set = true;
-	text = persist_encode(&persisted_service_schema, &p, &len);
-	ck_assert_ptr_nonnull(strstr(text, "\"Tags\":[]"));
-	free(text);
-	schema_clear(&persisted_service_schema, &p);
-}
-END_TEST
-
-START_TEST(broken_files_are_refused)
-{
-	struct persisted_service	 s;
-	struct persisted_check		 c;
-	struct persisted_state		 t;
-
-	ck_assert_int_eq(persist_decode_service("{", 1, &s, err,
-	    sizeof(err)), -1);
-	ck_assert_int_eq(persist_decode_service("{}", 2, &s, err,
-	    sizeof(err)), -1);
-	ck_assert_int_eq(persist_decode_check("[]", 2, &c, err, sizeof(err)),
-	    -1);
-	ck_assert_int_eq(persist_decode_check("{\"ChkType\":null}", 16, &c,
-	    err, sizeof(err)), -1);
-	ck_assert_int_eq(persist_decode_state("\"x\"", 3, &t, err,
-	    sizeof(err)), -1);
-}
-END_TEST
-
-static void
-put(const char *dir, const char *sub, const char *name, const char *text)
-{
-	char	*path;
-
-	xasprintf(&path, "%s/%s", dir, sub);
-	(void)mkdir(path, 0700);
-	free(path);
-	xasprintf(&path, "%s/%s/%s", dir, sub, name);
-	ck_assert_int_eq(file_write_atomic(path, text, strlen(text), 0600),
-	    0);
-	free(path);
-}
-
-static void
-remove_all(const char *dir)
-{
-	char	*cmd;
-
-	xasprintf(&cmd, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(cmd), 0);
-	free(cmd);
-}
-
-START_TEST(reads_what_consul_wrote)
-{
-	char			 dir[] = "/tmp/catalogd-test-XXXXXX";
-	struct agent_files	*f;
-	struct effects		 e;
-	struct agent		*a;
-
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	put(dir, "services", "f1f70ec40aaa556905d4a030501c0ba4",
-	    consul_service);
-	put(dir, "checks", "273c9edf7d08380e6532815ae50688d7", consul_check);
-	put(dir, "checks/state", "273c9edf7d08380e6532815ae50688d7",
-	    consul_state);
-	f = agent_files_open(dir);
-	ck_assert_ptr_nonnull(f);
-	a = agent_make(&e);
-	agent_files_states(f, a, 1795346000);
-	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0, 5000);
-	agent_remember_end(a);
-	ck_assert_int_eq(agent_service_find(a, "api1")->svc.port, 9);
-	status_is(a, "nodechk", "passing");
-	output_is(a, "nodechk", "fine");
-	ck_assert_str_eq(agent_check_find(a, "nodechk")->chk.node, "node1");
-	effects_clear(&e);
-	agent_free(a);
-
-	/* Too late: the state has expired. */
-	a = agent_make(&e);
-	agent_files_states(f, a, 1795346425);
-	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0, 5000);
-	status_is(a, "nodechk", "critical");
-	effects_clear(&e);
-	agent_free(a);
-	agent_files_free(f);
-	remove_all(dir);
-}
-END_TEST
-
-START_TEST(restart_finds_what_was_saved)
-{
-	char			 dir[] = "/tmp/catalogd-test-XXXXXX";
-	struct agent_files	*f;
-	struct effects		 e;
-	struct agent		*a;
-	struct local_check	*c;
-
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	nfsync = 0;
-	f = agent_files_open(dir);
-	ck_assert_uint_eq(nfsync, 3);	/* or all in it is lost with one */
-	ck_assert_ptr_nonnull(f);
-	a = agent_make(&e);
-	register_service(a, "{\"Name\":\"web\",\"Port\":80,\"Token\":\"t\","
-	    "\"Check\":{\"HTTP\":\"http://h/\",\"Interval\":\"7s\","
-	    "\"Header\":{\"X\":[\"1\",\"2\"]}}}", false, 0, err,
-	    sizeof(err));
-	result(a, "service:web", "passing", "", 1);
-	c = agent_check_find(a, "service:web");
-	ck_assert_int_eq(agent_files_save_service(f,
-	    agent_service_find(a, "web")), 0);
-	ck_assert_int_eq(agent_files_save_check(f, c, 0), 0);
-	agent_files_save_state(f, "service:web", "passing", "up", 0);
-	agent_files_alive(f, 5000);
-	effects_clear(&e);
-	agent_free(a);
-
-	a = agent_make(&e);
-	agent_files_states(f, a, 5060);
-	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0, 5000);
-	ck_assert_str_eq(agent_service_find(a, "web")->token, "t");
-	c = agent_check_find(a, "service:web");
-	ck_assert_str_eq(c->def.header.item[0].val.item[1], "2");
-	ck_assert_int_eq(c->def.interval, 7 * NS_PER_S);
-	expect(&e, "set service:web passing\n");
-	agent_free(a);
-
-	/* After a long sleep nobody knows whether it is still so. */
-	a = agent_make(&e);
-	agent_files_states(f, a, 9000);
-	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0, 5000);
-	expect(&e, "set service:web critical\n");
-	agent_free(a);
-	nfsync = 0;
-	agent_files_drop_service(f, "web");
-	agent_files_drop_check(f, "service:web");
-	ck_assert_uint_eq(nfsync, 2);	/* or they are back after a crash */
-	a = agent_make(&e);
-	agent_files_services(f, a, 0);
-	agent_files_checks(f, a, 0, 5000);
-	ck_assert_ptr_null(agent_service_find(a, "web"));
-	agent_free(a);
-	agent_files_free(f);
-	remove_all(dir);
-}
-END_TEST
-
 /* ---- methods ---- */
-
-struct got { int n; enum call_status status; char *error; struct wbuf body; };
-
-static void
-on_answer(enum call_status status, const char *error, const uint8_t *p,
-    size_t len, void *arg)
-{
-	struct got	*g = arg;
-
-	g->n++;
-	g->status = status;
-	free(g->error);
-	g->error = xstrdup(error);
-	wb_reset(&g->body);
-	wb_bytes(&g->body, p, len);
-}
 
 static void
 no_sync(void *arg)
@@ -969,20 +538,6 @@ no_stats(struct strmap *m, void *arg)
 {
 	(void)arg;
 	strmap_put(m, "consul.server", "false");
-}
-
-static struct agent_wait *
-call(struct agent_api *api, const char *method, struct schema *s,
-    const void *obj, uint64_t now, struct got *g)
-{
-	struct agent_wait	*w;
-	struct wbuf		 b;
-
-	wb_init(&b, 0);
-	schema_encode(s, obj, &b);
-	w = agent_api_call(api, method, b.p, b.len, now, on_answer, g);
-	wb_free(&b);
-	return w;
 }
 
 START_TEST(methods_answer)
@@ -1000,7 +555,7 @@ START_TEST(methods_answer)
 
 	register_service(a, "{\"Name\":\"web\",\"Check\":{\"TTL\":\"1h\"}}",
 	    false, 0, err, sizeof(err));
-	call(api, "Agent.Service", &agent_id_schema, &id, 0, &g);
+	agent_ask(api, "Agent.Service", &agent_id_schema, &id, 0, &g);
 	ck_assert_int_eq(g.status, CALL_OK);
 	ck_assert_int_eq(schema_decode_all(&agent_service_schema, g.body.p,
 	    g.body.len, &svc, &why), 0);
@@ -1011,7 +566,7 @@ START_TEST(methods_answer)
 	/* With the hash it knows, it waits until the service changes. */
 	id.hash = hash;
 	g.n = 0;
-	ck_assert_ptr_nonnull(call(api, "Agent.Service", &agent_id_schema,
+	ck_assert_ptr_nonnull(agent_ask(api, "Agent.Service", &agent_id_schema,
 	    &id, 0, &g));
 	ck_assert_uint_eq(agent_api_run(api, 1), 300 * SEC);
 	ck_assert_int_eq(g.n, 0);
@@ -1027,7 +582,7 @@ START_TEST(methods_answer)
 	id.hash = svc.content_hash;
 	id.wait = 2 * NS_PER_S;
 	g.n = 0;
-	ck_assert_ptr_nonnull(call(api, "Agent.Service", &agent_id_schema,
+	ck_assert_ptr_nonnull(agent_ask(api, "Agent.Service", &agent_id_schema,
 	    &id, 10 * SEC, &g));
 	agent_api_run(api, 12 * SEC);
 	ck_assert_int_eq(g.n, 1);
@@ -1037,11 +592,11 @@ START_TEST(methods_answer)
 
 	id.hash = NULL;
 	id.id = (char[]){ "nosuch" };
-	call(api, "Agent.Service", &agent_id_schema, &id, 0, &g);
+	agent_ask(api, "Agent.Service", &agent_id_schema, &id, 0, &g);
 	ck_assert_str_eq(g.error, "404 unknown service ID: nosuch");
-	call(api, "Agent.Nosuch", &agent_id_schema, &id, 0, &g);
+	agent_ask(api, "Agent.Nosuch", &agent_id_schema, &id, 0, &g);
 	ck_assert_str_eq(g.error, "rpc: can't find method Agent.Nosuch");
-	call(api, "Agent.Stats", &agent_id_schema, &id, 0, &g);
+	agent_ask(api, "Agent.Stats", &agent_id_schema, &id, 0, &g);
 	ck_assert_int_eq(schema_decode_all(&agent_stats_schema, g.body.p,
 	    g.body.len, &st, &why), 0);
 	ck_assert_str_eq(strmap_get(&st.stats, "agent.services"), "1");
@@ -1049,7 +604,7 @@ START_TEST(methods_answer)
 	ck_assert_str_eq(strmap_get(&st.stats, "consul.server"), "false");
 	schema_clear(&agent_stats_schema, &st);
 	agent_api_call(api, "Agent.RegisterService", (const uint8_t *)"\xc1",
-	    1, 0, on_answer, &g);
+	    1, 0, got_answer, &g);
 	ck_assert_int_eq(strncmp(g.error, "400 Request decode failed: ", 27),
 	    0);
 	free(g.error);
@@ -1062,8 +617,8 @@ END_TEST
 
 UNIT_MAIN("catalogd_agent",
     refuses_services_as_consul_does,
-    refuses_checks_as_consul_does,
     refuses_what_is_too_long,
+    refuses_checks_as_consul_does,
     service_gets_defaults,
     checks_of_a_service_are_numbered,
     registering_again_keeps_checks_unless_replaced,
@@ -1076,18 +631,9 @@ UNIT_MAIN("catalogd_agent",
     output_that_changes_while_it_is_sent_is_sent_again,
     no_deferral_with_interval_zero,
     status_of_a_probe_is_remembered_and_given_to_checkd,
-    alias_shows_the_worst_of_service_and_node,
-    alias_of_nothing_passes,
-    alias_of_another_node_is_followed,
     maintenance_comes_and_goes,
     critical_for_too_long_deregisters_the_service,
     reload_drops_what_left_the_files_and_nothing_else,
     reload_with_another_definition_keeps_the_state,
     file_wins_over_what_the_api_left,
-    file_names_are_those_of_consul,
-    nil_stays_nil_on_disk,
-    no_flipped_bit_in_a_file_is_believed,
-    broken_files_are_refused,
-    reads_what_consul_wrote,
-    restart_finds_what_was_saved,
     methods_answer)

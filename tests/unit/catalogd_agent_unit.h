@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "catalogd/agent.h"
+#include "catalogd/agent_api.h"
 #include "tests/unit/common_unit.h"
 
 #define SEC 1000u	/* milliseconds */
@@ -222,6 +223,37 @@ result(struct agent *a, const char *id, const char *status,
 	r.status = (char *)(uintptr_t)status;
 	r.output = (char *)(uintptr_t)output;
 	agent_result(a, &r, now);
+}
+
+/* An answer of a method, the last of n. */
+struct got { int n; enum call_status status; char *error; struct wbuf body; };
+
+static inline void
+got_answer(enum call_status status, const char *error, const uint8_t *p,
+    size_t len, void *arg)
+{
+	struct got	*g = arg;
+
+	g->n++;
+	g->status = status;
+	free(g->error);
+	g->error = xstrdup(error);
+	wb_reset(&g->body);
+	wb_bytes(&g->body, p, len);
+}
+
+static inline struct agent_wait *
+agent_ask(struct agent_api *api, const char *method, struct schema *s,
+    const void *obj, uint64_t now, struct got *g)
+{
+	struct agent_wait	*w;
+	struct wbuf		 b;
+
+	wb_init(&b, 0);
+	schema_encode(s, obj, &b);
+	w = agent_api_call(api, method, b.p, b.len, now, got_answer, g);
+	wb_free(&b);
+	return w;
 }
 
 #define status_is(a, id, want) do {					\

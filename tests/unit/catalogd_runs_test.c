@@ -4,7 +4,6 @@
  */
 #include <unistd.h>
 
-#include "catalogd/agent_api.h"
 #include "catalogd/agent_files.h"
 #include "tests/unit/catalogd_agent_unit.h"
 
@@ -74,12 +73,12 @@ restored(struct agent_files *f, int64_t wall_s, bool there, uint64_t until)
 
 START_TEST(end_of_maintenance_outlives_a_restart)
 {
-	char			 dir[] = "/tmp/disco-runs.XXXXXX", *cmd;
+	char			 dir[64];
 	struct effects		 e;
 	struct agent		*a = agent_make(&e);
 	struct agent_files	*f;
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	unit_dir_make(dir, sizeof(dir));
 	f = agent_files_open(dir);
 	ck_assert_int_eq(maintain(a, true, 600, 0), 0);
 	ck_assert_int_eq(agent_files_save_check(f,
@@ -93,9 +92,7 @@ START_TEST(end_of_maintenance_outlives_a_restart)
 	agent_files_free(f);
 	effects_clear(&e);
 	agent_free(a);
-	xasprintf(&cmd, "rm -r %s", dir);
-	ck_assert_int_eq(system(cmd), 0);
-	free(cmd);
+	unit_dir_remove(dir);
 }
 END_TEST
 
@@ -126,23 +123,8 @@ END_TEST
 
 /* ---- where they stand ---- */
 
-struct got { int n; enum call_status status; char *error; struct wbuf body; };
 static bool	 checkd_there;
 static int	 nasked;
-
-static void
-on_answer(enum call_status status, const char *error, const uint8_t *p,
-    size_t len, void *arg)
-{
-	struct got	*g = arg;
-
-	g->n++;
-	g->status = status;
-	free(g->error);
-	g->error = xstrdup(error);
-	wb_reset(&g->body);
-	wb_bytes(&g->body, p, len);
-}
 
 static bool
 ask_runs(void *arg)
@@ -163,13 +145,8 @@ static void
 ask(struct agent_api *api, const char *id, uint64_t now, struct got *g)
 {
 	struct agent_id	 q = { .id = (char *)(uintptr_t)id };
-	struct wbuf	 b;
 
-	wb_init(&b, 0);
-	schema_encode(&agent_id_schema, &q, &b);
-	(void)agent_api_call(api, "Agent.CheckRuns", b.p, b.len, now,
-	    on_answer, g);
-	wb_free(&b);
+	(void)agent_ask(api, "Agent.CheckRuns", &agent_id_schema, &q, now, g);
 }
 
 static void

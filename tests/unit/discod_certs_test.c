@@ -2,7 +2,6 @@
  * What is said of certificates: each way in which one can be wrong has its
  * line, and a good one has none.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +9,9 @@
 
 #include "common/util.h"
 #include "discod/certs.h"
+#include "tests/unit/common_unit.h"
 
-static char	 dir[] = "/tmp/disco-certs.XXXXXX";
+static char	 dir[64];
 
 static char *
 text(const char *name)
@@ -190,14 +190,11 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("discod_certs");
-	TCase	*t = tcase_create("certs");
-	SRunner	*r;
+	TCase	*t = unit_case("discod_certs");
 	char	 cmd[128];
-	int	 failed;
+	int	 status;
 
-	if (mkdtemp(dir) == NULL)
-		return 1;
+	unit_dir_make(dir, sizeof(dir));
 	snprintf(cmd, sizeof(cmd), "tests/tls/make %s", dir);
 	if (system(cmd) != 0)
 		return 1;
@@ -207,11 +204,7 @@ main(void)
 	tcase_add_test(t, a_damaged_one_is_said_to_be_that);
 	tcase_add_test(t, a_client_needs_no_servers_name);
 	tcase_add_test(t, warns_of_an_end_thirty_days_before);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	return system(cmd) != 0 || failed > 0;
+	status = unit_case_run("discod_certs", t);
+	unit_dir_remove(dir);
+	return status;
 }

@@ -3,7 +3,6 @@
  * its reason; bytes both ways, ends, and the relay that stands in for a socket.
  */
 #include <bsd/string.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,10 +16,11 @@
 #include "rpcd/incoming.h"
 #include "rpcd/outgoing.h"
 #include "rpcd/relay.h"
+#include "tests/unit/common_unit.h"
 
 #define BULK (3u << 20)		/* more than sockets hold */
 
-static char	 dir[] = "/tmp/disco-tls.XXXXXX";
+static char	 dir[64];
 
 /* What one side did so far. */
 struct end {
@@ -648,18 +648,14 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("rpcd_tls");
-	TCase	*t = tcase_create("tls");
-	SRunner	*r;
+	TCase	*t = unit_case("rpcd_tls");
 	char	 cmd[128];
-	int	 failed;
+	int	 status;
 
-	if (mkdtemp(dir) == NULL)
-		return 1;
+	unit_dir_make(dir, sizeof(dir));
 	snprintf(cmd, sizeof(cmd), "tests/tls/make %s", dir);
 	if (system(cmd) != 0)
 		return 1;
-	tcase_set_timeout(t, 20);
 	tcase_add_test(t, type_3_then_the_type_byte_inside);
 	tcase_add_test(t, server_of_another_datacenter_has_that_ones_name);
 	tcase_add_test(t, without_certificates_it_is_as_it_was);
@@ -673,11 +669,7 @@ main(void)
 	tcase_add_test(t, new_certificates_leave_connections_alone);
 	tcase_add_test(t, a_bad_reload_changes_nothing);
 	tcase_add_loop_test(t, closes_what_is_no_tls, 0, NELEM(raw));
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	return system(cmd) != 0 || failed > 0;
+	status = unit_case_run("rpcd_tls", t);
+	unit_dir_remove(dir);
+	return status;
 }
