@@ -30,6 +30,8 @@ RB_HEAD(peers, peer);
 
 struct catalogd {
 	struct child		*child;
+	struct ipc		*dns[DNS_WORKERS_MAX];	/* NULL: not there */
+	unsigned		 ndns;		/* beyond it none ever was */
 	struct ev		*ev;
 	struct conf_agent	 conf;
 	struct conf_catalog	 cat;
@@ -79,6 +81,6 @@ void catalogd_force_leave(const char *node, void *);
 void catalogd_name(enum view_kind, const char *, bool, void *);
 bool catalogd_ask_runs(void *);
 bool catalogd_fire(const char *, const void *, size_t, void *);
-void catalogd_view(const struct msg_view *, void *);
+void catalogd_view(const struct msg_view *, uint64_t workers, void *);
 
 #endif

@@ -349,9 +349,8 @@ each_name(enum view_kind kind, const char *name, void *arg)
 
 /* On a server the list is exact and decides; an agent asks for each name. */
 static void
-send_names(struct catalogd *c)
+send_names(struct catalogd *c, struct ipc *l)
 {
-	struct ipc	*l = child_link(c->child, PROC_DNSD);
 	uint8_t		 decides = c->server != NULL;
 
 	/* Until they are known dnsd goes on with those that it has. */
@@ -367,31 +366,34 @@ void
 catalogd_names(void *arg)
 {
 	struct catalogd	*c = arg;
+	unsigned	 i;
 
-	if (c->started)
-		send_names(c);
+	for (i = 0; c->started && i < c->ndns; i++)
+		send_names(c, c->dns[i]);
 }
 
 void
 catalogd_name(enum view_kind kind, const char *name, bool exists, void *arg)
 {
 	struct catalogd	*c = arg;
-	struct ipc	*l;
+	unsigned	 i;
 
 	/* Until then the names are part of the list. */
-	if (c->started && server_names_known(c->server) &&
-	    (l = child_link(c->child, PROC_DNSD)) != NULL)
-		send_name(l, kind, name, exists);
+	if (!c->started || !server_names_known(c->server))
+		return;
+	for (i = 0; i < c->ndns; i++)
+		if (c->dns[i] != NULL)
+			send_name(c->dns[i], kind, name, exists);
 }
 
 void
-catalogd_view(const struct msg_view *v, void *arg)
+catalogd_view(const struct msg_view *v, uint64_t workers, void *arg)
 {
 	struct catalogd	*c = arg;
-	struct ipc	*l = child_link(c->child, PROC_DNSD);
 	struct msg_view	 m;
 	struct wbuf	 w;
 	char		 large[] = "more instances than a view can hold";
+	unsigned	 i;
 
 	wb_init(&w, VIEW_BYTES_MAX);
 	schema_encode(&msg_view_schema, v, &w);
@@ -401,9 +403,13 @@ catalogd_view(const struct msg_view *v, void *arg)
 		m.name = v->name;
 		m.datacenter = v->datacenter;
 		m.error = large;
-		ipc_send_schema(l, IMSG_VIEW, 0, &msg_view_schema, &m);
-	} else
-		ipc_send(l, IMSG_VIEW, 0, w.p, w.len, -1);
+		wb_free(&w);
+		wb_init(&w, VIEW_BYTES_MAX);
+		schema_encode(&msg_view_schema, &m, &w);
+	}
+	for (i = 0; i < c->ndns; i++)
+		if (workers >> i & 1)
+			ipc_send(c->dns[i], IMSG_VIEW, 0, w.p, w.len, -1);
 	wb_free(&w);
 }
 
@@ -414,13 +420,14 @@ on_watch(struct catalogd *c, const struct imsg *im)
 	size_t		 n = strlen(name);
 	const char	*dc = n < im->len - 1 ? name + n + 1 : NULL;
 	uint8_t		 kind = im->body[0];
+	unsigned	 worker = child_peer_worker(c->child);
 
 	if (kind < VIEW_SERVICE || kind > VIEW_QUERY)
 		fatalx("%s from dnsd: kind %u", imsg_name(im->type), kind);
 	if (im->type == IMSG_WATCH)
-		views_watch(c->views, kind, name, dc);
+		views_watch(c->views, worker, kind, name, dc);
 	else
-		views_unwatch(c->views, kind, name, dc);
+		views_unwatch(c->views, worker, kind, name, dc);
 	free(name);
 }
 
@@ -443,7 +450,7 @@ link_up(struct catalogd *c, enum proc peer, struct ipc *l)
 		send_all_checks(c);
 		break;
 	case PROC_DNSD:
-		send_names(c);
+		send_names(c, l);
 		break;
 	case PROC_DISCOD:
 	case PROC_CATALOGD:
@@ -459,8 +466,13 @@ void
 catalogd_link(struct child *child, enum proc peer, struct ipc *l, void *arg)
 {
 	struct catalogd	*c = arg;
+	unsigned	 worker = child_peer_worker(child);
 
-	(void)child;
+	if (peer == PROC_DNSD) {
+		c->dns[worker] = l;
+		if (worker >= c->ndns)
+			c->ndns = worker + 1;
+	}
 	if (!c->started)
 		return;
 	if (l != NULL) {
@@ -477,19 +489,23 @@ catalogd_link(struct child *child, enum proc peer, struct ipc *l, void *arg)
 	if (peer == PROC_GOSSIPD)
 		gossip_link(c->gossip, NULL);
 	if (peer == PROC_DNSD)
-		views_clear(c->views);
+		views_forget(c->views, worker);
 }
 
 void
 catalogd_links_start(struct catalogd *c)
 {
 	struct ipc	*l;
+	unsigned	 i;
 	int		 p;
 
 	for (p = 0; p < PROC_MAX; p++)
-		if (p != PROC_DISCOD && p != PROC_CATALOGD &&
+		if (p != PROC_DISCOD && p != PROC_CATALOGD && p != PROC_DNSD &&
 		    (l = child_link(c->child, (enum proc)p)) != NULL)
 			link_up(c, (enum proc)p, l);
+	for (i = 0; i < c->ndns; i++)
+		if (c->dns[i] != NULL)
+			link_up(c, PROC_DNSD, c->dns[i]);
 }
 
 void

@@ -59,7 +59,8 @@ struct view {
 	char			*name;
 	char			*dc;		/* NULL: our own */
 	struct follow		*follow;	/* reverse: FOLLOW_ADDR */
-	bool			 sent, failed;
+	uint64_t		 watchers;	/* bits of workers */
+	uint64_t		 sent, failed;	/* who has it, who was told */
 	uint64_t		 hash;
 };
 RB_HEAD(view_tree, view);
@@ -114,6 +115,20 @@ follow_new(struct views *vs, enum follow_kind kind, struct view *view)
 	f->view = view;
 	wait_until(f, 0);
 	return f;
+}
+
+/* Somebody has to hear of it who has not: a blocking query would tell late. */
+static void
+follow_again(struct follow *f)
+{
+	if (f->call != NULL && f->index == 0)
+		return;
+	if (f->call != NULL)
+		f->vs->ops.cancel(f->call, f->vs->ops.arg);
+	f->call = NULL;
+	f->index = 0;
+	f->failures = 0;
+	wait_until(f, 0);
 }
 
 static void
@@ -218,35 +233,38 @@ follow_start(struct follow *f, uint64_t now)
 static void
 view_error(struct views *vs, struct view *v, const char *error)
 {
+	uint64_t	 to = v->watchers & ~v->failed;
 	struct msg_view	 m;
 
-	if (v->failed)
+	if (to == 0)
 		return;
-	v->failed = true;
+	v->failed |= to;
 	memset(&m, 0, sizeof(m));
 	m.kind = v->kind;
 	m.name = v->name;
 	m.datacenter = v->dc;
 	m.error = (char *)(uintptr_t)error;
-	vs->ops.send(&m, vs->ops.arg);
+	vs->ops.send(&m, to, vs->ops.arg);
 }
 
-/* Takes what m holds.  What dnsd has already is not sent again. */
+/* Takes what m holds.  Who has it already is not sent it again. */
 static void
 view_send(struct views *vs, struct view *v, uint64_t index,
     struct msg_view *m)
 {
-	uint64_t	 hash;
+	uint64_t	 hash, to = v->watchers;
 
 	m->kind = v->kind;
 	m->name = xstrdup(v->name);
 	str_set(&m->datacenter, v->dc);
 	m->index = index;
 	hash = view_hash(m);
-	if (!v->sent || v->failed || hash != v->hash)
-		vs->ops.send(m, vs->ops.arg);
-	v->sent = true;
-	v->failed = false;
+	if (hash == v->hash)
+		to &= ~v->sent | v->failed;
+	if (to != 0)
+		vs->ops.send(m, to, vs->ops.arg);
+	v->sent = v->watchers;
+	v->failed = 0;
 	v->hash = hash;
 	schema_clear(&msg_view_schema, m);
 }
@@ -545,13 +563,29 @@ view_free(struct views *vs, struct view *v)
 	view_drop(v);
 }
 
-void
-views_clear(struct views *vs)
+static void
+view_unwatch(struct views *vs, struct view *v, uint64_t who)
 {
-	struct view	*v;
-
-	while ((v = RB_ROOT(&vs->tree)) != NULL)
+	v->watchers &= ~who;
+	v->sent &= ~who;
+	v->failed &= ~who;
+	if (v->watchers == 0)
 		view_free(vs, v);
+}
+
+static void
+unwatch_all(struct views *vs, uint64_t who)
+{
+	struct view	*v, *next;
+
+	RB_FOREACH_SAFE(v, view_tree, &vs->tree, next)
+		view_unwatch(vs, v, who);
+}
+
+void
+views_forget(struct views *vs, unsigned worker)
+{
+	unwatch_all(vs, UINT64_C(1) << worker);
 }
 
 void
@@ -559,7 +593,7 @@ views_free(struct views *vs)
 {
 	if (vs == NULL)
 		return;
-	views_clear(vs);
+	unwatch_all(vs, UINT64_MAX);
 	free(vs->dc);
 	free(vs);
 }
@@ -574,29 +608,42 @@ reverse_watch(struct views *vs, struct view *v)
 		reverse_update(vs, v);
 }
 
+/* One more worker watches it, or one that has forgotten what it was told. */
+static void
+view_again(struct views *vs, struct view *v, uint64_t who)
+{
+	v->watchers |= who;
+	v->sent &= ~who;
+	v->failed &= ~who;
+	if (v->kind == VIEW_REVERSE && vs->have_nodes)
+		reverse_update(vs, v);
+	if (v->follow != NULL)
+		follow_again(v->follow);
+}
+
 void
-views_watch(struct views *vs, enum view_kind kind, const char *name,
-    const char *dc)
+views_watch(struct views *vs, unsigned worker, enum view_kind kind,
+    const char *name, const char *dc)
 {
 	struct view	*v = xcalloc(1, sizeof(*v)), *old;
 
+	v->watchers = UINT64_C(1) << worker;
 	v->kind = kind;
 	v->name = xstrdup(name);
 	if (!str_empty(dc))
 		v->dc = xstrdup(dc);
+	if ((old = RB_FIND(view_tree, &vs->tree, v)) != NULL) {
+		view_again(vs, old, v->watchers);
+		view_drop(v);
+		return;
+	}
 	if (vs->n >= vs->max || (kind == VIEW_REVERSE && v->dc != NULL)) {
 		view_error(vs, v, vs->n >= vs->max ? "too many views" :
 		    "reverse names are this datacenter's");
 		view_drop(v);
 		return;
 	}
-	if ((old = RB_INSERT(view_tree, &vs->tree, v)) != NULL) {
-		/* Asked again: it has forgotten.  Tell at the next answer. */
-		view_drop(v);
-		view_free(vs, old);
-		views_watch(vs, kind, name, dc);
-		return;
-	}
+	RB_INSERT(view_tree, &vs->tree, v);
 	vs->n++;
 	switch (kind) {
 	case VIEW_SERVICE:
@@ -617,8 +664,8 @@ views_watch(struct views *vs, enum view_kind kind, const char *name,
 }
 
 void
-views_unwatch(struct views *vs, enum view_kind kind, const char *name,
-    const char *dc)
+views_unwatch(struct views *vs, unsigned worker, enum view_kind kind,
+    const char *name, const char *dc)
 {
 	struct view	 key, *v;
 
@@ -627,7 +674,7 @@ views_unwatch(struct views *vs, enum view_kind kind, const char *name,
 	key.name = (char *)(uintptr_t)name;
 	key.dc = (char *)(uintptr_t)dc;
 	if ((v = RB_FIND(view_tree, &vs->tree, &key)) != NULL)
-		view_free(vs, v);
+		view_unwatch(vs, v, UINT64_C(1) << worker);
 }
 
 void

@@ -38,7 +38,9 @@ enum phase { PH_SETUP, PH_CONF, PH_READY, PH_STOPPED };
 struct link {
 	struct child	*child;
 	enum proc	 peer;
+	unsigned	 worker;
 	struct ipc	*ipc;
+	struct link	*next;		/* to another worker of the peer */
 };
 
 struct child {
@@ -46,7 +48,8 @@ struct child {
 	void			*arg;
 	struct ev		*ev;
 	struct ipc		*parent;
-	struct link		 links[PROC_MAX];
+	struct link		 links[PROC_MAX];	/* to their first */
+	unsigned		 peer_worker;
 	struct msg_setup	 setup;
 	enum phase		 phase;
 	bool			 refused;	/* said so: never READY */
@@ -80,6 +83,12 @@ struct ipc *
 child_link(struct child *c, enum proc peer)
 {
 	return (unsigned)peer < PROC_MAX ? c->links[peer].ipc : NULL;
+}
+
+unsigned
+child_peer_worker(struct child *c)
+{
+	return c->peer_worker;
 }
 
 struct ipc *
@@ -131,7 +140,8 @@ refuse_now(struct child *c, const char *text)
 static void
 stop(struct child *c)
 {
-	size_t	i;
+	struct link	*l;
+	size_t		 i;
 
 	if (c->phase == PH_STOPPED)
 		return;
@@ -139,7 +149,8 @@ stop(struct child *c)
 		c->ops->stop(c, c->arg);
 	c->phase = PH_STOPPED;
 	for (i = 0; i < PROC_MAX; i++)
-		ipc_flush(c->links[i].ipc, LAST_WORDS_MS);
+		for (l = &c->links[i]; l != NULL; l = l->next)
+			ipc_flush(l->ipc, LAST_WORDS_MS);
 	ipc_flush(c->parent, LAST_WORDS_MS);
 	ev_stop(c->ev);
 }
@@ -155,6 +166,7 @@ link_down(struct link *l)
 		return;
 	ipc_free(l->ipc);
 	l->ipc = NULL;
+	c->peer_worker = l->worker;
 	/* After stop() there is nothing left to tell. */
 	if (c->ops->link != NULL && c->phase != PH_STOPPED)
 		c->ops->link(c, l->peer, NULL, c->arg);
@@ -176,20 +188,40 @@ on_link(struct ipc *ipc, const struct imsg *m, void *arg)
 			close(m->fd);
 		return;
 	}
+	c->peer_worker = l->worker;
 	c->ops->msg(c, l->peer, ipc, m, c->arg);
+}
+
+static struct link *
+link_to(struct child *c, enum proc peer, unsigned worker)
+{
+	struct link	*l = &c->links[peer];
+
+	for (; l->worker != worker; l = l->next)
+		if (l->next == NULL) {
+			l->next = xcalloc(1, sizeof(*l));
+			l->next->child = c;
+			l->next->peer = peer;
+			l->next->worker = worker;
+		}
+	return l;
 }
 
 static void
 on_new_link(struct child *c, const struct imsg *m)
 {
 	enum proc	 peer = (enum proc)m->body[0];
+	unsigned	 worker = m->body[1];
 	struct link	*l;
 
 	if (peer == PROC_DISCOD || (unsigned)peer >= PROC_MAX ||
-	    (proc_peers(c->ops->self) & PROC_BIT(peer)) == 0)
-		fatalx("link to process %d: no such link", (int)peer);
-	l = &c->links[peer];
+	    (proc_peers(c->ops->self) & PROC_BIT(peer)) == 0 ||
+	    worker >= (peer == PROC_DNSD ? DNS_WORKERS_MAX : 1))
+		fatalx("link to process %d.%u: no such link", (int)peer,
+		    worker);
+	l = link_to(c, peer, worker);
 	link_down(l);
+	c->peer_worker = worker;
 	l->ipc = ipc_new(c->ev, m->fd, c->ops->self, peer, on_link, l);
 	ipc_read(l->ipc, c->phase == PH_READY);
 	if (c->ops->link != NULL)
@@ -199,11 +231,28 @@ on_new_link(struct child *c, const struct imsg *m)
 static void
 read_links(struct child *c)
 {
-	size_t	i;
+	struct link	*l;
+	size_t		 i;
 
 	for (i = 0; i < PROC_MAX; i++)
-		if (c->links[i].ipc != NULL)
-			ipc_read(c->links[i].ipc, true);
+		for (l = &c->links[i]; l != NULL; l = l->next)
+			if (l->ipc != NULL)
+				ipc_read(l->ipc, true);
+}
+
+static void
+free_links(struct child *c)
+{
+	struct link	*l, *next;
+	size_t		 i;
+
+	for (i = 0; i < PROC_MAX; i++)
+		for (l = &c->links[i]; l != NULL; l = next) {
+			next = l->next;
+			ipc_free(l->ipc);
+			if (l != &c->links[i])
+				free(l);
+		}
 }
 
 /* ---- the start, in its order ---- */
@@ -257,6 +306,7 @@ drop_privileges(struct child *c)
 static void
 on_setup(struct child *c, const struct imsg *m)
 {
+	static char	 name[PROC_NAME_MAX];	/* the log's from here on */
 	const char	*err;
 
 	if (c->phase != PH_SETUP)
@@ -267,6 +317,8 @@ on_setup(struct child *c, const struct imsg *m)
 	if (c->setup.hash != imsg_hash())
 		refuse_now(c, "discod and its daemons are of different "
 		    "versions: install them together and restart");
+	log_init(proc_worker_name(c->ops->self, (unsigned)c->setup.worker,
+	    name));
 	c->monitored = LOG_LEVEL_NONE;
 	set_level(c, c->setup.log_level);
 	if (c->ops->prepare != NULL)
@@ -492,8 +544,7 @@ child_main(int argc, char **argv, const struct child_ops *ops, void *arg)
 	    on_parent, c);
 	ev_run(c->ev);
 
-	for (i = 0; i < PROC_MAX; i++)
-		ipc_free(c->links[i].ipc);
+	free_links(c);
 	ipc_free(c->parent);
 	ev_timer_free(c->trim);
 	ev_free(c->ev);

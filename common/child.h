@@ -55,6 +55,8 @@ int child_main(int argc, char **argv, const struct child_ops *, void *arg);
 struct ev *child_ev(struct child *);
 /* The link to a peer, or NULL while it is down. */
 struct ipc *child_link(struct child *, enum proc peer);
+/* Within link() and msg(): from which of several workers; else 0. */
+unsigned child_peer_worker(struct child *);
 /* The link to discod. */
 struct ipc *child_parent(struct child *);
 /* Where this child may write: "/" after chroot, else a path.  NULL: nowhere. */

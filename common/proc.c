@@ -1,7 +1,7 @@
 /*
  * The lists of common/proc.h as tables.
  */
-#include <stddef.h>
+#include <stdio.h>
 
 #include "common/proc.h"
 
@@ -25,6 +25,17 @@ const char *
 proc_name(enum proc p)
 {
 	return (unsigned)p < PROC_MAX ? procs[p].name : "?";
+}
+
+const char *
+proc_worker_name(enum proc p, unsigned worker, char buf[PROC_NAME_MAX])
+{
+	if (worker == 0)
+		(void)snprintf(buf, PROC_NAME_MAX, "%s", proc_name(p));
+	else
+		(void)snprintf(buf, PROC_NAME_MAX, "%s.%u", proc_name(p),
+		    worker + 1);
+	return buf;
 }
 
 const char *

@@ -5,6 +5,7 @@
 #ifndef COMMON_PROC_H
 #define COMMON_PROC_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /*	name		program		user		what it owns */
@@ -25,6 +26,13 @@ enum proc {
 	PROC_MAX
 };
 
+/*
+ * dnsd alone may be several processes.  Worker 0 is what dnsd is where there
+ * is one; the others are linked with it and with catalogd.
+ */
+#define DNS_WORKERS_MAX 64	/* the bits of a set of them */
+#define PROC_NAME_MAX 16
+
 /* The mesh.  Every child has its link to discod besides, as descriptor 3. */
 #define LINK_LIST(L)							\
 	L(GOSSIPD, RPCD)						\
@@ -36,6 +44,7 @@ enum proc {
 	L(CATALOGD, DNSD)						\
 	L(CATALOGD, APID)						\
 	L(CATALOGD, EXECD)						\
+	L(DNSD, DNSD)							\
 	L(CHECKD, EXECD)						\
 	L(CHECKD, DNSD)
 
@@ -43,6 +52,9 @@ enum proc {
 
 /* "gossipd", or "?" for a number that is none. */
 const char *proc_name(enum proc);
+/* The same for one of several: "dnsd", "dnsd.2", "dnsd.3". */
+const char *proc_worker_name(enum proc, unsigned worker,
+    char buf[PROC_NAME_MAX]);
 /* The user it runs as when the parent is root: "_disco". */
 const char *proc_user(enum proc);
 /* PROC_BIT()s of those that `p` has a link with, discod included. */

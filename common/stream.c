@@ -457,6 +457,14 @@ stream_resume(struct stream *s)
 }
 
 void
+stream_unread(struct stream *s, const void *p, size_t n)
+{
+	wb_bytes(&s->in, p, n);
+	s->redeliver = true;
+	ev_job_set(s->job);
+}
+
+void
 stream_limit(struct stream *s, size_t n)
 {
 	s->limit = n > 0 ? n : IN_LIMIT;

@@ -70,6 +70,8 @@ void stream_user_timeout(struct stream *, unsigned ms);
 size_t stream_queued(const struct stream *);
 void stream_pause(struct stream *);	/* reads no more */
 void stream_resume(struct stream *);
+/* What was read of it elsewhere, before it was given to us. */
+void stream_unread(struct stream *, const void *, size_t);
 /* Half-close once everything is sent. */
 void stream_shutdown(struct stream *);
 /* Frees itself once everything is sent or the deadline passed; no callbacks. */

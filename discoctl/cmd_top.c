@@ -12,13 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/proc.h"
 #include "common/util.h"
 #include "discoctl/ctl.h"
 
 #define ROWS_PLAIN	1000	/* of a list, where there is no screen */
 #define ROWS_MIN	5
 #define FIXED_ROWS	20	/* heading, daemons, titles */
-#define DAEMONS_MAX	16
+#define DAEMONS_MAX	(PROC_MAX + DNS_WORKERS_MAX)
 
 /* CPU time of a daemon at the last frame. */
 struct cpu { long long pid, ns; };

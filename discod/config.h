@@ -55,6 +55,7 @@ struct config {
 	bool			 run_temporary;	/* run_dir is ours alone, and
 						   goes when we go */
 	bool			 need_exec;	/* execd is to be started */
+	unsigned		 dns_workers;	/* processes of dnsd */
 	bool			 sandbox_optional; /* go on without, with a warning */
 	bool			 leave_on_terminate;
 	bool			 skip_leave_on_interrupt;

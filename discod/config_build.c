@@ -270,6 +270,7 @@ build_parent(const struct build *b)
 	check_dirs(b);
 	c->sandbox_optional = strcmp(str_or(v_str(v, KEY_SANDBOX), ""),
 	    "optional") == 0;
+	c->dns_workers = (unsigned)v_num(v, KEY_DNS_WORKERS);
 	c->leave_on_terminate = v_set(v, KEY_LEAVE_ON_TERM) ?
 	    v_bool(v, KEY_LEAVE_ON_TERM) : !server;
 	c->skip_leave_on_interrupt = v_set(v, KEY_SKIP_LEAVE_INT) ?

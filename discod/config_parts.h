@@ -314,6 +314,7 @@ enum key_type {
 	/* Ours alone; Consul refuses them. */				\
 	K(SNAP_INTERVAL, "snapshot_interval", DUR, "0s", 0)		\
 	K(SNAP_RETAIN, "snapshot_retain", INT, "24", 0)			\
+	K(DNS_WORKERS, "dns_workers", UINT, "1", KF_FIXED)		\
 	K(RUN_DIR, "disco.run_dir", STR, NULL, KF_FIXED)		\
 	K(FOREGROUND, "disco.foreground", BOOL, "false", KF_FIXED)	\
 	K(SANDBOX, "disco.sandbox", STR, "required", KF_FIXED)

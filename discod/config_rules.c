@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/nets.h"
+#include "common/proc.h"
 #include "common/util.h"
 #include "discod/config_parts.h"
 
@@ -41,6 +42,7 @@ static const struct { enum key key; int64_t min, max; } bounds[] = {
 	{ KEY_WAN_PROBE_TIMEOUT, NS_PER_MS, INT64_MAX },
 	{ KEY_RETRY_INTERVAL, NS_PER_MS, INT64_MAX },
 	{ KEY_SNAP_INTERVAL, 0, INT64_MAX },
+	{ KEY_DNS_WORKERS, 1, DNS_WORKERS_MAX },
 	{ KEY_SNAP_RETAIN, 1, INT64_MAX },
 	{ KEY_RETRY_INTERVAL_WAN, NS_PER_MS, INT64_MAX },
 	{ KEY_RECONNECT, RECONNECT_MIN_NS, INT64_MAX },

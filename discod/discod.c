@@ -47,8 +47,12 @@ log_start(struct parent *p)
 		    "(%lu), without users of their own and without chroot",
 		    (unsigned long)geteuid());
 	for (i = 0; i < p->nbound; i++)
-		log_info("listening on %s %s (%s)", bound_proto(&p->bound[i]),
-		    p->bound[i].text, p->cfg.listen.item[i].key);
+		if (p->bound[i].worker == 0)
+			log_info("listening on %s %s (%s)",
+			    bound_proto(&p->bound[i]), p->bound[i].text,
+			    p->bound[i].key);
+	if (p->cfg.dns_workers > 1)
+		log_info("%u processes of dnsd", p->cfg.dns_workers);
 }
 
 static void
@@ -57,8 +61,8 @@ clear(struct parent *p)
 	size_t	i;
 
 	listen_close(p);
-	kids_clear(p);
 	sinks_close(p);
+	kids_clear(p);
 	dirs_remove(p);
 	for (i = 0; i < NELEM(p->signals); i++)
 		if (p->signals[i] != NULL)

@@ -75,7 +75,7 @@ add_daemon(struct parent *p, struct parent_status *s, struct kid *k)
 	if (!self && k->state == KID_OFF)
 		return;
 	d = VEC_ADD(&s->daemons);
-	str_set(&d->name, proc_name(k->proc));
+	str_set(&d->name, k->name);
 	str_set(&d->state, self ? "running" : kid_state_name(k->state));
 	d->pid = pid;
 	d->restarts = k->restarts;
@@ -93,7 +93,7 @@ on_status(struct parent *p, struct ipc *l, uint32_t id)
 	size_t			i;
 
 	s.daemons.set = true;
-	for (i = 0; i < PROC_MAX; i++)
+	for (i = 0; i < p->nkids; i++)
 		add_daemon(p, &s, &p->kids[i]);
 	str_set(&s.version, DISCO_VERSION);
 	s.uptime = (int64_t)(ev_hrtime() / NS_PER_MS - p->started_ms) *
@@ -143,33 +143,44 @@ discod_left(struct parent *p)
 		call_answer(p->kids[PROC_APID].ipc, p->leave_call, NULL, 0);
 }
 
-/* Until dnsd is started again. */
+static void
+send_dns_log(struct kid *k)
+{
+	uint32_t	every = k->parent->dns_log;
+	uint8_t		body[4] = { (uint8_t)(every >> 24),
+			    (uint8_t)(every >> 16), (uint8_t)(every >> 8),
+			    (uint8_t)every };
+
+	ipc_send(k->ipc, IMSG_DNS_LOG, 0, body, sizeof(body), -1);
+}
+
+void
+discod_tell_dns_log(struct kid *k)
+{
+	if (k->parent->dns_log > 0)
+		send_dns_log(k);
+}
+
+/* One that is away hears of it when it is READY. */
 static void
 on_dns_log(struct parent *p, struct ipc *l, uint32_t id, const uint8_t *body,
     size_t len)
 {
 	struct dns_log_request	 q;
 	const char		*why;
-	uint8_t			 every[4];
+	size_t			 i;
 
 	if (schema_decode_all(&dns_log_request_schema, body, len, &q,
 	    &why) == -1) {
 		call_error(l, id, "%s", why);
 		return;
 	}
-	if (q.every > UINT32_MAX)
-		q.every = UINT32_MAX;
-	every[0] = (uint8_t)(q.every >> 24);
-	every[1] = (uint8_t)(q.every >> 16);
-	every[2] = (uint8_t)(q.every >> 8);
-	every[3] = (uint8_t)q.every;
+	p->dns_log = q.every > UINT32_MAX ? UINT32_MAX : (uint32_t)q.every;
 	schema_clear(&dns_log_request_schema, &q);
-	if (p->kids[PROC_DNSD].ipc == NULL) {
-		call_error(l, id, "dnsd is not running");
-		return;
-	}
-	ipc_send(p->kids[PROC_DNSD].ipc, IMSG_DNS_LOG, 0, every,
-	    sizeof(every), -1);
+	for (i = 0; i < p->nkids; i++)
+		if (p->kids[i].proc == PROC_DNSD &&
+		    p->kids[i].state == KID_RUNNING)
+			send_dns_log(&p->kids[i]);
 	call_answer(l, id, NULL, 0);
 }
 

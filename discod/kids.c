@@ -53,9 +53,9 @@ static void
 set_state(struct kid *k, enum kid_state s)
 {
 	if ((states[k->state].next & 1u << s) == 0)
-		fatalx("%s: %s -> %s", proc_name(k->proc),
+		fatalx("%s: %s -> %s", k->name,
 		    kid_state_name(k->state), kid_state_name(s));
-	log_debug("%s: %s -> %s", proc_name(k->proc),
+	log_debug("%s: %s -> %s", k->name,
 	    kid_state_name(k->state), kid_state_name(s));
 	k->state = s;
 }
@@ -108,7 +108,7 @@ child_env(void)
 __attribute__((noreturn)) static void
 exec_kid(struct kid *k, const char *path, int link)
 {
-	char	*argv[] = { (char *)(uintptr_t)proc_name(k->proc), NULL };
+	char	*argv[] = { k->name, NULL };
 	sigset_t none;
 	int	 null, err = sink_stderr(k->sink), sig;
 
@@ -141,7 +141,7 @@ fork_kid(struct kid *k, int *link)
 	int		 sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == -1) {
-		log_warn("%s: socketpair", proc_name(k->proc));
+		log_warn("%s: socketpair", k->name);
 		return -1;
 	}
 	xasprintf(&path, "%s/%s", p->bin_dir, proc_name(k->proc));
@@ -150,7 +150,7 @@ fork_kid(struct kid *k, int *link)
 	free(path);
 	close(sv[1]);
 	if (k->pid == -1) {
-		log_warn("%s: fork", proc_name(k->proc));
+		log_warn("%s: fork", k->name);
 		close(sv[0]);
 		k->pid = 0;
 		return -1;
@@ -169,6 +169,7 @@ send_setup(struct kid *k)
 	struct msg_setup	 m = { .hash = imsg_hash(),
 				    .max_files = MAX_FILES,
 				    .restarts = k->restarts,
+				    .worker = k->worker,
 				    .sandbox = !p->cfg.sandbox_optional };
 	char			*dir = dirs_of(p, k->proc);
 	const char		*level = log_level_name(p->cfg.log_level);
@@ -203,11 +204,11 @@ send_conf(struct kid *k)
 }
 
 static void
-send_link(struct kid *k, enum proc peer, int fd)
+send_link(struct kid *k, const struct kid *peer, int fd)
 {
-	uint8_t	body = (uint8_t)peer;
+	uint8_t	body[2] = { (uint8_t)peer->proc, (uint8_t)peer->worker };
 
-	ipc_send(k->ipc, IMSG_LINK, 0, &body, 1, fd);
+	ipc_send(k->ipc, IMSG_LINK, 0, body, sizeof(body), fd);
 }
 
 static void
@@ -218,23 +219,49 @@ make_link(struct kid *a, struct kid *b)
 	if (a->ipc == NULL || b->ipc == NULL)
 		return;		/* made when the other one starts */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == -1)
-		fatal("link %s - %s", proc_name(a->proc), proc_name(b->proc));
-	send_link(a, b->proc, sv[0]);
-	send_link(b, a->proc, sv[1]);
+		fatal("link %s - %s", a->name, b->name);
+	send_link(a, b, sv[0]);
+	send_link(b, a, sv[1]);
+}
+
+/* Names of hosts are the first dnsd's, and so is the zone. */
+static bool
+are_linked(const struct kid *a, const struct kid *b)
+{
+	if (a->proc == b->proc)
+		return a->worker == 0 && b->worker > 0;
+	return (a->worker == 0 && b->worker == 0) ||
+	    a->proc == PROC_CATALOGD || b->proc == PROC_CATALOGD;
+}
+
+static struct kid *
+next_of(struct parent *p, enum proc proc, const struct kid *k)
+{
+	size_t	i;
+
+	if (k == NULL)
+		return &p->kids[proc];
+	i = k->worker == 0 ? PROC_MAX : (size_t)(k - p->kids) + 1;
+	return proc == PROC_DNSD && i < p->nkids ? &p->kids[i] : NULL;
 }
 
 /* All links, or those of one child that came back. */
 static void
 make_links(struct parent *p, const struct kid *only)
 {
+	const enum proc	*e;
 	struct kid	*a, *b;
 	size_t		 i;
 
 	for (i = 0; i < NELEM(link_ends); i++) {
-		a = &p->kids[link_ends[i][0]];
-		b = &p->kids[link_ends[i][1]];
-		if (only == NULL || a == only || b == only)
-			make_link(a, b);
+		e = link_ends[i];
+		for (a = next_of(p, e[0], NULL); a != NULL;
+		    a = next_of(p, e[0], a))
+			for (b = next_of(p, e[1], NULL); b != NULL;
+			    b = next_of(p, e[1], b))
+				if (are_linked(a, b) && (only == NULL ||
+				    a == only || b == only))
+					make_link(a, b);
 	}
 }
 
@@ -243,7 +270,7 @@ kids_send_conf(struct parent *p)
 {
 	size_t	i;
 
-	for (i = 0; i < PROC_MAX; i++)
+	for (i = 0; i < p->nkids; i++)
 		if (p->kids[i].ipc != NULL)
 			send_conf(&p->kids[i]);
 }
@@ -256,12 +283,14 @@ on_ready(struct kid *k)
 	struct parent	*p = k->parent;
 
 	set_state(k, KID_RUNNING);
-	log_info("%s: ready, pid %ld", proc_name(k->proc), (long)k->pid);
+	log_info("%s: ready, pid %ld", k->name, (long)k->pid);
 	k->ready_once = true;
 	ipc_send(k->ipc, IMSG_LOGFILE, 0, NULL, 0,
 	    sink_child_fd(k->sink, false));
 	if (monitor_on(p))
 		monitor_tell(k);
+	if (k->proc == PROC_DNSD)
+		discod_tell_dns_log(k);
 	suite_check_ready(p);
 }
 
@@ -289,10 +318,10 @@ on_refuse(struct kid *k, const struct imsg *m)
 	struct parent	*p = k->parent;
 	char		*text = one_line(m->body, m->len);
 
-	log_errorx("%s: %s", proc_name(k->proc), text);
+	log_errorx("%s: %s", k->name, text);
 	/* Whoever looks at a terminal and not at the log. */
 	if ((p->cfg.foreground || p->waiter != -1) && p->cfg.log_dir != NULL)
-		fprintf(stderr, "discod: %s: %s\n", proc_name(k->proc), text);
+		fprintf(stderr, "discod: %s: %s\n", k->name, text);
 	free(text);
 	suite_stop(p, 1);
 }
@@ -353,7 +382,7 @@ start_kid_alone(struct kid *k)
 	ev_timer_stop(k->timer);
 	k->started_ms = ev_hrtime() / NS_PER_MS;
 	k->left = false;
-	log_info("%s: started, pid %ld", proc_name(k->proc), (long)k->pid);
+	log_info("%s: started, pid %ld", k->name, (long)k->pid);
 	k->ipc = ipc_new(p->ev, fd, PROC_DISCOD, k->proc, on_msg, k);
 	send_setup(k);
 	ipc_send(k->ipc, IMSG_LOGFILE, 0, NULL, 0,
@@ -382,7 +411,7 @@ start_late(struct kid *k)
 	if (k->parent->as_root && getpwnam(user) == NULL)
 		log_errorx("%s: not started: no such user: %s (useradd "
 		    "--system --no-create-home --shell /usr/sbin/nologin %s)",
-		    proc_name(k->proc), user, user);
+		    k->name, user, user);
 	else
 		start_kid(k);
 }
@@ -394,17 +423,17 @@ kids_start(struct parent *p)
 	size_t		 i;
 
 	if (p->phase != SUITE_STARTING) {
-		for (i = 0; i < PROC_MAX; i++)
-			if (kid_wanted(p, (enum proc)i) &&
+		for (i = 0; i < p->nkids; i++)
+			if (kid_wanted(p, p->kids[i].proc) &&
 			    p->kids[i].state == KID_OFF)
 				start_late(&p->kids[i]);
 		return;
 	}
-	for (i = 0; i < PROC_MAX; i++) {
+	for (i = 0; i < p->nkids; i++) {
 		k = &p->kids[i];
 		if (kid_wanted(p, k->proc) && start_kid_alone(k) == -1)
 			start_fail(p, "%s: cannot start: %s",
-			    proc_name(k->proc), strerror(errno));
+			    k->name, strerror(errno));
 	}
 	make_links(p, NULL);
 	kids_send_conf(p);
@@ -435,7 +464,7 @@ died_at_start(struct kid *k, const char *how)
 	const char	*last = sink_last(k->sink);
 
 	(void)snprintf(text, sizeof(text), "%s: ended before it was ready: "
-	    "%s%s%s", proc_name(k->proc), how, *last != '\0' ? ": " : "",
+	    "%s%s%s", k->name, how, *last != '\0' ? ": " : "",
 	    last);
 	log_errorx("%s", text);
 	if (p->cfg.log_dir != NULL)
@@ -460,7 +489,7 @@ died(struct kid *k, const char *how)
 	k->restarts++;
 	set_state(k, KID_DOWN);
 	log_errorx("%s: pid %ld ended after %llu ms: %s%s%s; starting it "
-	    "again %s", proc_name(k->proc), (long)k->pid,
+	    "again %s", k->name, (long)k->pid,
 	    (unsigned long long)lived_ms, how, *last != '\0' ? ": " : "",
 	    last, when);
 	k->pid = 0;
@@ -494,7 +523,7 @@ on_exit_of(struct kid *k, int status)
 	}
 	if (p->phase != SUITE_STOPPING || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) != 0)
-		log_warnx("%s: pid %ld ended: %s", proc_name(k->proc),
+		log_warnx("%s: pid %ld ended: %s", k->name,
 		    (long)k->pid, how);
 	k->pid = 0;
 	set_state(k, KID_OFF);
@@ -511,7 +540,7 @@ kids_reap(struct parent *p)
 
 	/* As process 1 of a container we inherit what scripts leave behind. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (i = 0; i < PROC_MAX; i++)
+		for (i = 0; i < p->nkids; i++)
 			if (p->kids[i].pid == pid) {
 				on_exit_of(&p->kids[i], status);
 				break;
@@ -523,7 +552,7 @@ kids_all_gone(const struct parent *p)
 {
 	size_t	i;
 
-	for (i = 0; i < PROC_MAX; i++)
+	for (i = 0; i < p->nkids; i++)
 		if (p->kids[i].pid != 0)
 			return false;
 	return true;
@@ -536,7 +565,7 @@ on_kid_timer(void *arg)
 
 	if (k->pid != 0) {
 		log_warnx("%s: pid %ld closed its link and runs on: killing "
-		    "it", proc_name(k->proc), (long)k->pid);
+		    "it", k->name, (long)k->pid);
 		(void)kill(k->pid, SIGKILL);
 	} else if (k->parent->phase == SUITE_RUNNING)
 		start_kid(k);
@@ -545,13 +574,18 @@ on_kid_timer(void *arg)
 void
 kids_init(struct parent *p)
 {
-	size_t	i;
+	struct kid	*k;
+	size_t		 i;
 
-	for (i = 0; i < PROC_MAX; i++) {
-		p->kids[i].parent = p;
-		p->kids[i].proc = (enum proc)i;
-		p->kids[i].timer = ev_timer_new(p->ev, on_kid_timer,
-		    &p->kids[i]);
+	p->nkids = PROC_MAX + p->cfg.dns_workers - 1;
+	p->kids = xcalloc(p->nkids, sizeof(*p->kids));
+	for (i = 0; i < p->nkids; i++) {
+		k = &p->kids[i];
+		k->parent = p;
+		k->proc = i < PROC_MAX ? (enum proc)i : PROC_DNSD;
+		k->worker = i < PROC_MAX ? 0 : (unsigned)(i - PROC_MAX) + 1;
+		(void)proc_worker_name(k->proc, k->worker, k->name);
+		k->timer = ev_timer_new(p->ev, on_kid_timer, k);
 	}
 }
 
@@ -560,8 +594,11 @@ kids_clear(struct parent *p)
 {
 	size_t	i;
 
-	for (i = 0; i < PROC_MAX; i++) {
+	for (i = 0; i < p->nkids; i++) {
 		ipc_free(p->kids[i].ipc);
 		ev_timer_free(p->kids[i].timer);
 	}
+	free(p->kids);
+	p->kids = NULL;
+	p->nkids = 0;
 }

@@ -1,6 +1,8 @@
 /*
  * Every socket of the suite, bound before anything starts and kept open while
  * children come and go: clients wait in the backlog and are not refused.
+ * Where there are several dnsd each has its own of each address, and the
+ * kernel chooses one by the client's address and port.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,8 +87,28 @@ options(int fd, const struct listen_addr *a, int family)
 		    sizeof(size));
 }
 
+static bool
+is_shared(const struct parent *p, const struct listen_addr *a)
+{
+	return kinds[a->kind].proc == PROC_DNSD && p->cfg.dns_workers > 1;
+}
+
+static void
+share(struct parent *p, const struct listen_addr *a, int fd, const char *text)
+{
+	int	one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == -1)
+		cannot(p, a, text, errno);
+}
+
+/*
+ * The first of several is bound before it is shared: so another program that
+ * has the port is found, even one that would share it.
+ */
 static int
-bind_ip(struct parent *p, const struct listen_addr *a, char *text, size_t len)
+bind_ip(struct parent *p, const struct listen_addr *a, unsigned worker,
+    char *text, size_t len)
 {
 	struct sockaddr_storage	ss;
 	int			fd;
@@ -100,8 +122,12 @@ bind_ip(struct parent *p, const struct listen_addr *a, char *text, size_t len)
 	if (fd == -1)
 		cannot(p, a, text, errno);
 	options(fd, a, ss.ss_family);
+	if (worker > 0)
+		share(p, a, fd, text);
 	if (bind(fd, (struct sockaddr *)&ss, addr_len(&ss)) == -1)
 		cannot(p, a, text, errno);
+	if (worker == 0 && is_shared(p, a))
+		share(p, a, fd, text);
 	return fd;
 }
 
@@ -200,17 +226,19 @@ bound_proto(const struct bound *b)
 }
 
 static void
-listen_one(struct parent *p, const struct listen_addr *a)
+listen_one(struct parent *p, const struct listen_addr *a, unsigned worker)
 {
 	struct bound	*b = &p->bound[p->nbound];
 	char		 text[ADDR_TEXT_MAX + 16];
 
 	b->kind = a->kind;
+	b->worker = worker;
+	b->key = xstrdup(a->key);
 	if (a->path != NULL) {
 		b->fd = bind_unix(p, a);
 		b->text = xstrdup(a->path);
 	} else {
-		b->fd = bind_ip(p, a, text, sizeof(text));
+		b->fd = bind_ip(p, a, worker, text, sizeof(text));
 		b->text = xstrdup(text);
 		b->ip = xstrdup(a->ip);
 		b->port = a->port;
@@ -224,11 +252,17 @@ listen_one(struct parent *p, const struct listen_addr *a)
 void
 listen_all(struct parent *p)
 {
-	size_t	i;
+	const struct listen_addr	*a;
+	unsigned			 w;
+	size_t				 i;
 
-	p->bound = xcalloc(p->cfg.listen.n + 1, sizeof(*p->bound));
-	for (i = 0; i < p->cfg.listen.n; i++)
-		listen_one(p, &p->cfg.listen.item[i]);
+	p->bound = xcalloc(p->cfg.listen.n * p->cfg.dns_workers + 1,
+	    sizeof(*p->bound));
+	for (i = 0; i < p->cfg.listen.n; i++) {
+		a = &p->cfg.listen.item[i];
+		for (w = 0; w < (is_shared(p, a) ? p->cfg.dns_workers : 1); w++)
+			listen_one(p, a, w);
+	}
 }
 
 void
@@ -241,6 +275,7 @@ listen_close(struct parent *p)
 		if (b->ip == NULL)
 			(void)unlink(b->text);
 		close(b->fd);
+		free(b->key);
 		free(b->text);
 		free(b->ip);
 	}
@@ -257,7 +292,7 @@ send_one(struct kid *k, const struct bound *b)
 	int			fd;
 
 	if ((fd = fcntl(b->fd, F_DUPFD_CLOEXEC, 0)) == -1)
-		fatal("%s: socket %s", proc_name(k->proc), b->text);
+		fatal("%s: socket %s", k->name, b->text);
 	wb_init(&w, 0);
 	schema_encode(&msg_socket_schema, &m, &w);
 	ipc_send(k->ipc, IMSG_SOCKET, 0, w.p, w.len, fd);
@@ -270,6 +305,7 @@ listen_send(struct parent *p, struct kid *k)
 	size_t	i;
 
 	for (i = 0; i < p->nbound; i++)
-		if (kinds[p->bound[i].kind].proc == k->proc)
+		if (kinds[p->bound[i].kind].proc == k->proc &&
+		    p->bound[i].worker == k->worker)
 			send_one(k, &p->bound[i]);
 }

@@ -47,7 +47,7 @@ monitor_set(struct parent *p, unsigned level)
 	p->monitor = (uint8_t)level;
 	p->monitor_dropped = 0;
 	log_set_level(monitor_level(p));
-	for (i = 0; i < PROC_MAX; i++)
+	for (i = 0; i < p->nkids; i++)
 		if (p->kids[i].state == KID_RUNNING && p->kids[i].ipc != NULL)
 			monitor_tell(&p->kids[i]);
 	sinks_redirect(p);

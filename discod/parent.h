@@ -27,6 +27,8 @@ enum kid_state {
 struct kid {
 	struct parent	*parent;
 	enum proc	 proc;
+	unsigned	 worker;	/* which of several dnsd; else 0 */
+	char		 name[PROC_NAME_MAX];	/* "dnsd.2" */
 	enum kid_state	 state;
 	pid_t		 pid;		/* 0: no process */
 	struct ipc	*ipc;
@@ -43,6 +45,8 @@ struct kid {
 struct bound {
 	int			 fd;
 	enum socket_kind	 kind;
+	unsigned		 worker;	/* whose it is */
+	char			*key;		/* "ports.dns" */
 	char			*text, *ip;	/* ip NULL: Unix */
 	uint16_t		 port;
 };
@@ -55,7 +59,10 @@ enum suite_phase {
 struct parent {
 	struct ev		*ev;
 	struct config		 cfg;
-	struct kid		 kids[PROC_MAX];	/* DISCOD: its sink only */
+	struct kid		*kids;		/* by enum proc (DISCOD: its
+						   sink only), then the dnsd
+						   beyond the first */
+	size_t			 nkids;
 	struct bound		*bound;
 	size_t			 nbound;
 	bool			 join_pending;	/* start_join not done yet */
@@ -80,6 +87,7 @@ struct parent {
 	bool			 leave_late;	/* somebody did not answer */
 	bool			 leave_asked;	/* by this CALL */
 	uint32_t		 leave_call;
+	uint32_t		 dns_log;	/* one query of so many; 0: none */
 	/* monitor.c */
 	uint8_t			 monitor;	/* enum log_level, or
 						   LOG_LEVEL_NONE */
@@ -177,6 +185,8 @@ void suite_check_ready(struct parent *);
 
 /* ---- discod_imsg.c ---- */
 void discod_msg(struct ipc *, const struct imsg *, void *arg);
+/* Which queries are logged: to a dnsd that has come up. */
+void discod_tell_dns_log(struct kid *);
 /* Answers the CALL that asked us to leave, if there is one. */
 void discod_left(struct parent *);
 

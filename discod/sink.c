@@ -26,7 +26,7 @@
 
 struct sink {
 	struct parent	*parent;
-	enum proc	 proc;
+	enum proc	 proc;		/* several have one file */
 	char		*path;		/* NULL: the terminal */
 	int		 file;
 	int		 rd, wr;	/* the pipe */
@@ -249,8 +249,8 @@ sinks_open(struct parent *p)
 
 	if (p->cfg.syslog)
 		openlog("disco", LOG_NDELAY, LOG_DAEMON);
-	for (i = 0; i < PROC_MAX; i++)
-		p->kids[i].sink = sink_new(p, (enum proc)i);
+	for (i = 0; i < p->nkids; i++)
+		p->kids[i].sink = sink_new(p, p->kids[i].proc);
 	own_log(p);
 }
 
@@ -259,7 +259,7 @@ sinks_redirect(struct parent *p)
 {
 	size_t	i;
 
-	for (i = 0; i < PROC_MAX; i++)
+	for (i = 0; i < p->nkids; i++)
 		if (p->kids[i].state == KID_RUNNING && p->kids[i].ipc != NULL)
 			ipc_send(p->kids[i].ipc, IMSG_LOGFILE, 0, NULL, 0,
 			    sink_child_fd(p->kids[i].sink, false));
@@ -273,7 +273,7 @@ sinks_reopen(struct parent *p)
 	size_t		 i;
 	int		 fd, rc = 0;
 
-	for (i = 0; i < PROC_MAX; i++) {
+	for (i = 0; i < p->nkids; i++) {
 		s = p->kids[i].sink;
 		if (s->path == NULL)
 			continue;
@@ -298,7 +298,7 @@ sinks_close(struct parent *p)
 	struct sink	*s;
 	size_t		 i;
 
-	for (i = 0; i < PROC_MAX; i++) {
+	for (i = 0; i < p->nkids; i++) {
 		if ((s = p->kids[i].sink) == NULL)
 			continue;
 		sink_drain(s);

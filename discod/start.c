@@ -32,7 +32,8 @@ start_fail(struct parent *p, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "discod: %s\n", text);
 	/* On a terminal the line above was it. */
-	if (p->kids[PROC_DISCOD].sink != NULL && p->cfg.log_dir != NULL)
+	if (p->kids != NULL && p->kids[PROC_DISCOD].sink != NULL &&
+	    p->cfg.log_dir != NULL)
 		log_errorx("%s", text);
 	start_done(p, 1);
 	listen_close(p);

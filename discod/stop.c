@@ -83,7 +83,7 @@ suite_check_ready(struct parent *p)
 
 	if (p->phase != SUITE_STARTING || p->join_pending)
 		return;
-	for (i = 0; i < PROC_MAX; i++)
+	for (i = 0; i < p->nkids; i++)
 		if (p->kids[i].state == KID_STARTING)
 			return;
 	p->phase = SUITE_RUNNING;
@@ -145,11 +145,11 @@ signal_all(struct parent *p, int sig)
 {
 	size_t	i;
 
-	for (i = 0; i < PROC_MAX; i++) {
+	for (i = 0; i < p->nkids; i++) {
 		if (p->kids[i].pid == 0)
 			continue;
 		log_warnx("%s: pid %ld does not stop: killing it",
-		    proc_name((enum proc)i), (long)p->kids[i].pid);
+		    p->kids[i].name, (long)p->kids[i].pid);
 		(void)kill(p->kids[i].pid, sig);
 	}
 }
@@ -172,7 +172,7 @@ suite_stop(struct parent *p, int status)
 	p->phase = SUITE_STOPPING;
 	p->exit_status = status;
 	notify(p, "STOPPING=1");
-	for (i = 0; i < PROC_MAX; i++)
+	for (i = 0; i < p->nkids; i++)
 		ipc_send(p->kids[i].ipc, IMSG_STOP, 0, NULL, 0, -1);
 	ev_timer_set(p->timer, STOP_MS);
 	suite_kid_gone(p);
@@ -260,10 +260,10 @@ on_timer(void *arg)
 
 	switch (p->phase) {
 	case SUITE_STARTING:
-		for (i = 0; i < PROC_MAX; i++)
+		for (i = 0; i < p->nkids; i++)
 			if (p->kids[i].state == KID_STARTING)
 				log_warnx("%s: not ready yet",
-				    proc_name((enum proc)i));
+				    p->kids[i].name);
 		ev_timer_set(p->timer, SLOW_START_MS);
 		break;
 	case SUITE_RUNNING:

@@ -12,14 +12,16 @@
 
 /* ---- a query's ways in and out ---- */
 
-static size_t
-udp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
+size_t
+dnsd_udp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
     void *arg)
 {
 	struct dnsd	*d = arg;
 	bool		 later;
 	size_t		 len;
 
+	if (d->worker > 0 && dnsd_pass(d, o, q, n))
+		return 0;
 	if (xfr_heard(d->xfr, o, q, n))
 		return 0;
 	if (xfr_query(d->xfr, o, q, n, out, &len, &later))
@@ -80,9 +82,12 @@ wall(void *arg)
 static uint32_t
 serial(void *arg)
 {
-	uint32_t	s;
+	struct dnsd	*d = arg;
+	uint32_t	 s;
 
-	return xfr_serial(((struct dnsd *)arg)->xfr, &s) ? s : wall(arg);
+	if (d->serial != 0 && d->dns.secondaries.n > 0)
+		return d->serial;
+	return xfr_serial(d->xfr, &s) ? s : wall(arg);
 }
 
 static const struct serve_ops serve_ops = {
@@ -126,6 +131,7 @@ static const struct xfr_ops xfr_ops = {
 	.done = xfr_done,
 	.notify = xfr_notify,
 	.wall = wall,
+	.committed = dnsd_committed,
 };
 
 /* ---- time ---- */
@@ -162,9 +168,10 @@ prepare(struct child *c, void *arg)
 	d->ev = child_ev(c);
 	rng_seed_os(&rng);
 	d->serve = serve_new(&serve_ops, d, rng_next(&rng));
-	d->udp = udp_new(d->ev, udp_query, d);
+	d->udp = udp_new(d->ev, dnsd_udp_query, d);
 	d->tcp = tcp_new(d->ev, tcp_query, d);
 	tcp_on_stream(d->tcp, on_stream);
+	dnsd_workers_init(d);
 	d->xfr = xfr_new(d->ev, &xfr_ops, d, rng_next(&rng));
 	d->resolver = resolver_new(d->ev);
 	resolver_load(d->resolver);
@@ -263,7 +270,7 @@ conf_keep(struct dnsd *d, bool first)
 	names_stale(serve_names(d->serve), ms);
 	if (first && child_dir(d->child) != NULL)
 		d->keep = keep_new(d->ev, child_dir(d->child),
-		    serve_names(d->serve));
+		    serve_names(d->serve), d->worker == 0);
 	if (d->keep == NULL)
 		return;
 	keep_conf(d->keep, ms);
@@ -274,6 +281,7 @@ conf_keep(struct dnsd *d, bool first)
 static void
 conf_done(struct child *c, bool first, void *arg)
 {
+	static const struct strs none;
 	struct dnsd		*d = arg;
 	struct answer_conf	 new;
 
@@ -291,8 +299,8 @@ conf_done(struct child *c, bool first, void *arg)
 	    (uint32_t)d->dns.responses_per_second);
 	resolver_conf(d->resolver, &d->conf, &d->dns);
 	if (first || d->conf_changed)	/* it makes the zone anew */
-		xfr_conf(d->xfr, &d->conf, &d->dns.secondaries,
-		    serve_names(d->serve));
+		xfr_conf(d->xfr, &d->conf, d->worker == 0 ?
+		    &d->dns.secondaries : &none, serve_names(d->serve));
 	d->conf_changed = false;
 	if (!first)
 		names_each(serve_names(d->serve), set_ttl, d);

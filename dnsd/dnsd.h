@@ -33,7 +33,15 @@ struct dnsd {
 	bool			 catalog_gone;	/* and it was logged */
 	uint64_t		 tick_ms;	/* as it was set */
 	uint64_t		 generation[PROC_MAX];	/* of each link */
+	/* workers.c */
+	unsigned		 worker;	/* which one we are; 0: the first */
+	uint32_t		 serial;	/* as the first said it; 0: not yet */
+	struct ipc		*others[DNS_WORKERS_MAX]; /* of the first */
 };
+
+/* dnsd.c */
+size_t dnsd_udp_query(const struct origin *, const uint8_t *, size_t,
+    uint8_t *out, void *);
 
 /* dnsd_imsg.c */
 void dnsd_link(struct child *, enum proc, struct ipc *, void *);
@@ -41,6 +49,13 @@ void dnsd_msg(struct child *, enum proc, struct ipc *, const struct imsg *,
     void *);
 void dnsd_watch(enum view_kind, const char *name, void *);
 void dnsd_unwatch(enum view_kind, const char *name, void *);
+/* workers.c: once there is a tcp. */
+void dnsd_workers_init(struct dnsd *);
+/* A query by UDP that is the first's: it has it now. */
+bool dnsd_pass(struct dnsd *, const struct origin *, const uint8_t *, size_t);
+void dnsd_committed(uint32_t serial, void *);
+void dnsd_worker_link(struct dnsd *, struct ipc *);
+void dnsd_worker_msg(struct dnsd *, const struct imsg *);
 /* names_tick() is to come, unless it is to come already. */
 void dnsd_arm(struct dnsd *);
 

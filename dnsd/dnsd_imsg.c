@@ -5,6 +5,7 @@
  *			WATCH, UNWATCH, VIEW: one name
  *	gossipd, checkd	RESOLVE, RESOLVED: a host's addresses
  *	discod		DNS_LOG: which queries are to be logged
+ *	dnsd		workers.c
  *
  * Names outside the domain are asked for in the same way as those in it, but
  * of the recursors.
@@ -166,7 +167,7 @@ take_view(struct dnsd *d, const struct msg_view *mv, const char *name,
 	if (mv->exists && str_empty(mv->error)) {
 		v = view_new(mv, &d->conf.zone);
 		v->ttl = answer_ttl(&d->conf, v, name);
-		if (d->dns.serve_stale > 0)
+		if (d->dns.serve_stale > 0 && d->worker == 0)
 			view_keep(v, m->body, m->len);
 	}
 	xfr_view(d->xfr, kind, name, v);
@@ -271,6 +272,8 @@ dnsd_msg(struct child *c, enum proc peer, struct ipc *ipc,
 		on_log(d, m);
 	else if (peer == PROC_CATALOGD)
 		catalogd_msg(d, m);
+	else if (peer == PROC_DNSD)
+		dnsd_worker_msg(d, m);
 	else if (m->type == IMSG_RESOLVE)
 		on_resolve(d, peer, m);
 	else
@@ -285,6 +288,8 @@ dnsd_link(struct child *c, enum proc peer, struct ipc *ipc, void *arg)
 
 	(void)c;
 	d->generation[peer]++;
+	if (peer == PROC_DNSD)
+		dnsd_worker_link(d, ipc);
 	if (peer != PROC_CATALOGD)
 		return;
 	if (ipc == NULL) {

@@ -37,6 +37,7 @@ struct keep {
 	size_t		 done;
 	int		 fd;		/* -1: nothing is */
 	bool		 warned;
+	bool		 writes;	/* it is not another process's file */
 };
 
 /* ---- the bytes ---- */
@@ -218,7 +219,7 @@ keep_write(struct keep *k)
 	if (k->fd != -1)
 		names_changed(k->names);
 	close_file(k);
-	if (k->stale_ms > 0 && collect(k) && file_write_atomic(k->path,
+	if (k->writes && k->stale_ms > 0 && collect(k) && file_write_atomic(k->path,
 	    k->out.p, k->out.len, 0600) == -1)
 		failed(k, k->path);
 	out_clear(k);
@@ -294,6 +295,8 @@ void
 keep_conf(struct keep *k, uint64_t stale_ms)
 {
 	k->stale_ms = stale_ms;
+	if (!k->writes)
+		return;
 	if (stale_ms == 0) {
 		close_file(k);
 		(void)unlink(k->path);
@@ -303,12 +306,13 @@ keep_conf(struct keep *k, uint64_t stale_ms)
 }
 
 struct keep *
-keep_new(struct ev *ev, const char *dir, struct names *names)
+keep_new(struct ev *ev, const char *dir, struct names *names, bool writes)
 {
 	struct keep	*k = xcalloc(1, sizeof(*k));
 
 	k->ev = ev;
 	k->names = names;
+	k->writes = writes;
 	k->fd = -1;
 	xasprintf(&k->path, "%s/views", strcmp(dir, "/") == 0 ? "" : dir);
 	xasprintf(&k->tmp, "%s.new", k->path);

@@ -24,8 +24,9 @@ int keep_read(const uint8_t *, size_t, uint64_t *wall_ms, keep_fn *fn,
     void *arg, const char **why);
 
 struct keep;
-/* dir: where it may write. */
-struct keep *keep_new(struct ev *, const char *dir, struct names *);
+/* dir: where the file is, which this process writes, or only reads. */
+struct keep *keep_new(struct ev *, const char *dir, struct names *,
+    bool writes);
 void keep_free(struct keep *);
 /* stale_ms 0: nothing is kept, and what was is removed. */
 void keep_conf(struct keep *, uint64_t stale_ms);

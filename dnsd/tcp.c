@@ -31,6 +31,8 @@ struct tcp_conn {
 	size_t		 ip_len;
 	size_t		 queued;	/* answers, as last counted */
 	bool		 streams;	/* waits to go on */
+	bool		 leaving;	/* to another process */
+	struct wbuf	 unread;	/* then: what goes with it */
 	unsigned	 nlater;
 };
 TAILQ_HEAD(tcp_conns, tcp_conn);
@@ -39,6 +41,8 @@ struct tcp {
 	struct ev		*ev;
 	tcp_query_fn		*query;
 	tcp_stream_fn		*stream;
+	tcp_elsewhere_fn	*elsewhere;
+	tcp_give_fn		*give;
 	void			*arg;
 	int			 fd[TCP_SOCKETS_MAX];
 	struct acceptor		*acceptor[TCP_SOCKETS_MAX];
@@ -60,6 +64,7 @@ conn_free(struct tcp_conn *c)
 	if (c->streams)
 		t->stream(&c->origin, true, t->arg);
 	stream_free(c->stream);
+	wb_free(&c->unread);
 	TAILQ_REMOVE(&t->quiet, c, entry);
 	t->conn[c->origin.socket] = NULL;
 	t->nconns--;
@@ -120,6 +125,21 @@ conn_query(struct tcp_conn *c, const uint8_t *q, size_t len)
 	conn_count(c);
 }
 
+/* Answers that are under way or not taken yet go out first. */
+static void
+conn_leave(struct tcp_conn *c)
+{
+	struct tcp	*t = c->tcp;
+	int		 fd;
+
+	if (c->nlater > 0 || stream_queued(c->stream) > 0)
+		return;
+	fd = stream_detach(c->stream);
+	c->stream = NULL;
+	t->give(fd, c->unread.p, c->unread.len, t->arg);
+	conn_free(c);
+}
+
 static void
 conn_used(struct tcp_conn *c)
 {
@@ -142,6 +162,14 @@ on_data(struct stream *s, const uint8_t *p, size_t n, void *arg)
 		}
 		if (n - used - 2 < len)
 			break;
+		if (c->tcp->elsewhere != NULL && c->tcp->elsewhere(
+		    p + used + 2, len, c->tcp->arg)) {
+			c->leaving = true;
+			wb_bytes(&c->unread, p + used, n - used);
+			stream_pause(s);
+			conn_leave(c);
+			return n;
+		}
 		conn_query(c, p + used + 2, len);
 		used += 2 + len;
 	}
@@ -156,7 +184,9 @@ static void
 conn_resume(struct tcp_conn *c)
 {
 	conn_count(c);
-	if (!conn_busy(c))
+	if (c->leaving)
+		conn_leave(c);
+	else if (!conn_busy(c))
 		stream_resume(c->stream);
 }
 
@@ -164,14 +194,16 @@ static void
 on_drained(struct stream *s, void *arg)
 {
 	struct tcp_conn	*c = arg;
+	bool		 streams = c->streams;
 
 	(void)s;
-	conn_resume(c);
-	if (c->streams) {
+	if (streams) {
 		conn_used(c);
 		c->streams = false;
-		c->tcp->stream(&c->origin, false, c->tcp->arg);
 	}
+	conn_resume(c);
+	if (streams)
+		c->tcp->stream(&c->origin, false, c->tcp->arg);
 }
 
 static void
@@ -255,10 +287,9 @@ set_origin(struct tcp_conn *c, int fd, const struct sockaddr_storage *peer)
 		o->local_len = (uint8_t)addr_to_bytes(&local, o->local);
 }
 
-static void
-on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
+static struct tcp_conn *
+conn_new(struct tcp *t, int fd, const struct sockaddr_storage *peer)
 {
-	struct tcp	*t = arg;
 	struct tcp_conn	*c;
 	uint32_t	 i;
 
@@ -267,6 +298,7 @@ on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
 		;
 	c = xcalloc(1, sizeof(*c));
 	c->tcp = t;
+	wb_init(&c->unread, 0);
 	set_origin(c, fd, peer);
 	c->origin.socket = i;
 	t->conn[i] = c;
@@ -276,6 +308,32 @@ on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
 	c->stream = stream_new(t->ev, fd, &conn_ops, c);
 	stream_limit(c->stream, 2 + TCP_QUERY_MAX);
 	stream_deadline(c->stream, TCP_IDLE_MS);
+	return c;
+}
+
+static void
+on_accept(int fd, const struct sockaddr_storage *peer, void *arg)
+{
+	(void)conn_new(arg, fd, peer);
+}
+
+void
+tcp_take(struct tcp *t, int fd, const uint8_t *p, size_t n)
+{
+	struct sockaddr_storage	 peer;
+	socklen_t		 len = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) == -1)
+		close(fd);	/* reset meanwhile */
+	else
+		stream_unread(conn_new(t, fd, &peer)->stream, p, n);
+}
+
+void
+tcp_on_give(struct tcp *t, tcp_elsewhere_fn *elsewhere, tcp_give_fn *give)
+{
+	t->elsewhere = elsewhere;
+	t->give = give;
 }
 
 static struct tcp_conn *

@@ -23,11 +23,20 @@ typedef size_t tcp_query_fn(const struct origin *, const uint8_t *, size_t,
 /* A connection with a stream of messages took them, or is gone. */
 typedef void tcp_stream_fn(const struct origin *, bool closed, void *arg);
 
+/* A query is another process's to answer, and with it its connection. */
+typedef bool tcp_elsewhere_fn(const uint8_t *, size_t, void *arg);
+/* Takes fd.  The bytes are that query and what was read behind it. */
+typedef void tcp_give_fn(int fd, const uint8_t *, size_t, void *arg);
+
 struct tcp;
 struct tcp *tcp_new(struct ev *, tcp_query_fn *, void *arg);
 void tcp_free(struct tcp *);		/* closes the sockets */
 /* A listening socket; takes fd. */
 void tcp_add(struct tcp *, int fd);
+/* Such a connection is given away when nothing of it is under way. */
+void tcp_on_give(struct tcp *, tcp_elsewhere_fn *, tcp_give_fn *);
+/* One that was given to us, with those bytes; takes fd. */
+void tcp_take(struct tcp *, int fd, const uint8_t *, size_t);
 void tcp_start(struct tcp *);		/* begins to accept */
 /*
  * Between a query that is answered later and tcp_reply(), which ends it: any

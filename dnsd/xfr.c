@@ -230,6 +230,7 @@ on_commit(void *arg)
 	x->committed = ev_now(x->ev);
 	log_debug("dns: zone: serial %u, %zu records",
 	    (unsigned)zone_serial(x->zone), zone_count(x->zone));
+	x->ops.committed((uint32_t)zone_serial(x->zone), x->arg);
 	for (i = 0; i < x->n; i++) {
 		x->secondary[i].tries = XFR_NOTIFY_TRIES;
 		x->secondary[i].id = (uint16_t)rng_next(&x->rng);

@@ -25,6 +25,8 @@ struct xfr_ops {
 	void	(*notify)(const struct sockaddr_storage *, const uint8_t *,
 		    size_t, void *);
 	uint32_t (*wall)(void *);
+	/* There is a new serial; before anybody is notified of it. */
+	void	(*committed)(uint32_t serial, void *);
 };
 
 struct xfr;

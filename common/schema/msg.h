@@ -16,7 +16,8 @@
 	F(T, STR, , log_level, "log_level", 0, NULL)			\
 	F(T, BOOL, , sandbox, "sandbox", 0, NULL)			\
 	F(T, UINT, , max_files, "max_files", 0, NULL)			\
-	F(T, UINT, , restarts, "restarts", 0, NULL)
+	F(T, UINT, , restarts, "restarts", 0, NULL)			\
+	F(T, UINT, , worker, "worker", 0, NULL)	/* which one, from 0 */
 SCHEMA_DECLARE(msg_setup, MSG_SETUP)
 
 enum socket_kind {

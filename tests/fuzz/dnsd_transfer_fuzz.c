@@ -99,6 +99,13 @@ stop(void *arg)
 }
 
 static void
+on_committed(uint32_t serial, void *arg)
+{
+	(void)serial;
+	(void)arg;
+}
+
+static void
 web(void)
 {
 	struct msg_view		m = { .kind = VIEW_SERVICE, .exists = true };
@@ -121,7 +128,7 @@ setup(void)
 {
 	static const struct names_ops nops = { nothing, nothing, on_wake };
 	static const struct xfr_ops xops = { on_send, on_done, on_notify,
-				    wall };
+				    wall, on_committed };
 	struct conf_agent	 a = { .domain = xstrdup("consul."),
 				    .datacenter = xstrdup("dc1") };
 	struct conf_dns		 d = { 0 };

@@ -18,6 +18,7 @@ struct bench {
 	size_t		 nopen;
 	struct msg_view	 last;
 	int		 sent;
+	uint64_t	 to;		/* whom, the last time */
 	int		 cancelled;
 	uint64_t	 now;
 };
@@ -66,11 +67,12 @@ on_cancel(void *handle, void *arg)
 }
 
 static void
-on_send(const struct msg_view *v, void *arg)
+on_send(const struct msg_view *v, uint64_t workers, void *arg)
 {
 	struct bench	*b = arg;
 
 	b->sent++;
+	b->to = workers;
 	schema_clear(&msg_view_schema, &b->last);
 	schema_copy(&msg_view_schema, &b->last, v);
 }
@@ -282,7 +284,7 @@ START_TEST(service_is_followed_and_told_only_when_it_changed)
 	memset(&a, 0, sizeof(a));
 	instance(&a, "n1", "passing");
 	a.index = 7;
-	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
+	views_watch(b.vs, 0, VIEW_SERVICE, "web", NULL);
 	run(&b);
 	ck_assert_uint_eq(asked_index(&b), 0);
 	answer(&b, "Health.ServiceNodes",
@@ -325,7 +327,7 @@ START_TEST(index_that_went_back_starts_over_and_zero_is_one)
 
 	setup(&b);
 	memset(&a, 0, sizeof(a));
-	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
+	views_watch(b.vs, 0, VIEW_SERVICE, "web", NULL);
 	run(&b);
 	answer(&b, "Health.ServiceNodes",
 	    &indexed_check_service_nodes_schema, &a);
@@ -353,7 +355,7 @@ START_TEST(outage_is_told_once_and_ends_with_a_view)
 	setup(&b);
 	memset(&a, 0, sizeof(a));
 	a.index = 7;
-	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
+	views_watch(b.vs, 0, VIEW_SERVICE, "web", NULL);
 	run(&b);
 	answer(&b, "Health.ServiceNodes",
 	    &indexed_check_service_nodes_schema, &a);
@@ -388,7 +390,7 @@ START_TEST(garbage_is_an_outage)
 	void		*arg;
 
 	setup(&b);
-	views_watch(b.vs, VIEW_NODE, "n1", NULL);
+	views_watch(b.vs, 0, VIEW_NODE, "n1", NULL);
 	run(&b);
 	c = b.open[0];
 	fn = c->fn;
@@ -409,7 +411,7 @@ START_TEST(node_is_there_or_not)
 	setup(&b);
 	memset(&a, 0, sizeof(a));
 	a.index = 4;
-	views_watch(b.vs, VIEW_NODE, "n1", NULL);
+	views_watch(b.vs, 0, VIEW_NODE, "n1", NULL);
 	run(&b);
 	answer(&b, "Catalog.NodeServices", &indexed_node_services_schema,
 	    &a);
@@ -443,8 +445,8 @@ START_TEST(reverse_names_share_one_list)
 	n->node = xstrdup("n1");
 	n->address = xstrdup("10.0.0.1");
 	a.index = 4;
-	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1", NULL);
-	views_watch(b.vs, VIEW_REVERSE, "10.0.0.2", NULL);
+	views_watch(b.vs, 0, VIEW_REVERSE, "10.0.0.1", NULL);
+	views_watch(b.vs, 0, VIEW_REVERSE, "10.0.0.2", NULL);
 	run(&b);
 	ck_assert_uint_eq(b.nopen, 1);
 	answer(&b, "Catalog.ListNodes", &indexed_nodes_schema, &a);
@@ -467,11 +469,11 @@ START_TEST(reverse_names_share_one_list)
 	ck_assert_str_eq(b.last.name, "10.0.0.2");
 	ck_assert_str_eq(b.last.entries.item[0].service, "web");
 	/* A third is answered from the list that is there. */
-	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1", NULL);
+	views_watch(b.vs, 0, VIEW_REVERSE, "10.0.0.1", NULL);
 	ck_assert_int_eq(b.sent, 3);
 	/* The last one gone, nothing is followed. */
-	views_unwatch(b.vs, VIEW_REVERSE, "10.0.0.1", NULL);
-	views_unwatch(b.vs, VIEW_REVERSE, "10.0.0.2", NULL);
+	views_unwatch(b.vs, 0, VIEW_REVERSE, "10.0.0.1", NULL);
+	views_unwatch(b.vs, 0, VIEW_REVERSE, "10.0.0.2", NULL);
 	ck_assert_uint_eq(views_count(b.vs), 0);
 	ck_assert_uint_eq(views_run(b.vs, b.now + 100000), UINT64_MAX);
 	schema_clear(&indexed_nodes_schema, &a);
@@ -485,13 +487,13 @@ START_TEST(names_compare_without_case_and_unwatch_stops)
 	struct bench	 b;
 
 	setup(&b);
-	views_watch(b.vs, VIEW_SERVICE, "Web", NULL);
+	views_watch(b.vs, 0, VIEW_SERVICE, "Web", NULL);
 	run(&b);
 	ck_assert_uint_eq(b.nopen, 1);
-	views_unwatch(b.vs, VIEW_SERVICE, "wEB", NULL);
+	views_unwatch(b.vs, 0, VIEW_SERVICE, "wEB", NULL);
 	ck_assert_int_eq(b.cancelled, 1);
 	ck_assert_uint_eq(views_count(b.vs), 0);
-	views_unwatch(b.vs, VIEW_SERVICE, "web", NULL);
+	views_unwatch(b.vs, 0, VIEW_SERVICE, "web", NULL);
 	teardown(&b);
 }
 END_TEST
@@ -517,16 +519,16 @@ START_TEST(name_of_another_datacenter_is_a_view_of_its_own)
 
 	setup(&b);
 	memset(&a, 0, sizeof(a));
-	views_watch(b.vs, VIEW_NODE, "n1", NULL);
+	views_watch(b.vs, 0, VIEW_NODE, "n1", NULL);
 	run(&b);
 	asked_dc(&b, "dc1");
 	answer(&b, "Catalog.NodeServices", &indexed_node_services_schema, &a);
 	ck_assert(str_empty(b.last.datacenter));
-	views_unwatch(b.vs, VIEW_NODE, "n1", "dc2");
+	views_unwatch(b.vs, 0, VIEW_NODE, "n1", "dc2");
 	ck_assert_uint_eq(views_count(b.vs), 1);
-	views_unwatch(b.vs, VIEW_NODE, "n1", "");
+	views_unwatch(b.vs, 0, VIEW_NODE, "n1", "");
 	ck_assert_uint_eq(views_count(b.vs), 0);
-	views_watch(b.vs, VIEW_NODE, "n1", "dc2");
+	views_watch(b.vs, 0, VIEW_NODE, "n1", "dc2");
 	run(&b);
 	asked_dc(&b, "dc2");
 	answer_error(&b, "No path to datacenter");
@@ -537,7 +539,7 @@ START_TEST(name_of_another_datacenter_is_a_view_of_its_own)
 	answer(&b, "Catalog.NodeServices", &indexed_node_services_schema, &a);
 	ck_assert_str_eq(b.last.datacenter, "dc2");
 	ck_assert(b.last.error == NULL);
-	views_watch(b.vs, VIEW_REVERSE, "10.0.0.1", "dc2");
+	views_watch(b.vs, 0, VIEW_REVERSE, "10.0.0.1", "dc2");
 	ck_assert_ptr_nonnull(strstr(b.last.error, "reverse"));
 	ck_assert_uint_eq(views_count(b.vs), 1);
 	teardown(&b);
@@ -573,7 +575,7 @@ START_TEST(prepared_query_is_explained_once_and_carried_out_each_second)
 	setup(&b);
 	memset(&e, 0, sizeof(e));
 	str_set(&e.query.service.near, "_agent");
-	views_watch(b.vs, VIEW_QUERY, "pq", NULL);
+	views_watch(b.vs, 0, VIEW_QUERY, "pq", NULL);
 	run(&b);
 	answer(&b, "PreparedQuery.Explain", &query_explain_response_schema,
 	    &e);
@@ -612,14 +614,14 @@ START_TEST(views_are_bounded)
 
 	setup(&b);
 	for (; name[0] < 'a' + VIEWS; name[0]++)
-		views_watch(b.vs, VIEW_SERVICE, name, NULL);
+		views_watch(b.vs, 0, VIEW_SERVICE, name, NULL);
 	ck_assert_int_eq(b.sent, 0);
-	views_watch(b.vs, VIEW_SERVICE, "z", NULL);
+	views_watch(b.vs, 0, VIEW_SERVICE, "z", NULL);
 	ck_assert_int_eq(b.sent, 1);
 	ck_assert_str_eq(b.last.error, "too many views");
 	ck_assert_uint_eq(views_count(b.vs), VIEWS);
-	views_unwatch(b.vs, VIEW_SERVICE, "a", NULL);
-	views_watch(b.vs, VIEW_SERVICE, "z", NULL);
+	views_unwatch(b.vs, 0, VIEW_SERVICE, "a", NULL);
+	views_watch(b.vs, 0, VIEW_SERVICE, "z", NULL);
 	ck_assert_int_eq(b.sent, 1);
 	teardown(&b);
 }
@@ -639,12 +641,97 @@ START_TEST(busy_view_is_asked_for_at_intervals)
 		instance(&a, name, "passing");
 	}
 	a.index = 7;
-	views_watch(b.vs, VIEW_SERVICE, "web", NULL);
+	views_watch(b.vs, 0, VIEW_SERVICE, "web", NULL);
 	views_run(b.vs, b.now);
 	answer(&b, "Health.ServiceNodes",
 	    &indexed_check_service_nodes_schema, &a);
 	ck_assert_uint_eq(views_run(b.vs, b.now), b.now + 30);
 	schema_clear(&indexed_check_service_nodes_schema, &a);
+	teardown(&b);
+}
+END_TEST
+
+START_TEST(workers_share_a_query_and_each_is_told_once)
+{
+	struct bench				 b;
+	struct indexed_check_service_nodes	 a;
+
+	setup(&b);
+	memset(&a, 0, sizeof(a));
+	instance(&a, "n1", "passing");
+	a.index = 7;
+	views_watch(b.vs, 0, VIEW_SERVICE, "web", NULL);
+	run(&b);
+	views_watch(b.vs, 63, VIEW_SERVICE, "web", NULL);
+	ck_assert_uint_eq(b.nopen, 1);		/* it is not blocking yet */
+	answer(&b, "Health.ServiceNodes",
+	    &indexed_check_service_nodes_schema, &a);
+	ck_assert_uint_eq(b.to, 1 | UINT64_C(1) << 63);
+
+	/* a third comes while the query blocks */
+	run(&b);
+	views_watch(b.vs, 1, VIEW_SERVICE, "WEB", "");
+	ck_assert_int_eq(b.cancelled, 1);
+	run(&b);
+	ck_assert_uint_eq(views_count(b.vs), 1);
+	answer(&b, "Health.ServiceNodes",
+	    &indexed_check_service_nodes_schema, &a);
+	ck_assert_uint_eq(b.to, 2);
+	ck_assert_int_eq(b.sent, 2);
+
+	/* all hear of a change, and of an outage */
+	run(&b);
+	a.index = 8;
+	instance(&a, "n2", "passing");
+	answer(&b, "Health.ServiceNodes",
+	    &indexed_check_service_nodes_schema, &a);
+	ck_assert_uint_eq(b.to, 3 | UINT64_C(1) << 63);
+	run(&b);
+	answer_error(&b, "gone");
+	ck_assert_uint_eq(b.to, 3 | UINT64_C(1) << 63);
+	ck_assert_str_eq(b.last.error, "gone");
+
+	/* one that is started again, and those that go */
+	views_forget(b.vs, 63);
+	views_watch(b.vs, 63, VIEW_SERVICE, "web", NULL);
+	run(&b);
+	answer(&b, "Health.ServiceNodes",
+	    &indexed_check_service_nodes_schema, &a);
+	ck_assert_uint_eq(b.to, 3 | UINT64_C(1) << 63);
+	run(&b);
+	views_forget(b.vs, 63);
+	views_unwatch(b.vs, 0, VIEW_SERVICE, "web", NULL);
+	ck_assert_uint_eq(views_count(b.vs), 1);
+	views_unwatch(b.vs, 1, VIEW_SERVICE, "web", NULL);
+	ck_assert_uint_eq(views_count(b.vs), 0);
+	ck_assert_uint_eq(b.nopen, 0);
+	schema_clear(&indexed_check_service_nodes_schema, &a);
+	teardown(&b);
+}
+END_TEST
+
+START_TEST(reverse_name_is_told_to_a_worker_that_comes_later)
+{
+	struct bench		 b;
+	struct indexed_nodes	 a;
+	struct node		*n;
+
+	setup(&b);
+	memset(&a, 0, sizeof(a));
+	a.index = 4;
+	n = VEC_ADD(&a.nodes);
+	n->node = xstrdup("n1");
+	n->address = xstrdup("10.0.0.1");
+	views_watch(b.vs, 0, VIEW_REVERSE, "10.0.0.1", NULL);
+	run(&b);
+	answer(&b, "Catalog.ListNodes", &indexed_nodes_schema, &a);
+	ck_assert_uint_eq(b.to, 1);
+	views_watch(b.vs, 2, VIEW_REVERSE, "10.0.0.1", NULL);
+	ck_assert_uint_eq(b.to, 4);
+	ck_assert_int_eq(b.sent, 2);
+	views_unwatch(b.vs, 0, VIEW_REVERSE, "10.0.0.1", NULL);
+	ck_assert_uint_eq(views_count(b.vs), 1);
+	schema_clear(&indexed_nodes_schema, &a);
 	teardown(&b);
 }
 END_TEST
@@ -663,4 +750,6 @@ UNIT_MAIN("catalogd_views",
     name_of_another_datacenter_is_a_view_of_its_own,
     prepared_query_is_explained_once_and_carried_out_each_second,
     views_are_bounded,
-    busy_view_is_asked_for_at_intervals)
+    busy_view_is_asked_for_at_intervals,
+    workers_share_a_query_and_each_is_told_once,
+    reverse_name_is_told_to_a_worker_that_comes_later)
