@@ -1,6 +1,6 @@
 /*
- * Between filter_parse.c, which knows the grammar, and filter.c, which knows
- * what a selector means.
+ * Between filter_parse.c, which knows the grammar, filter_string.c, which knows
+ * its strings, and filter.c, which knows what a selector means.
  */
 #ifndef COMMON_FILTER_PARSE_H
 #define COMMON_FILTER_PARSE_H
@@ -48,5 +48,7 @@ struct filter_node *filter_parse(const char *text, struct filter_nodes *all,
 void filter_nodes_free(struct filter_nodes *);
 /* As %q of Go writes it. */
 void filter_quote(struct wbuf *, const char *);
+/* What stands between the quotes, new; NULL: it is no string of Go's. */
+char *filter_unquote(const char *, size_t n, char quote);
 
 #endif

@@ -81,3 +81,25 @@ utf8_dup(const char *s, size_t n, size_t *out)
 	*out = w.len;
 	return wb_detach_str(&w);
 }
+
+void
+utf8_put(struct wbuf *b, unsigned long r)
+{
+	if (r > 0x10ffff || (r >= 0xd800 && r < 0xe000))
+		r = 0xfffd;
+	if (r < 0x80)
+		wb_u8(b, (uint8_t)r);
+	else if (r < 0x800) {
+		wb_u8(b, (uint8_t)(0xc0 | r >> 6));
+		wb_u8(b, (uint8_t)(0x80 | (r & 0x3f)));
+	} else if (r < 0x10000) {
+		wb_u8(b, (uint8_t)(0xe0 | r >> 12));
+		wb_u8(b, (uint8_t)(0x80 | (r >> 6 & 0x3f)));
+		wb_u8(b, (uint8_t)(0x80 | (r & 0x3f)));
+	} else {
+		wb_u8(b, (uint8_t)(0xf0 | r >> 18));
+		wb_u8(b, (uint8_t)(0x80 | (r >> 12 & 0x3f)));
+		wb_u8(b, (uint8_t)(0x80 | (r >> 6 & 0x3f)));
+		wb_u8(b, (uint8_t)(0x80 | (r & 0x3f)));
+	}
+}
