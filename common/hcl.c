@@ -10,6 +10,7 @@
  * What a repeated key means is HCL's: objects gather, other values replace.
  */
 #include <bsd/string.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
