@@ -352,34 +352,64 @@ raise_to(uint64_t *index, uint64_t least)
 		*index = least;
 }
 
+/* A name and a kind are not older than an instance and what belongs to it. */
+static void
+raise_service(struct service_row *svc, uint64_t least)
+{
+	raise_to(&svc->set->index, least);
+	raise_to(&svc->kind->value, least);
+}
+
+/*
+ * In whatever order rows and records came: what the rows alone say, for an
+ * index of 0 is not written, and the next restore sees only the rows.  Returns
+ * the highest index of a row.
+ */
+static uint64_t
+raise_by_rows(struct store *s)
+{
+	struct service_row *svc;
+	struct check_row *c;
+	struct node_row *n;
+	uint64_t own, max = 0;
+
+	RB_FOREACH(n, node_tree, &s->nodes) {
+		raise_to(&max, n->n.modify_index);
+		own = 0;
+		TAILQ_FOREACH(c, &n->own_checks, group_entry)
+			raise_to(&own, c->c.modify_index);
+		raise_to(&max, own);
+		RB_FOREACH(svc, service_tree, &n->services) {
+			raise_service(svc, own);
+			raise_service(svc, svc->s.modify_index);
+			TAILQ_FOREACH(c, &svc->checks, group_entry)
+				raise_service(svc, c->c.modify_index);
+			raise_to(&max, svc->kind->value);
+		}
+	}
+	return max;
+}
+
 /*
  * Tables of the catalog that had rows and no record have the header's index,
- * which is the highest of all: where it is not, those of records are.  The same
- * goes for nodes of archives from before they had indexes.
+ * which is the highest of all: where it is not, those of records and rows are.
+ * The same goes for nodes of archives from before they had indexes.
  */
 static void
 default_indexes(struct restore *r)
 {
-	uint64_t last = store_last_index(r->s);
-	struct service_row *svc;
+	uint64_t last = raise_by_rows(r->s);
 	struct node_row *n;
 	size_t i;
 
+	raise_to(&last, store_last_index(r->s));
 	raise_to(&last, r->last);
-	RB_FOREACH(n, node_tree, &r->s->nodes)
-		raise_to(&last, n->n.modify_index);
 	for (i = 0; i < 4; i++)
 		if ((r->seen & 1u << i) == 0 && has_rows(r, i))
 			*snap_table_index(r->s, i) = last;
-	RB_FOREACH(n, node_tree, &r->s->nodes) {
+	RB_FOREACH(n, node_tree, &r->s->nodes)
 		if (n->n.create_index == 0)
 			n->n.create_index = n->n.modify_index = last;
-		/* In whatever order they came. */
-		RB_FOREACH(svc, service_tree, &n->services) {
-			raise_to(&svc->set->index, svc->s.modify_index);
-			raise_to(&svc->kind->value, svc->s.modify_index);
-		}
-	}
 }
 
 /* ---- the stream ---- */

@@ -306,7 +306,97 @@ START_TEST(leaves_out_unknown_types_and_reads_old_ones)
 }
 END_TEST
 
+/* ---- rows in an order that no server writes ---- */
+
+static void
+put_row(struct wbuf *w, struct register_request *r)
+{
+	r->create_index = 3;
+	wb_u8(w, 0);
+	schema_encode(&register_request_schema, r, w);
+	schema_clear(&register_request_schema, r);
+}
+
+static void
+put_service_row(struct wbuf *w, const char *id, uint64_t port, uint64_t index)
+{
+	struct register_request r = of_node("n");
+
+	r.service = xcalloc(1, sizeof(*r.service));
+	r.service->id = xstrdup(id);
+	r.service->service = xstrdup(id);
+	r.service->port = port;
+	r.service->create_index = 3;
+	r.service->modify_index = index;
+	put_row(w, &r);
+}
+
+static void
+put_check_row(struct wbuf *w, const char *id, const char *service,
+    uint64_t index)
+{
+	struct register_request r = of_node("n");
+
+	r.check = xcalloc(1, sizeof(*r.check));
+	r.check->node = xstrdup("n");
+	r.check->check_id = xstrdup(id);
+	r.check->service_id = xstrdup(service);
+	r.check->create_index = 3;
+	r.check->modify_index = index;
+	put_row(w, &r);
+}
+
+static void
+ck_same_again(struct wbuf *w)
+{
+	struct store *a = store_new(), *b = store_new();
+	const char *why = "";
+	struct wbuf da, db;
+
+	wb_init(&da, 0);
+	wb_init(&db, 0);
+	ck_assert_msg(store_restore(a, 9, w->p, w->len, &why) == 0, "%s", why);
+	store_dump(a, &da);
+	ck_assert_msg(store_restore(b, 9, da.p, da.len, &why) == 0, "%s", why);
+	store_dump(b, &db);
+	ck_assert_uint_eq(da.len, db.len);
+	ck_assert_mem_eq(da.p, db.p, da.len);
+	store_free(a);
+	store_free(b);
+	wb_free(&da);
+	wb_free(&db);
+	wb_free(w);
+}
+
+START_TEST(a_service_is_not_older_than_its_checks)
+{
+	struct wbuf w;
+
+	/* The service again, and without an index. */
+	header(&w);
+	put_service_row(&w, "s", 80, 8);
+	put_check_row(&w, "c", "s", 8);
+	put_service_row(&w, "s", 81, 0);
+	ck_same_again(&w);
+}
+END_TEST
+
+START_TEST(tables_are_not_older_than_their_rows)
+{
+	struct wbuf w;
+
+	/* No other index says anything, nor does the last to come. */
+	wb_init(&w, 0);
+	mp_map(&w, 0);
+	put_service_row(&w, "b", 80, 12);
+	put_service_row(&w, "a", 80, 0);
+	ck_same_again(&w);
+}
+END_TEST
+
 UNIT_MAIN("catalogd_snapshot", reads_and_writes_real_archives,
     knows_what_is_in_them, takes_minimal_records_and_unknown_keys,
     refuses_in_the_words_of_consul,
-    leaves_out_unknown_types_and_reads_old_ones)
+    leaves_out_unknown_types_and_reads_old_ones,
+    a_service_is_not_older_than_its_checks,
+    tables_are_not_older_than_their_rows)
