@@ -254,7 +254,7 @@ START_TEST(a_reload_takes_what_can_change_and_keeps_the_rest)
 	    "-data-dir %/data -config-file %/a.json"), CONFIG_RUN);
 	put("a.json", "{\"node_name\": \"b\", \"ports\": {\"http\": 9500}, "
 	    "\"log_level\": \"debug\", \"services\": [{\"name\": \"web\"}, "
-	    "{\"name\": \"db\"}], \"encrypt\": \"AAAAAAAAAAAAAAAAAAAAAA==\"}");
+	    "{\"name\": \"db\"}], \"dns_workers\": 3, \"encrypt\": \"AAAAAAAAAAAAAAAAAAAAAA==\"}");
 	ck_assert_msg(config_reload(&c, &n, err, sizeof(err)) == CONFIG_RUN,
 	    "%s", err);
 	ck_assert_str_eq(n.agent.node_name, "a");
@@ -263,11 +263,13 @@ START_TEST(a_reload_takes_what_can_change_and_keeps_the_rest)
 	ck_assert_str_eq(n.agent.advertise_addr, c.agent.advertise_addr);
 	ck_assert_uint_eq(listener(&n, SOCK_HTTP_TCP, 0)->port, 8500);
 	ck_assert(str_empty(n.gossip.encrypt));
+	ck_assert_uint_eq(n.dns_workers, 1);
 	ck_assert_int_eq(n.log_level, LOG_L_DEBUG);
 	ck_assert_uint_eq(n.services.n, 2);
 	ck_assert(any_line(&n.warnings, "node_name cannot change while"));
 	ck_assert(any_line(&n.warnings, "ports.http cannot change while"));
 	ck_assert(any_line(&n.warnings, "encrypt cannot change while"));
+	ck_assert(any_line(&n.warnings, "dns_workers cannot change while"));
 	ck_assert(!any_line(&n.warnings, "data_dir"));
 	config_clear(&n);
 

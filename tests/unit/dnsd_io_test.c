@@ -18,6 +18,7 @@
 
 static struct ev		*ev;
 static struct tcp		*tcp;
+static struct tcp		*taker;		/* to which queries are given */
 static struct udp		*udp;
 static struct sockaddr_in	 addr;
 static struct origin		 kept[128];
@@ -145,6 +146,7 @@ setup(void)
 	nqueries = 0;
 	ev = ev_new();
 	tcp = tcp_new(ev, tcp_echo, NULL);
+	taker = tcp_new(ev, tcp_echo, NULL);
 	udp = udp_new(ev, udp_echo, NULL);
 }
 
@@ -152,6 +154,7 @@ static void
 teardown(void)
 {
 	tcp_free(tcp);
+	tcp_free(taker);
 	udp_free(udp);
 	ev_free(ev);
 }
@@ -193,6 +196,93 @@ START_TEST(pipelined_queries_are_answered_as_they_are_ready)
 	wait_bytes(fd, 7);
 	ck_assert_int_eq(read(fd, got, sizeof(got)), 7);
 	ck_assert_mem_eq(got, "\0\5reply", 7);
+	close(fd);
+}
+END_TEST
+
+/* A query that starts with 'T' is not ours. */
+static bool
+is_elsewhere(const uint8_t *q, size_t n, void *arg)
+{
+	(void)n;
+	(void)arg;
+	return q[0] == 'T';
+}
+
+static unsigned	ngiven;
+
+static void
+give(int fd, const uint8_t *p, size_t n, void *arg)
+{
+	(void)arg;
+	ngiven++;
+	tcp_take(taker, fd, p, n);
+}
+
+static bool
+given(void *arg)
+{
+	(void)arg;
+	return ngiven > 0;
+}
+
+START_TEST(a_connection_is_given_away_when_nothing_of_it_is_under_way)
+{
+	uint8_t	buf[256], got[256];
+	size_t	n;
+	int	fd;
+
+	ngiven = 0;
+	listen_tcp();
+	tcp_on_give(tcp, is_elsewhere, give);
+	fd = client(SOCK_STREAM);
+	n = frame(buf, "A-query-of-12");
+	n += frame(buf + n, "Later-query-b");
+	n += frame(buf + n, "To-the-first-");
+	n += frame(buf + n, "D-query-of-12");
+	/* the last one is not there yet as a whole */
+	ck_assert_int_eq(write(fd, buf, n - 5), (ssize_t)n - 5);
+	wait_bytes(fd, 15);
+	wait_queries(2);
+	ck_assert_uint_eq(ngiven, 0);
+	tcp_reply(tcp, &kept[0], (const uint8_t *)"reply", 5);
+	until(given, NULL);
+	ck_assert_int_eq(write(fd, buf + n - 5, 5), 5);
+	wait_bytes(fd, 15 + 7 + 30);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), 52);
+	ck_assert_mem_eq(got + 2, "A-query-of-12", 13);
+	ck_assert_mem_eq(got + 15, "\0\5reply", 7);
+	ck_assert_mem_eq(got + 24, "To-the-first-", 13);
+	ck_assert_mem_eq(got + 39, "D-query-of-12", 13);
+	ck_assert_uint_eq(ngiven, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_connection_that_its_client_closed_may_be_given_away)
+{
+	uint8_t	buf[256];
+	size_t	n;
+	int	fd;
+
+	ngiven = 0;
+	listen_tcp();
+	tcp_on_give(tcp, is_elsewhere, give);
+	fd = client(SOCK_STREAM);
+	n = frame(buf, "Later-query-b");
+	n += frame(buf + n, "To-the-first-");
+	ck_assert_int_eq(write(fd, buf, n), (ssize_t)n);
+	wait_queries(1);
+	close(fd);
+	turn(1);
+	tcp_reply(tcp, &kept[0], (const uint8_t *)"reply", 5);
+	turn(20);
+	/* it answers the next one */
+	tcp_on_give(tcp, NULL, NULL);
+	fd = client(SOCK_STREAM);
+	n = frame(buf, "A-query-of-12");
+	ck_assert_int_eq(write(fd, buf, n), (ssize_t)n);
+	wait_bytes(fd, n);
 	close(fd);
 }
 END_TEST
@@ -471,6 +561,10 @@ main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, pipelined_queries_are_answered_as_they_are_ready);
 	tcase_add_test(c, a_query_may_come_byte_by_byte);
+	tcase_add_test(c,
+	    a_connection_is_given_away_when_nothing_of_it_is_under_way);
+	tcase_add_test(c,
+	    a_connection_that_its_client_closed_may_be_given_away);
 	tcase_add_test(c, a_length_below_a_header_closes);
 	tcase_add_test(c, a_client_with_too_many_open_queries_waits);
 	tcase_add_test(c, a_reply_to_a_client_that_left_is_dropped);
