@@ -204,6 +204,10 @@ run_on() {
 
 ctl() { local n=$1; shift; on "$n" "$BIN/discoctl" "$@"; }
 digq() { local n=$1; shift; on "$n" dig +time=2 +tries=1 @127.0.0.1 -p 8600 "$@"; }
+# index_of NODE PATH: the index that a read is answered with.
+index_of() { on "$1" curl -s -D - -o /dev/null "http://127.0.0.1:8500$2" | tr -d '\r' | awk -F': ' 'tolower($1) == "x-consul-index" { print $2 }'; }
+# asking NODE: has somebody asked its API and no answer yet?
+asking() { on "$1" ss -tnH state established '( sport = :8500 )' | awk '$1 == 0 { n++ } END { exit !n }'; }
 http() { local n=$1; shift; on "$n" curl -s -m 5 "http://127.0.0.1:8500$1"; }
 
 # members NODE: "node1 alive server" lines.
