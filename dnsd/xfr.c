@@ -225,7 +225,9 @@ on_commit(void *arg)
 
 	if (!complete(x))
 		return;		/* the last name that comes brings us here */
-	if (!zone_commit(x->zone, x->ops.wall(x->arg)))
+	/* Our first: who was killed may have said another zone this second. */
+	if (!zone_commit(x->zone, x->ops.wall(x->arg) +
+	    (zone_serial(x->zone) == 0 ? 1u : 0)))
 		return;
 	x->committed = ev_now(x->ev);
 	log_debug("dns: zone: serial %u, %zu records",
