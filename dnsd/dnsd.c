@@ -12,8 +12,8 @@
 
 /* ---- a query's ways in and out ---- */
 
-size_t
-dnsd_udp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
+static size_t
+udp_query(const struct origin *o, const uint8_t *q, size_t n, uint8_t *out,
     void *arg)
 {
 	struct dnsd	*d = arg;
@@ -168,7 +168,7 @@ prepare(struct child *c, void *arg)
 	d->ev = child_ev(c);
 	rng_seed_os(&rng);
 	d->serve = serve_new(&serve_ops, d, rng_next(&rng));
-	d->udp = udp_new(d->ev, dnsd_udp_query, d);
+	d->udp = udp_new(d->ev, udp_query, d);
 	d->tcp = tcp_new(d->ev, tcp_query, d);
 	tcp_on_stream(d->tcp, on_stream);
 	dnsd_workers_init(d);

@@ -39,10 +39,6 @@ struct dnsd {
 	struct ipc		*others[DNS_WORKERS_MAX]; /* of the first */
 };
 
-/* dnsd.c */
-size_t dnsd_udp_query(const struct origin *, const uint8_t *, size_t,
-    uint8_t *out, void *);
-
 /* dnsd_imsg.c */
 void dnsd_link(struct child *, enum proc, struct ipc *, void *);
 void dnsd_msg(struct child *, enum proc, struct ipc *, const struct imsg *,

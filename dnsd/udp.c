@@ -281,6 +281,14 @@ udp_reply(struct udp *u, const struct origin *o, const uint8_t *p, size_t n)
 }
 
 void
+udp_take(struct udp *u, const struct origin *o, const uint8_t *q, size_t n)
+{
+	uint8_t	out[DNS_UDP_MAX];
+
+	udp_reply(u, o, out, u->query(o, q, n, out, u->arg));
+}
+
+void
 udp_send(struct udp *u, const struct sockaddr_storage *to, const uint8_t *p,
     size_t n)
 {

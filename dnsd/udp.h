@@ -18,6 +18,8 @@ struct udp *udp_new(struct ev *, udp_query_fn *, void *arg);
 void udp_free(struct udp *);		/* closes the sockets */
 /* A bound socket; takes fd. */
 void udp_add(struct udp *, int fd);
+/* A query that another process read, from a socket of the same address. */
+void udp_take(struct udp *, const struct origin *, const uint8_t *, size_t);
 void udp_start(struct udp *);		/* begins to read */
 /* From the first socket of that family that takes it. */
 void udp_send(struct udp *, const struct sockaddr_storage *, const uint8_t *,

@@ -22,7 +22,7 @@
 #include "dnsd/dnsd.h"
 #include "dnsd/workers.h"
 
-#define QUEUE_MAX (256u << 10)	/* bytes on the way; beyond, UDP is lost */
+#define QUEUE_MAX (256u << 10)	/* bytes on the way; what comes then is lost */
 #define OPCODE_NOTIFY 0x2000
 
 /* ---- pure ---- */
@@ -126,7 +126,7 @@ give(int fd, const uint8_t *unread, size_t n, void *arg)
 {
 	struct ipc	*l = first(arg);
 
-	if (l != NULL)
+	if (l != NULL && ipc_queued(l) <= QUEUE_MAX)
 		ipc_send(l, IMSG_DNS_CONN, 0, unread, n, fd);
 	else
 		close(fd);
@@ -145,15 +145,13 @@ dnsd_workers_init(struct dnsd *d)
 static void
 on_pass(struct dnsd *d, const struct imsg *m)
 {
-	uint8_t		 out[DNS_UDP_MAX];
 	struct origin	 o;
 	const uint8_t	*q;
 	size_t		 n;
 
 	if (workers_get(m->body, m->len, &o, &q, &n) == -1)
 		fatalx("dns: DNS_PASS of %zu bytes", m->len);
-	n = dnsd_udp_query(&o, q, n, out, d);
-	udp_reply(d->udp, &o, out, n);
+	udp_take(d->udp, &o, q, n);
 }
 
 static void

@@ -533,6 +533,23 @@ START_TEST(udp_answers_from_the_address_that_was_asked)
 }
 END_TEST
 
+START_TEST(udp_answers_what_another_process_read)
+{
+	uint8_t	buf[64];
+	int	fd;
+
+	udp_add(udp, bound(SOCK_DGRAM, INADDR_ANY));
+	udp_start(udp);
+	fd = client(SOCK_DGRAM);
+	ck_assert_int_eq(send(fd, "Later-query-b", 13, 0), 13);
+	wait_queries(1);
+	udp_take(udp, &kept[0], (const uint8_t *)"A-query-of-12", 13);
+	ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), 13);
+	ck_assert_mem_eq(buf, "A-query-of-12", 13);
+	close(fd);
+}
+END_TEST
+
 START_TEST(udp_answers_more_than_a_batch)
 {
 	uint8_t	buf[64];
@@ -575,6 +592,7 @@ main(void)
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(u, setup, teardown);
 	tcase_add_test(u, udp_answers_from_the_address_that_was_asked);
+	tcase_add_test(u, udp_answers_what_another_process_read);
 	tcase_add_test(u, udp_answers_more_than_a_batch);
 	suite_add_tcase(s, u);
 	r = srunner_create(s);
