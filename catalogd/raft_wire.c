@@ -71,30 +71,17 @@ enum field {
 	F_CANDIDATE, F_SIZE, F_OFFSET, F_NUMBER, F_FLAGS, F_ENTRIES, F_DATA
 };
 #define FIELDS_MAX 6
-static const struct {
-	const char	*name;
-	enum field	 field[FIELDS_MAX];
-} types[] = {
-	[PEER_APPEND] = { "append", { F_TERM, F_INDEX, F_INDEX_TERM, F_COMMIT,
-	    F_ENTRIES } },
-	[PEER_APPENDED] = { "appended", { F_TERM, F_REJECTED, F_INDEX } },
-	[PEER_VOTE] = { "vote", { F_TERM, F_CANDIDATE, F_INDEX, F_INDEX_TERM,
-	    F_FLAGS } },
-	[PEER_VOTED] = { "voted", { F_TERM, F_FLAGS } },
-	[PEER_TIMEOUT_NOW] = { "timeout now", { F_TERM, F_INDEX,
-	    F_INDEX_TERM } },
-	[PEER_SNAP_BEGIN] = { "snapshot begin", { F_TERM, F_INDEX,
-	    F_INDEX_TERM, F_SIZE } },
-	[PEER_SNAP_DATA] = { "snapshot data", { F_OFFSET, F_DATA } },
-	[PEER_CONFIRM] = { "confirm", { F_TERM, F_NUMBER } },
-	[PEER_CONFIRMED] = { "confirmed", { F_TERM, F_NUMBER } },
+static const enum field fields[][FIELDS_MAX] = {
+	[PEER_APPEND] = { F_TERM, F_INDEX, F_INDEX_TERM, F_COMMIT, F_ENTRIES },
+	[PEER_APPENDED] = { F_TERM, F_REJECTED, F_INDEX },
+	[PEER_VOTE] = { F_TERM, F_CANDIDATE, F_INDEX, F_INDEX_TERM, F_FLAGS },
+	[PEER_VOTED] = { F_TERM, F_FLAGS },
+	[PEER_TIMEOUT_NOW] = { F_TERM, F_INDEX, F_INDEX_TERM },
+	[PEER_SNAP_BEGIN] = { F_TERM, F_INDEX, F_INDEX_TERM, F_SIZE },
+	[PEER_SNAP_DATA] = { F_OFFSET, F_DATA },
+	[PEER_CONFIRM] = { F_TERM, F_NUMBER },
+	[PEER_CONFIRMED] = { F_TERM, F_NUMBER },
 };
-
-const char *
-peer_type_name(enum peer_type t)
-{
-	return types[t].name;
-}
 
 static uint64_t *
 number(struct peer_msg *m, enum field f)
@@ -145,7 +132,7 @@ void
 peer_msg_encode(struct wbuf *w, const struct peer_msg *msg)
 {
 	struct peer_msg m = *msg;
-	const enum field *f = types[m.type].field;
+	const enum field *f = fields[m.type];
 	size_t at = w->len;
 	uint32_t len;
 	int i;
@@ -219,13 +206,13 @@ peer_msg_decode(const uint8_t *p, size_t n, struct peer_msg *m,
 	len = rb_u32(&r);
 	type = rb_u8(&r);
 	*why = "a length or type that is none";
-	if (len == 0 || len > PEER_MSG_MAX || type == 0 || type >= NELEM(types))
+	if (len == 0 || len > PEER_MSG_MAX || type == 0 || type >= NELEM(fields))
 		return -1;
 	if (n - 4 < len)
 		return 0;
 	rb_init(&r, p + PEER_HEAD, len - 1);
 	m->type = (enum peer_type)type;
-	f = types[type].field;
+	f = fields[type];
 	for (i = 0; i < FIELDS_MAX && f[i] != F_END; i++) {
 		if (f[i] == F_FLAGS)
 			m->flags = rb_u8(&r);

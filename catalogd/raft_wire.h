@@ -84,7 +84,6 @@ void peer_msg_encode(struct wbuf *, const struct peer_msg *);
 long peer_msg_decode(const uint8_t *, size_t, struct peer_msg *,
     const char **why);
 void peer_msg_clear(struct peer_msg *);
-const char *peer_type_name(enum peer_type);
 
 /* Is it a membership that libraft can read? */
 bool peer_conf_valid(const uint8_t *, size_t);

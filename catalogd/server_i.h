@@ -471,6 +471,5 @@ bool query_resolve(const struct server *, const struct query_execute_request *,
 void leader_office(struct server *, bool);
 void leader_applied(struct server *, const struct changes *);
 void leader_free(struct server *);
-const struct member *leader_member(const struct server *, const char *name);
 
 #endif

@@ -36,15 +36,6 @@ member_find(const struct server *srv, const char *name)
 	    (struct member_tree *)(uintptr_t)&srv->members, &want);
 }
 
-const struct member *
-leader_member(const struct server *srv, const char *name)
-{
-	const struct member_row *row;
-
-	row = member_find(srv, name);
-	return row != NULL ? &row->m : NULL;
-}
-
 static const char *
 tag(const struct member *m, const char *key)
 {
