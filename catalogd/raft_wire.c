@@ -206,7 +206,8 @@ peer_msg_decode(const uint8_t *p, size_t n, struct peer_msg *m,
 	len = rb_u32(&r);
 	type = rb_u8(&r);
 	*why = "a length or type that is none";
-	if (len == 0 || len > PEER_MSG_MAX || type == 0 || type >= NELEM(fields))
+	if (len == 0 || len > PEER_MSG_MAX || type == 0 ||
+	    type >= NELEM(fields))
 		return -1;
 	if (n - 4 < len)
 		return 0;
