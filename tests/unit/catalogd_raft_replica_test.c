@@ -430,6 +430,7 @@ END_TEST
 /* Nothing is acknowledged that did not reach the disk. */
 START_TEST(failed_write_ends_the_process)
 {
+	static const uint8_t entry[400];
 	struct rlimit small = { 300, 300 };
 	int status, fds[2];
 	struct bench w;
@@ -443,7 +444,7 @@ START_TEST(failed_write_ends_the_process)
 		start(&w);
 		signal(SIGXFSZ, SIG_IGN);
 		setrlimit(RLIMIT_FSIZE, &small);
-		replica_propose(w.r, xcalloc(1, 400), 400, &w);
+		replica_propose(w.r, entry, sizeof(entry), &w);
 		run_for(&w, 5000);
 		if (w.acked > 0)
 			(void)!write(fds[1], "a", 1);
