@@ -117,17 +117,61 @@ put_section(struct strmap *to, const char *section, const struct strmap *from)
 	}
 }
 
+/* What clients look at, and the whole of it as Consul's agents show it. */
+static void
+write_config(struct jw *jw, struct apid *apid)
+{
+	const struct conf_agent	*a = &apid->agent;
+	const char		*text = apid->http.debug_config;
+	struct json		*debug;
+	char			 why[128];
+
+	jw_key(jw, "Config");
+	jw_obj(jw);
+	pair(jw, "Datacenter", a->datacenter);
+	pair(jw, "NodeName", a->node_name);
+	pair(jw, "NodeID", a->node_id);
+	pair(jw, "Revision", "disco" DISCO_VERSION);
+	jw_key(jw, "Server");
+	jw_bool(jw, a->server);
+	pair(jw, "Version", "1.8.7");
+	jw_end_obj(jw);
+	debug = str_empty(text) ? NULL : json_parse(text, strlen(text), why,
+	    sizeof(why));
+	if (debug != NULL) {
+		jw_key(jw, "DebugConfig");
+		jw_tree(jw, debug);
+		json_free(debug);
+	}
+}
+
+static void
+write_gossip(struct jw *jw, struct self *self)
+{
+	struct gossip_members	*g = &self->lan;
+	size_t			 i;
+
+	jw_key(jw, "Coord");
+	if (self->coord.own.vec.n > 0)
+		schema_json_encode(&coordinate_schema, &self->coord.own, jw);
+	else
+		jw_null(jw);		/* they are off */
+	for (i = 0; i < g->members.n; i++)
+		if (g->members.item[i].self) {
+			jw_key(jw, "Member");
+			schema_json_encode(&member_schema, &g->members.item[i],
+			    jw);
+		}
+}
+
 static void
 self_stats(struct request *r, const uint8_t *body, size_t len)
 {
 	struct conf_agent	*a = &r->apid->agent;
 	struct self		*self = r->state;
-	struct gossip_members	*g = &self->lan;
 	struct agent_stats	 st = { 0 };
-	struct json		*debug;
 	struct jw		*jw = json_of(r);
 	const char		*err;
-	char			 why[128];
 	size_t			 i;
 
 	/* Without catalogd its part is missing, the rest is still true. */
@@ -143,35 +187,8 @@ self_stats(struct request *r, const uint8_t *body, size_t len)
 	runtime_stats(&st.stats);
 
 	jw_obj(jw);
-	jw_key(jw, "Config");
-	jw_obj(jw);
-	pair(jw, "Datacenter", a->datacenter);
-	pair(jw, "NodeName", a->node_name);
-	pair(jw, "NodeID", a->node_id);
-	pair(jw, "Revision", "disco" DISCO_VERSION);
-	jw_key(jw, "Server");
-	jw_bool(jw, a->server);
-	pair(jw, "Version", "1.8.7");
-	jw_end_obj(jw);
-	debug = str_empty(r->apid->http.debug_config) ? NULL : json_parse(
-	    r->apid->http.debug_config, strlen(r->apid->http.debug_config), why,
-	    sizeof(why));
-	if (debug != NULL) {
-		jw_key(jw, "DebugConfig");
-		jw_tree(jw, debug);
-		json_free(debug);
-	}
-	jw_key(jw, "Coord");
-	if (self->coord.own.vec.n > 0)
-		schema_json_encode(&coordinate_schema, &self->coord.own, jw);
-	else
-		jw_null(jw);		/* they are off */
-	for (i = 0; i < g->members.n; i++)
-		if (g->members.item[i].self) {
-			jw_key(jw, "Member");
-			schema_json_encode(&member_schema, &g->members.item[i],
-			    jw);
-		}
+	write_config(jw, r->apid);
+	write_gossip(jw, self);
 	jw_key(jw, "Stats");
 	write_stats(jw, &st.stats);
 	jw_key(jw, "Meta");

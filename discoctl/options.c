@@ -150,13 +150,44 @@ list_options(const struct opt *opts, size_t n, const char *start)
 			printf("-%s\n", opts[i].name);
 }
 
+/* name is argv[*a] without its dashes; false: complained of. */
+static bool
+take_option(struct opt *opts, size_t n, const char *name, int argc,
+    char **argv, int *a)
+{
+	const char	*eq = strchr(name, '='), *value;
+	size_t		 i, len;
+
+	len = eq == NULL ? strlen(name) : (size_t)(eq - name);
+	for (i = 0; i < n; i++)
+		if (strlen(opts[i].name) == len &&
+		    strncmp(opts[i].name, name, len) == 0)
+			break;
+	if (i == n) {
+		fprintf(stderr, "flag provided but not defined: -%.*s\n",
+		    (int)len, name);
+		return false;
+	}
+	if (eq != NULL)
+		value = eq + 1;
+	else if (opts[i].kind == OPT_FLAG)
+		value = "true";
+	else if (*a + 1 < argc)
+		value = argv[++*a];
+	else {
+		fprintf(stderr, "flag needs an argument: -%s\n", name);
+		return false;
+	}
+	return set_value(&opts[i], value);
+}
+
 int
 options(struct ctl *c, const struct opt *own, int argc, char **argv,
     int *status)
 {
 	struct opt	 opts[OPTIONS_MAX];
-	const char	*name, *eq, *env, *value;
-	size_t		 n, i, len;
+	const char	*name, *env;
+	size_t		 n, i;
 	int		 a;
 
 	n = all_options(c, own, opts);
@@ -179,32 +210,9 @@ options(struct ctl *c, const struct opt *own, int argc, char **argv,
 			*status = 0;
 			return -1;
 		}
-		eq = strchr(name, '=');
-		len = eq == NULL ? strlen(name) : (size_t)(eq - name);
-		for (i = 0; i < n; i++)
-			if (strlen(opts[i].name) == len &&
-			    strncmp(opts[i].name, name, len) == 0)
-				break;
-		*status = 1;
-		if (i == n) {
-			fprintf(stderr, "flag provided but not defined: "
-			    "-%.*s\n", (int)len, name);
+		if (!take_option(opts, n, name, argc, argv, &a)) {
 			usage(c, own, stderr);
-			return -1;
-		}
-		if (eq != NULL)
-			value = eq + 1;
-		else if (opts[i].kind == OPT_FLAG)
-			value = "true";
-		else if (a + 1 < argc)
-			value = argv[++a];
-		else {
-			fprintf(stderr, "flag needs an argument: -%s\n", name);
-			usage(c, own, stderr);
-			return -1;
-		}
-		if (!set_value(&opts[i], value)) {
-			usage(c, own, stderr);
+			*status = 1;
 			return -1;
 		}
 	}
