@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "bench/peers.h"
+#include "common/acceptor.h"
 #include "common/log.h"
 #include "common/util.h"
 

@@ -100,13 +100,4 @@ void stream_set_ops(struct stream *, const struct stream_ops *, void *arg);
 int stream_detach(struct stream *);
 const struct sockaddr_storage *stream_peer(const struct stream *);
 
-/*
- * Accepts on a listening socket until paused; over max at once, new ones are
- * closed.  The callback takes fd.
- */
-struct acceptor;
-typedef void acceptor_fn(int fd, const struct sockaddr_storage *, void *arg);
-struct acceptor *acceptor_new(struct ev *, int fd, acceptor_fn *, void *arg);
-void acceptor_free(struct acceptor *);	/* does not close fd */
-
 #endif

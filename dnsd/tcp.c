@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/acceptor.h"
 #include "common/log.h"
 #include "common/stream.h"
 #include "common/util.h"

@@ -9,6 +9,7 @@
 
 #include <bsd/sys/queue.h>
 
+#include "common/acceptor.h"
 #include "common/stream.h"
 #include "common/util.h"
 #include "rpcd/incoming.h"

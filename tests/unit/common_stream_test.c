@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/acceptor.h"
 #include "common/stream.h"
 #include "common/util.h"
 #include "tests/unit/common_unit.h"

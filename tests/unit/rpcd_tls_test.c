@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/acceptor.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "rpcd/incoming.h"
