@@ -11,7 +11,9 @@ IDENTITY = ("ID", "Node", "Name", "ServiceID", "CheckID")
 def localise(text, node):
     """A recorded text as it would read had it been recorded on this node."""
     text = text.replace("127.0.0.1:8500", f"{node.address}:8500")
-    text = re.sub(r"\b10\.0\.0\.[234]\b", lambda m: node.known.get(m[0], m[0]), text)
+    if node.names:
+        text = re.sub(r"\bserver\d\b", lambda m: node.names.get(m[0], m[0]), text)
+    text = re.sub(r"\b10\.0\.0\.[2345]\b", lambda m: node.known.get(m[0], m[0]), text)
     return re.sub(r"\b(8300|8301|8302|8500|8600)\b", r"2\1", text)
 
 
@@ -37,12 +39,14 @@ def mask(value, key=""):
         return [mask(v) for v in value]
     if key == "StableSince":
         return "<time>"
+    if key == "LastContact" and isinstance(value, str):
+        return re.sub(r"^[\d.]+(ms|µs|s)$", "<duration>", value)
     if isinstance(value, str):
         value = re.sub(r"modify index \d+", "modify index <n>", value)
         return "<hash>" if key == "ContentHash" and value else UUID.sub("<uuid>", value)
     if isinstance(value, bool) or value is None:
         return value
-    if key.endswith("Index"):
+    if key.endswith("Index") or key == "LastTerm":
         return min(value, 1)
     return value if isinstance(value, int) else "<number>"
 

@@ -1,4 +1,4 @@
-"""One disco server on a loopback address of its own, with high ports, for as
+"""One disco agent on a loopback address of its own, with high ports, for as
 long as a test lasts."""
 import http.client
 import json
@@ -9,19 +9,21 @@ import subprocess
 import tempfile
 import time
 
-START_S, STOP_S = 10, 20
+START_S, STOP_S, WAIT_S = 10, 20, 30
 
 
 class Node:
-    def __init__(self, build, joins=None, **config):
+    def __init__(self, build, joins=None, name=None, address=None, **config):
         """A client agent of the server `joins`, where there is one, else a server."""
         pid = os.getpid()
         part = 192 if joins else 64
-        self.address = f"127.{part + pid // 62500 % 60}.{pid // 250 % 250}.{pid % 250 + 2}"
-        self.name = "node2" if joins else "node1"
+        self.address = address or \
+            f"127.{part + pid // 62500 % 60}.{pid // 250 % 250}.{pid % 250 + 2}"
+        self.name = name or ("node2" if joins else "node1")
         # Addresses of the recordings.
         self.known = {"10.0.0.2": joins.address, "10.0.0.3": self.address} if joins else {
             f"10.0.0.{n}": self.address for n in (2, 3, 4)}
+        self.names = {}         # as which name of the recordings, where not the same
         self.ports = {name: 20000 + port for name, port in (
             ("server", 8300), ("serf_lan", 8301), ("serf_wan", 8302),
             ("http", 8500), ("dns", 8600))}
@@ -40,7 +42,10 @@ class Node:
             **config}
         with open(self.dir + "/consul.json", "w") as f:
             json.dump(self.config, f)
-        self.out = open(self.dir + "/out", "w")
+        self.start()
+
+    def start(self):
+        self.out = open(self.dir + "/out", "a")
         self.process = subprocess.Popen(
             [self.bin + "/discod", "-f", "-config-file", self.dir + "/consul.json",
              "-run-dir", self.dir + "/run", "-log-file", self.dir + "/log/"],
@@ -76,6 +81,15 @@ class Node:
             time.sleep(0.05)
         raise RuntimeError(f"no leader within {START_S} s")
 
+    def wait(self, what, path, holds):
+        """Until it holds for an answer's headers and text."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            if holds(*self.request("GET", path)[1:]):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"not {what} within {WAIT_S} s")
+
     def clear(self):
         """Takes away what recordings registered."""
         for what in "service", "check":
@@ -98,6 +112,16 @@ class Node:
                 self.process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+        self.out.close()
+
+    def kill(self):
+        """Every process of it at once, as a machine that is gone."""
+        pids = [self.process.pid]
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
+            pids += map(int, f.read().split())
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(STOP_S)
         self.out.close()
 
     def tail(self):

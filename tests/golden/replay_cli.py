@@ -46,9 +46,10 @@ class Replay:
     def __init__(self, node, table):
         self.node, self.table = node, table
         self.dir = node.dir + "/cli"
-        os.mkdir(self.dir)
-        os.symlink(node.bin + "/discoctl", self.dir + "/consul")
-        os.symlink(node.dir + "/consul.json", self.dir + "/consul.json")
+        if not os.path.exists(self.dir):
+            os.mkdir(self.dir)
+            os.symlink(node.bin + "/discoctl", self.dir + "/consul")
+            os.symlink(node.dir + "/consul.json", self.dir + "/consul.json")
         self.env = {"PATH": f"{self.dir}:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
                     "CONSUL_HTTP_ADDR": f"{node.address}:{node.ports['http']}"}
 
@@ -69,19 +70,22 @@ class Replay:
             with open(f"{self.dir}/{m[1]}", "w") as f:
                 f.write(text[:-1] if m[2] else text)
 
-    def block(self, name, command, out, err, status):
+    def lines_of(self, text, command):
+        return lines_of(text, command)
+
+    def differences(self, command, out, err, status):
         alone = "consul validate" in command
         if not alone:
             command, out, err = (compare.localise(t, self.node) for t in (command, out, err))
         self.make_file(command, out)
         p = subprocess.run(self.shell(alone) + [command], cwd=self.dir, env=self.env, text=True,
                            capture_output=True, timeout=COMMAND_S)
-        found = differ("stdout", lines_of(out, command), lines_of(p.stdout, command))
-        found += differ("stderr", lines_of(err, command), lines_of(p.stderr, command))
-        found += compare.compare(int(status), p.returncode, "exit")
-        self.table.report(name, found)
+        found = differ("stdout", self.lines_of(out, command), self.lines_of(p.stdout, command))
+        found += differ("stderr", self.lines_of(err, command), self.lines_of(p.stderr, command))
+        return found + compare.compare(int(status), p.returncode, "exit")
 
     def file(self, path, name):
         with open(path) as f:
             for command, out, err, status in BLOCK.findall(f.read()):
-                self.block(f"{name}: {command}", command, out, err, status)
+                self.table.report(f"{name}: {command}",
+                                  self.differences(command, out, err, status))
