@@ -237,6 +237,7 @@ health_shown(struct request *r, const uint8_t *body, size_t len)
 {
 	struct server_health	 h;
 	struct jw		*jw;
+	const char		*text;
 	size_t			 i;
 	bool			 healthy;
 
@@ -256,7 +257,14 @@ health_shown(struct request *r, const uint8_t *body, size_t len)
 	jw_end_arr(jw);
 	jw_end_obj(jw);
 	schema_clear(&server_health_schema, &h);
-	reply_json_status(r, healthy ? 200 : UNHEALTHY, jw);
+	if (healthy) {
+		reply_json(r, jw);
+		return;
+	}
+	/* Consul sends the status before it says what the body is. */
+	text = jw_text(jw, &len);
+	reply_text(r, UNHEALTHY, "%.*s", (int)len, text);
+	jw_free(jw);
 }
 
 void

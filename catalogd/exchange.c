@@ -174,7 +174,7 @@ save(struct exchange *x)
 	log_info("snapshot: %s: saving index %llu, %zu bytes of state",
 	    x->from, (unsigned long long)m.index, state.len);
 	q.index = m.index;
-	q.known_leader = true;
+	server_freshness(x->all->server, &q);
 	put_answer(x, NULL, &q);
 	x->out = archive_out_new(&m, &state, ev_wall_ns() / NS_PER_S);
 	archive_meta_clear(&m);

@@ -15,6 +15,7 @@
 #include "common/ev.h"
 #include "common/schema/conf.h"
 #include "common/schema/msg.h"
+#include "common/schema/rpc.h"
 
 struct server;
 struct server_call;
@@ -87,6 +88,8 @@ void server_raft_peer(struct server *, int fd, const char *from);
 void server_dialed(struct server *, uint32_t id, int fd, const char *why);
 void server_dials_lost(struct server *);
 
+/* Whether there is a leader, and when this server heard of it last. */
+void server_freshness(struct server *, struct query_meta *);
 /*
  * The state, for an archive: the description, which the caller clears, and
  * Consul's records.

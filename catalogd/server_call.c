@@ -287,8 +287,8 @@ block_ms(struct server *srv, int64_t max_query_ns)
 	    (uint32_t)(ms / JITTER_FRACTION) + 1);
 }
 
-static void
-put_freshness(struct server *srv, struct query_meta *meta)
+void
+server_freshness(struct server *srv, struct query_meta *meta)
 {
 	struct replica_server leader;
 	uint64_t ms;
@@ -339,7 +339,7 @@ run_read(struct server_call *c, struct reply *r)
 		return;
 	}
 	meta.index = d.index;
-	put_freshness(srv, &meta);
+	server_freshness(srv, &meta);
 	if (m->kind != METHOD_READ) {
 		share_drop(srv);
 		m->read(srv, c->req, &meta, r);

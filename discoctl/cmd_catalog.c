@@ -270,7 +270,8 @@ cmd_list_peers(struct ctl *c, int argc, char **argv)
 	query = query_of(c);
 	xasprintf(&path, "/v1/operator/raft/configuration%s", query);
 	free(query);
-	rc = request(c, "GET", path, NULL, "getting peers", &ans);
+	rc = request(c, "GET", path, NULL, "getting peers: "
+	    "Failed to retrieve raft configuration", &ans);
 	free(path);
 	if (rc == -1)
 		return 1;

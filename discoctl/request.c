@@ -255,8 +255,11 @@ transfer(struct ctl *c, struct transfer *t, const char *method,
 	}
 	if (ans->status != 200) {
 		say_what(what);
-		fprintf(stderr, "Unexpected response code: %ld (%s)\n",
-		    ans->status, ans->body);
+		fprintf(stderr, "Unexpected response code: %ld", ans->status);
+		/* Consul's client reads keys by code of its own. */
+		if (!t->may_miss || strcmp(method, "GET") != 0)
+			fprintf(stderr, " (%s)", ans->body);
+		fprintf(stderr, "\n");
 		answer_free(ans);
 		return -1;
 	}
