@@ -172,6 +172,8 @@ const char *client_text(const struct request *, char *buf, size_t);
 /* Answers "/" and what is below ui_content_path; false: not its own. */
 bool page_serves(struct request *);
 
+/* ---- routes.c ---- */
+
 /* For whoever has something for each route. */
 size_t routes_count(void);
 const struct route *route_at(size_t);

@@ -405,6 +405,21 @@ named(struct request *r, const char *what)
 }
 
 void
+ask_dc(struct request *r, const char *method, answered_fn *fn)
+{
+	struct dc_request	q = { 0 };
+	struct read_options	o;
+
+	if (read_options(r, &o) == -1)
+		return;
+	FILL_OPTIONS(&q, &o);
+	FILL_SOURCE(&q, &o);
+	ask_catalogd(r, method, &dc_request_schema, &q, 0, fn);
+	schema_clear(&dc_request_schema, &q);
+	read_options_clear(&o);
+}
+
+void
 ask_node(struct request *r, const char *method, answered_fn *fn)
 {
 	struct node_request	q = { 0 };

@@ -64,7 +64,7 @@ bare_strings(struct request *r, const uint8_t *body, size_t len)
 
 /* Reads that take a datacenter and the options alone. */
 static void
-ask_dc_as(struct request *r, const char *method, bool can_cache, bool once,
+ask_dc_cached(struct request *r, const char *method, bool once,
     answered_fn *fn)
 {
 	struct dc_request	q = { 0 };
@@ -74,16 +74,9 @@ ask_dc_as(struct request *r, const char *method, bool can_cache, bool once,
 		return;
 	FILL_OPTIONS(&q, &o);
 	FILL_SOURCE(&q, &o);
-	o.cached = o.cached && can_cache;
 	ASK_MAYBE_CACHED(r, method, dc_request, &q, &o, once, fn);
 	schema_clear(&dc_request_schema, &q);
 	read_options_clear(&o);
-}
-
-void
-ask_dc(struct request *r, const char *method, answered_fn *fn)
-{
-	ask_dc_as(r, method, false, false, fn);
 }
 
 void
@@ -101,7 +94,7 @@ ep_status_peers(struct request *r)
 void
 ep_catalog_datacenters(struct request *r)
 {
-	ask_dc_as(r, "Catalog.ListDatacenters", true, true, bare_strings);
+	ask_dc_cached(r, "Catalog.ListDatacenters", true, bare_strings);
 }
 
 /* ---- writes ---- */
@@ -218,7 +211,7 @@ services_map(struct request *r, const uint8_t *body, size_t len)
 void
 ep_catalog_services(struct request *r)
 {
-	ask_dc_as(r, "Catalog.ListServices", true, false, services_map);
+	ask_dc_cached(r, "Catalog.ListServices", false, services_map);
 }
 
 static answered_fn	checks_list;

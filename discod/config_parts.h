@@ -11,7 +11,8 @@
  *	config_defs.c	services and checks
  *	config_addr.c	addresses, listeners
  *	config_tls.c	certificates: files -> texts
- *	config_build.c	values -> struct config, with the rules between keys
+ *	config_build.c	values -> struct config
+ *	config_rules.c	the rules between keys
  *	config_watch.c	watches
  *	config_show.c	what -n prints
  *	config_debug.c	DebugConfig of agent/self
@@ -433,7 +434,7 @@ void sources_clear(struct sources *);
 void sources_fragment(struct sources *, const char *text, const char *where,
     struct problems *);
 
-/* ---- config_addr.c, config_build.c ---- */
+/* ---- config_addr.c, config_build.c, config_rules.c ---- */
 
 /* What is outside, as far as it matters. */
 struct iface { char *name; char *ip; };

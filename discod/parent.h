@@ -116,12 +116,13 @@ void start_banner_ready(const struct parent *);
 void dirs_make(struct parent *);
 /* The name of a child's directory in the data directory, or NULL. */
 const char *dirs_name(enum proc);
-/* takeover.c: what a Consul agent left in the data directory. */
-void takeover(struct parent *);
 /* Where a child writes, as the file system has it; NULL: nowhere.  Freed by
  * the caller. */
 char *dirs_of(const struct parent *, enum proc);
 void dirs_remove(struct parent *);	/* the pid file, what is temporary */
+
+/* ---- takeover.c: what a Consul agent left in the data directory ---- */
+void takeover(struct parent *);
 
 /* ---- listen.c ---- */
 void listen_all(struct parent *);
@@ -142,6 +143,8 @@ int sink_child_fd(struct sink *, bool starting);
 void sink_drain(struct sink *);
 /* Whether lines come through us has changed. */
 void sinks_redirect(struct parent *);
+/* The last line that came through, without time and level; "" if none. */
+const char *sink_last(const struct sink *);
 
 /* ---- monitor.c: lines for agent/monitor ---- */
 bool monitor_on(const struct parent *);
@@ -151,8 +154,6 @@ void monitor_set(struct parent *, unsigned level);
 /* To a child that has just come up. */
 void monitor_tell(struct kid *);
 void monitor_line(struct parent *, enum log_level, const char *line, size_t);
-/* The last line that came through, without time and level; "" if none. */
-const char *sink_last(const struct sink *);
 
 /* ---- kids.c ---- */
 void kids_init(struct parent *);

@@ -52,7 +52,7 @@ bool dnsd_pass(struct dnsd *, const struct origin *, const uint8_t *, size_t);
 void dnsd_committed(uint32_t serial, void *);
 void dnsd_worker_link(struct dnsd *, struct ipc *);
 void dnsd_worker_msg(struct dnsd *, const struct imsg *);
-/* names_tick() is to come, unless it is to come already. */
+/* dnsd.c: names_tick() is to come, unless it is to come already. */
 void dnsd_arm(struct dnsd *);
 
 #endif

@@ -143,7 +143,7 @@ void swim_alive(struct swim *, uint64_t now, const struct swim_said *,
 void swim_on_alive(struct swim *, uint64_t now, struct rbuf *);
 void swim_on_claim(struct swim *, uint64_t now, enum ml_type, struct rbuf *);
 
-/* Tells one that it is suspected; from us, not by gossip. */
+/* swim_probe.c: tells one that it is suspected; from us, not by gossip. */
 void swim_accuse(struct swim *, const struct sview *);
 
 /* swim_suspect.c */
