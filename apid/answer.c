@@ -29,7 +29,7 @@ add_header(struct request *r, const char *name, const char *fmt, ...)
 
 /* ---- compression ---- */
 
-#define ZIP_BYTES_MIN 1400	/* less goes into one packet anyway, as in Consul */
+#define ZIP_BYTES_MIN 1400	/* as Consul: less is one packet anyway */
 #define ZIP_LEVEL 1
 #define ZIP_WINDOW (15 + 16)	/* the largest, and a header of gzip's */
 

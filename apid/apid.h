@@ -39,8 +39,8 @@ struct listener {
 	struct ev_timer		*timer;
 	enum socket_kind	 kind;
 	bool			 verify;	/* the certificates of clients */
-	bool			 closing;	/* replaced; until all have gone */
-	bool			 kick;		/* run it at the end of the turn */
+	bool			 closing;	/* replaced; till all have gone */
+	bool			 kick;		/* run it when the turn ends */
 };
 
 struct request;
@@ -96,15 +96,15 @@ struct request {
 	enum method		 method;
 	char			*method_text;
 	char			*path;
-	const char		*tail;		/* of the path, past the route's */
+	const char		*tail;		/* of the path: what is left */
 	struct params		 params;
 	struct wbuf		 body;		/* of the request */
 	const char		*blame;		/* in front of what is wrong
 						   with it, or NULL */
 
 	struct call		*call;		/* what it waits for */
-	void			*asked;		/* ask.c's, freed with the request */
-	void			*state;		/* a handler's, between two calls */
+	void			*asked;		/* ask.c's, freed with it */
+	void			*state;		/* a handler's, between calls */
 	void			(*state_free)(void *);
 	TAILQ_ENTRY(request)	 young_entry;
 	uint64_t		 suspended_ms;
@@ -339,7 +339,7 @@ void same_keep(struct request *, answered_fn *, const uint8_t *body,
 	H(agent_check_update) H(agent_maintenance)			\
 	H(agent_service_maintenance) H(agent_join)			\
 	H(agent_force_leave) H(agent_leave) H(agent_reload)		\
-	H(disco_status) H(disco_dns_log) H(disco_checks) H(disco_recover)		\
+	H(disco_status) H(disco_dns_log) H(disco_checks) H(disco_recover) \
 	H(catalog_register) H(catalog_deregister)			\
 	H(catalog_datacenters) H(catalog_nodes) H(catalog_services)	\
 	H(catalog_service) H(catalog_node) H(catalog_node_services)	\

@@ -191,7 +191,8 @@ on_hangup(struct ev_io *io, int fd, int events, void *arg)
 void
 ep_agent_monitor(struct request *r)
 {
-	const char			*level = params_get(&r->params, "loglevel");
+	const char			*level = params_get(&r->params,
+					    "loglevel");
 	const union MHD_ConnectionInfo	*info;
 	struct apid			*a = r->apid;
 	struct monitor			*m;

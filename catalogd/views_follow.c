@@ -1,5 +1,5 @@
 /*
- * What a view is asked for of the catalog, and what of the answers dnsd is told.
+ * What is asked of the catalog for a view, and what dnsd is told of the answer.
  *
  *	WATCH ---> query, index 0 ---> VIEW ---> query, blocking ---> ...
  *	                |                             |

@@ -1,7 +1,7 @@
 /*
- * checkd: probes services over the network and by scripts.  Owns when a check runs,
- * with which limits, and what its result is; which checks there are, and what
- * becomes of a result, is catalogd's.
+ * checkd: probes services over the network and by scripts.  Owns when a check
+ * runs, with which limits, and what its result is; which checks there are, and
+ * what becomes of a result, is catalogd's.
  */
 #include <fcntl.h>
 #include <string.h>

@@ -27,7 +27,9 @@ enum call_status {
 	CALL_BUSY	/* the window of open calls is full */
 };
 
-enum call_target { CALL_HERE, CALL_LEADER, CALL_ANY_SERVER, CALL_SERVER, CALL_DC };
+enum call_target {
+	CALL_HERE, CALL_LEADER, CALL_ANY_SERVER, CALL_SERVER, CALL_DC
+};
 /*
  * Flags of msg_call.  The last two say whence a server has it: from one of its
  * own, which takes it for the leader, or from one of another datacenter.  They
@@ -38,7 +40,7 @@ enum { CALL_WRITE = 1, CALL_VIA_SERVER = 2, CALL_VIA_DC = 4 };
 /* Open CALLs per link; past it CALL_BUSY. */
 #define CALL_WINDOW 16384
 
-/* error: NULL when CALL_OK.  body: the answer's msgpack, during the callback. */
+/* error: NULL when CALL_OK.  body: of msgpack, good during the callback. */
 typedef void call_fn(enum call_status, const char *error, const uint8_t *body,
     size_t len, void *arg);
 

@@ -12,7 +12,8 @@
 static size_t
 unescape(const char *s, size_t n, struct wbuf *out)
 {
-	static const char	 from[] = "abfnrtv\\\"", to[] = "\a\b\f\n\r\t\v\\\"";
+	static const char	 from[] = "abfnrtv\\\"";
+	static const char	 to[] = "\a\b\f\n\r\t\v\\\"";
 	const char		*known;
 	char			 digits[9];
 	size_t			 ndigits, skip = 1;
@@ -93,7 +94,8 @@ filter_unquote(const char *s, size_t n, char quote)
 void
 filter_quote(struct wbuf *w, const char *s)
 {
-	static const char	 from[] = "\a\b\f\n\r\t\v\\\"", to[] = "abfnrtv\\\"";
+	static const char	 from[] = "\a\b\f\n\r\t\v\\\"";
+	static const char	 to[] = "abfnrtv\\\"";
 	const char		*known;
 
 	wb_u8(w, '"');

@@ -132,7 +132,8 @@ read_digits(struct hcl *h, int base, int n, unsigned long *v)
 static void
 read_escape(struct hcl *h, struct wbuf *b)
 {
-	static const char	 from[] = "abfnrtv\\\"", to[] = "\a\b\f\n\r\t\v\\\"";
+	static const char	 from[] = "abfnrtv\\\"";
+	static const char	 to[] = "\a\b\f\n\r\t\v\\\"";
 	unsigned		 line = h->line, col = h->col - 1;
 	unsigned long		 v;
 	const char		*p;

@@ -1,5 +1,5 @@
 /*
- * Between hcl.c, which knows the grammar, and hcl_lex.c, which knows the tokens.
+ * Between hcl.c, which knows the grammar, and hcl_lex.c, which has the tokens.
  */
 #ifndef COMMON_HCL_LEX_H
 #define COMMON_HCL_LEX_H

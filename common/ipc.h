@@ -4,9 +4,9 @@
  *
  * Frame: type u32, id u32, length u32, flags u32 in host order, then the body.
  * A body above IPC_CHUNK travels as several frames, all but the last with
- * IPC_MORE; the descriptor comes with the first, marked IPC_FD.  What arrives is checked
- * against imsg.def (direction, size, descriptor) before the handler sees it; a
- * violation is fatal, for it is our own bug.  A link is always read.
+ * IPC_MORE; the descriptor comes with the first, marked IPC_FD.  What arrives is
+ * checked against imsg.def (direction, size, descriptor) before the handler sees
+ * it; a violation is fatal, for it is our own bug.  A link is always read.
  */
 #ifndef COMMON_IPC_H
 #define COMMON_IPC_H

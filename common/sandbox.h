@@ -13,8 +13,8 @@
 
 struct sandbox_role {
 	const char		*name;
-	const char *const	*syscalls;	/* beyond the common ones, NULL-ended */
-	bool			 files;		/* may open files (its own chroot) */
+	const char *const	*syscalls;	/* besides the common; NULL-ended */
+	bool			 files;		/* may open them, in its chroot */
 	bool			 forks;		/* a copy of itself, no more */
 	bool			 exec;		/* execd alone */
 };

@@ -115,7 +115,8 @@ const struct command commands[] = {
 	  "Takes a node, or with -service one service, out of DNS and of "
 	  "healthy answers.\nWithout options: shows what is in maintenance.",
 	  cmd_maint },
-	{ "members", CMD_HTTP | CMD_TABLE, "[options]", "Lists the members of a cluster",
+	{ "members", CMD_HTTP | CMD_TABLE, "[options]",
+	  "Lists the members of a cluster",
 	  "Outputs the members as the agent knows them.",
 	  cmd_members },
 	{ "monitor", CMD_HTTP, "[options]", "Stream logs from a Consul agent",

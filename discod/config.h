@@ -20,7 +20,7 @@ struct values;
 /* A socket to bind before anything starts. */
 struct listen_addr {
 	enum socket_kind	 kind;
-	char			*ip;		/* "0.0.0.0", "::1"; NULL for Unix */
+	char			*ip;		/* "0.0.0.0", "::1"; Unix: NULL */
 	uint16_t		 port;
 	char			*path;		/* Unix */
 	unsigned		 mode;		/* Unix: permissions */
@@ -56,7 +56,7 @@ struct config {
 						   goes when we go */
 	bool			 need_exec;	/* execd is to be started */
 	unsigned		 dns_workers;	/* processes of dnsd */
-	bool			 sandbox_optional; /* go on without, with a warning */
+	bool			 sandbox_optional; /* go on without, and warn */
 	bool			 leave_on_terminate;
 	bool			 skip_leave_on_interrupt;
 	int64_t			 leave_drain_ns;

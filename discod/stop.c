@@ -24,7 +24,7 @@
 #define STOP_MS		5000	/* from STOP to SIGKILL */
 #define ANSWER_MS	200	/* for apid to pass on that we have left */
 #define SLOW_START_MS	10000	/* between complaints */
-#define DAY_MS		(24 * 3600 * 1000)	/* between lines on certificates */
+#define DAY_MS		(24 * 3600 * 1000)	/* between warnings of ends */
 
 static const enum proc leave_order[] = {
 	PROC_CHECKD, PROC_CATALOGD, PROC_GOSSIPD };

@@ -1,8 +1,8 @@
 /*
  * execd: runs script checks, by argument vectors out of the configuration, and
- * the processes of its watches.  It alone may exec, so it runs as a user of its own, with
- * limits on what it starts; it hears nothing from a network.  When a command
- * runs and what its end means is the asker's.
+ * the processes of its watches.  It alone may exec, so it runs as a user of its
+ * own, with limits on what it starts; it hears nothing from a network.  When a
+ * command runs and what its end means is the asker's.
  */
 #include <string.h>
 
