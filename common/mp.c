@@ -9,6 +9,9 @@
 
 #include "common/mp.h"
 
+#define MP_FIXRAW	0xa0	/* and the length in the same byte, */
+#define MP_FIXRAW_MAX	31	/* up to here */
+
 static int
 mp_write(void *data, const char *p, size_t n)
 {
@@ -68,15 +71,33 @@ mp_double(struct wbuf *w, double v)
 	msgpack_pack_double(&pk, v);
 }
 
+/* Names of fields and most values: half of what is ever packed. */
+static void
+mp_raw_short(struct wbuf *w, const void *p, size_t n)
+{
+	uint8_t	*to = wb_reserve(w, n + 1);
+
+	if (to == NULL)
+		return;
+	*to = MP_FIXRAW | (uint8_t)n;
+	if (n > 0)
+		memcpy(to + 1, p, n);
+}
+
 void
 mp_raw(struct wbuf *w, const void *p, size_t n)
 {
-	msgpack_packer	 pk = mp_packer(w);
+	msgpack_packer	 pk;
 
+	if (n <= MP_FIXRAW_MAX) {
+		mp_raw_short(w, p, n);
+		return;
+	}
 	if (n > UINT32_MAX) {
 		w->err = true;
 		return;
 	}
+	pk = mp_packer(w);
 	msgpack_pack_v4raw(&pk, n);
 	msgpack_pack_v4raw_body(&pk, p, n);
 }
@@ -84,9 +105,7 @@ mp_raw(struct wbuf *w, const void *p, size_t n)
 void
 mp_str(struct wbuf *w, const char *s)
 {
-	if (s == NULL)
-		s = "";
-	mp_raw(w, s, strlen(s));
+	mp_raw(w, s, s != NULL ? strlen(s) : 0);
 }
 
 void

@@ -85,12 +85,17 @@ struct schema_field {
 	struct schema		*sub;
 };
 
+/* A field by its place in msgpack, and the length of its name. */
+struct schema_key {
+	uint16_t	 field, len;
+};
+
 struct schema {
 	const char			*name;
 	size_t				 size;
 	const struct schema_field	*fields;
 	size_t				 nfields;
-	uint16_t			*sorted;	/* made at first use */
+	struct schema_key		*keys;		/* made at first use */
 };
 
 /* The C type of each kind. */

@@ -20,27 +20,28 @@
 /* ---- keys in order ---- */
 
 static int
-field_cmp(const void *a, const void *b, void *arg)
+key_order(const void *a, const void *b, void *arg)
 {
 	const struct schema	*s = arg;
 
-	return strcmp(s->fields[*(const uint16_t *)a].name,
-	    s->fields[*(const uint16_t *)b].name);
+	return strcmp(s->fields[((const struct schema_key *)a)->field].name,
+	    s->fields[((const struct schema_key *)b)->field].name);
 }
 
-static const uint16_t *
-schema_sorted(struct schema *s)
+static const struct schema_key *
+schema_keys(struct schema *s)
 {
 	size_t	 i;
 
-	if (s->sorted == NULL) {
-		s->sorted = xcalloc(s->nfields, sizeof(*s->sorted));
-		for (i = 0; i < s->nfields; i++)
-			s->sorted[i] = (uint16_t)i;
-		qsort_r(s->sorted, s->nfields, sizeof(*s->sorted), field_cmp,
-		    s);
+	if (s->keys == NULL) {
+		s->keys = xcalloc(s->nfields, sizeof(*s->keys));
+		for (i = 0; i < s->nfields; i++) {
+			s->keys[i].field = (uint16_t)i;
+			s->keys[i].len = (uint16_t)strlen(s->fields[i].name);
+		}
+		qsort_r(s->keys, s->nfields, sizeof(*s->keys), key_order, s);
 	}
-	return s->sorted;
+	return s->keys;
 }
 
 /* ---- encoding ---- */
@@ -161,7 +162,7 @@ on_wire(const struct schema_field *f, const void *obj)
 void
 schema_encode(struct schema *s, const void *obj, struct wbuf *w)
 {
-	const uint16_t			*sorted = schema_sorted(s);
+	const struct schema_key		*keys = schema_keys(s);
 	const struct schema_field	*f;
 	size_t				 i, n = 0;
 
@@ -169,10 +170,10 @@ schema_encode(struct schema *s, const void *obj, struct wbuf *w)
 		n += on_wire(&s->fields[i], obj);
 	mp_map(w, n);
 	for (i = 0; i < s->nfields; i++) {
-		f = &s->fields[sorted[i]];
+		f = &s->fields[keys[i].field];
 		if (!on_wire(f, obj))
 			continue;
-		mp_str(w, f->name);
+		mp_raw(w, f->name, keys[i].len);
 		value_encode(f->kind, f->sub, (const char *)obj + f->off, w);
 	}
 }
@@ -340,11 +341,11 @@ value_decode(struct decode *d, enum schema_kind kind, struct schema *sub,
 }
 
 static int
-key_cmp(const char *name, const uint8_t *key, size_t n)
+key_cmp(const char *name, size_t len, const uint8_t *key, size_t n)
 {
-	int	 c = strncmp(name, (const char *)key, n);
+	int	 c = memcmp(name, key, n < len ? n : len);
 
-	return c != 0 ? c : name[n] != '\0';
+	return c != 0 ? c : (len > n) - (len < n);
 }
 
 /*
@@ -354,19 +355,21 @@ key_cmp(const char *name, const uint8_t *key, size_t n)
 static const struct schema_field *
 field_find(struct schema *s, const uint8_t *key, size_t n, size_t *next)
 {
-	const uint16_t	*sorted = schema_sorted(s);
-	size_t		 lo = 0, hi = s->nfields, mid = *next;
-	int		 c;
+	const struct schema_key		*k = schema_keys(s);
+	const struct schema_field	*f;
+	size_t				 lo = 0, hi = s->nfields, mid = *next;
+	int				 c;
 
-	if (n == 0 || memchr(key, '\0', n) != NULL)
+	if (n == 0)
 		return NULL;
 	if (mid >= hi)
 		mid = hi / 2;
 	while (lo < hi) {
-		c = key_cmp(s->fields[sorted[mid]].name, key, n);
+		f = &s->fields[k[mid].field];
+		c = key_cmp(f->name, k[mid].len, key, n);
 		if (c == 0) {
 			*next = mid + 1;
-			return &s->fields[sorted[mid]];
+			return f;
 		}
 		if (c < 0)
 			lo = mid + 1;
