@@ -66,9 +66,9 @@ class Node:
     def get(self, path):
         return json.loads(self.request("GET", path)[2])
 
-    def wait_ready(self):
+    def wait_ready(self, within_s=START_S):
         """Until it leads and has itself in the catalog, with what it says of itself."""
-        end = time.monotonic() + START_S
+        end = time.monotonic() + within_s
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError(f"discod ended with {self.process.returncode}")
@@ -79,7 +79,7 @@ class Node:
             except (OSError, ValueError, http.client.HTTPException):
                 pass
             time.sleep(0.05)
-        raise RuntimeError(f"no leader within {START_S} s")
+        raise RuntimeError(f"no leader within {within_s} s")
 
     def wait(self, what, path, holds):
         """Until it holds for an answer's headers and text."""

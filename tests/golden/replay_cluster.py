@@ -18,7 +18,7 @@ import replay_http
 from node import Node
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WITHIN_S, START_S = 30, 60
+WITHIN_S, START_S = 90, 60
 BLOCK = re.compile(r"^(server\d)\$ (.*?)\n--- stdout\n(.*?)--- stderr\n(.*?)--- exit (\d+)$",
                    re.DOTALL | re.MULTILINE)
 NOISE = re.compile(r"; (<<|\()|;; (global|Got|Query|SERVER|WHEN|MSG)")
@@ -116,7 +116,7 @@ class Cluster:
     def stages(self):
         near = ["server1", "server2", "server3"]
         for node in self.nodes.values():
-            node.wait_ready()
+            node.wait_ready(START_S)
         first = self.leader(near)
         left = [n for n in near if n != first]
         self.cast(dict(zip(near, [first] + left)))
