@@ -285,7 +285,7 @@ queue_answer(struct request *r)
 	resp = r->give != NULL ? MHD_create_response_from_callback(
 	    MHD_SIZE_UNKNOWN, GIVE_BYTES, on_give, r, NULL) :
 	    MHD_create_response_from_buffer(r->answer.len, r->answer.p,
-	    MHD_RESPMEM_MUST_COPY);
+	    MHD_RESPMEM_PERSISTENT);	/* r outlives it: on_completed() */
 	if (resp == NULL)
 		return MHD_NO;
 	if (r->type != NULL)
