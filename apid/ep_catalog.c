@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apid/apid.h"
+#include "apid/far.h"
 #include "apid/spelling.h"
 #include "common/mp.h"
 #include "common/util.h"
@@ -166,9 +167,12 @@ nodes_list(struct request *r, const uint8_t *body, size_t len)
 {
 	struct indexed_nodes	 a;
 	struct jw		*jw;
+	size_t			 i;
 
 	if (decoded(r, &indexed_nodes_schema, body, len, &a) == -1)
 		return;
+	for (i = 0; i < a.nodes.n; i++)
+		far_node(r, &a.nodes.item[i]);
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
 	write_list(jw, &node_schema, a.nodes.item, a.nodes.n);
@@ -244,9 +248,12 @@ service_nodes(struct request *r, const uint8_t *body, size_t len)
 {
 	struct indexed_service_nodes	 a;
 	struct jw			*jw;
+	size_t				 i;
 
 	if (decoded(r, &indexed_service_nodes_schema, body, len, &a) == -1)
 		return;
+	for (i = 0; i < a.service_nodes.n; i++)
+		far_row(r, &a.service_nodes.item[i]);
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
 	write_list(jw, &service_node_schema, a.service_nodes.item,
@@ -266,10 +273,18 @@ static void
 node_services(struct request *r, const uint8_t *body, size_t len)
 {
 	struct indexed_node_services	 a;
+	struct node_services		*n;
 	struct jw			*jw;
+	size_t				 i;
 
 	if (decoded(r, &indexed_node_services_schema, body, len, &a) == -1)
 		return;
+	if ((n = a.node_services) != NULL && n->node != NULL) {
+		for (i = 0; i < n->services.n; i++)
+			far_service(r, n->node->datacenter,
+			    &n->services.item[i].val);
+		far_node(r, n->node);
+	}
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
 	if (a.node_services == NULL)
@@ -290,10 +305,16 @@ static void
 node_service_list(struct request *r, const uint8_t *body, size_t len)
 {
 	struct indexed_node_service_list	 a;
+	struct node_service_list		*n = &a.node_services;
 	struct jw				*jw;
+	size_t					 i;
 
 	if (decoded(r, &indexed_node_service_list_schema, body, len, &a) == -1)
 		return;
+	for (i = 0; n->node != NULL && i < n->services.n; i++)
+		far_service(r, n->node->datacenter, &n->services.item[i]);
+	if (n->node != NULL)
+		far_node(r, n->node);
 	meta_headers(r, body, len, true);
 	jw = json_of(r);
 	schema_json_encode(&node_service_list_schema, &a.node_services, jw);
@@ -348,6 +369,7 @@ service_health(struct request *r, const uint8_t *body, size_t len)
 	    &a) == -1)
 		return;
 	meta_headers(r, body, len, true);
+	far_instances(r, &a.nodes);
 	jw = json_of(r);
 	jw_arr(jw);
 	/* "Passing only" is the agent's part, not the servers'. */

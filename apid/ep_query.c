@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apid/apid.h"
+#include "apid/far.h"
 #include "common/schema/state.h"
 #include "common/util.h"
 
@@ -116,6 +117,7 @@ executed(struct request *r, const uint8_t *body, size_t len)
 	meta_headers(r, body, len, true);
 	str_set(&a.consistency_level, consistency(r));
 	a.nodes.set = true;
+	far_instances(r, &a.nodes);
 	jw = json_of(r);
 	jw_keep_nil(jw);
 	schema_json_encode(&query_execute_response_schema, &a, jw);

@@ -296,6 +296,9 @@ queue_answer(struct request *r)
 	for (i = 0; r->route != NULL && i < extra->n; i++)
 		MHD_add_response_header(resp, extra->item[i].key,
 		    extra->item[i].val);
+	if (r->route != NULL && r->apid->agent.translate_wan)
+		MHD_add_response_header(resp, "X-Consul-Translate-Addresses",
+		    "true");
 	rc = MHD_queue_response(r->conn, r->status, resp);
 	MHD_destroy_response(resp);
 	r->queued = true;

@@ -461,6 +461,7 @@ start_agent(struct catalogd *c)
 	c->sync = sync_new(c->agent, &sops, seed());
 	c->views = views_new(&vops, c->conf.datacenter,
 	    c->server != NULL ? VIEWS_MAX : VIEWS_MAX_AGENT, seed());
+	views_translate(c->views, c->conf.translate_wan);
 	c->aliases = aliases_new(c->agent, &lops);
 	c->gossip = gossip_new(c->ev, &c->conf);
 	gossip_set_remote(c->gossip, &remote);

@@ -39,6 +39,12 @@ views_new(const struct views_ops *ops, const char *dc, size_t max,
 	return vs;
 }
 
+void
+views_translate(struct views *vs, bool translate)
+{
+	vs->translate = translate;
+}
+
 static void
 nodes_stop(struct views *vs)
 {

@@ -8,6 +8,7 @@
 #ifndef CATALOGD_VIEWS_H
 #define CATALOGD_VIEWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ struct views_ops {
 struct views *views_new(const struct views_ops *, const char *datacenter,
     size_t max, uint64_t seed);
 void views_free(struct views *);
+/* Names of other datacenters get the WAN's addresses. */
+void views_translate(struct views *, bool);
 /*
  * worker: which dnsd, below DNS_WORKERS_MAX.
  * dc: NULL or "" is one's own.  Another's views are followed in the same way,

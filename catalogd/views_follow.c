@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "catalogd/views_i.h"
+#include "common/reach.h"
 
 #define BLOCK_NS	(600 * NS_PER_S)
 #define ANSWER_MS	(660 * 1000)	/* blocking time, a 16th, some more */
@@ -252,6 +253,28 @@ take_index(struct follow *f, uint64_t index)
 	f->index = index < f->index ? 0 : index;
 }
 
+static void
+translate_node(const struct views *vs, struct node *n)
+{
+	if (vs->translate && !str_empty(n->datacenter) &&
+	    strcmp(n->datacenter, vs->dc) != 0)
+		reach_swap_node(n);
+}
+
+static void
+translate(const struct views *vs, struct check_service_node_vec *v)
+{
+	size_t	i;
+
+	for (i = 0; vs->translate && i < v->n; i++) {
+		if (str_empty(v->item[i].node.datacenter) ||
+		    strcmp(v->item[i].node.datacenter, vs->dc) == 0)
+			continue;
+		reach_swap_node(&v->item[i].node);
+		reach_swap_service(&v->item[i].service);
+	}
+}
+
 /* 0 and the number of entries, or -1 and why. */
 static int
 take_service(struct follow *f, const uint8_t *p, size_t len, size_t *n,
@@ -264,6 +287,7 @@ take_service(struct follow *f, const uint8_t *p, size_t len, size_t *n,
 	    why) == -1)
 		return -1;
 	memset(&m, 0, sizeof(m));
+	translate(f->vs, &a.nodes);
 	view_service(&a, &m);
 	*n = m.entries.n;
 	take_index(f, a.index);
@@ -283,6 +307,8 @@ take_node(struct follow *f, const uint8_t *p, size_t len, size_t *n,
 	    why) == -1)
 		return -1;
 	memset(&m, 0, sizeof(m));
+	if (a.node_services != NULL && a.node_services->node != NULL)
+		translate_node(f->vs, a.node_services->node);
 	view_node(&a, &m);
 	*n = a.node_services != NULL ? a.node_services->services.n : 0;
 	take_index(f, a.index);
@@ -359,6 +385,7 @@ take_query(struct follow *f, const uint8_t *p, size_t len, size_t *n,
 		return -1;
 	memset(&m, 0, sizeof(m));
 	m.ordered = f->ordered;
+	translate(f->vs, &a.nodes);
 	view_query(&a, &m);
 	*n = m.entries.n;
 	schema_clear(&query_execute_response_schema, &a);

@@ -53,6 +53,7 @@ struct views {
 	struct follow		*nodes_follow;
 	struct indexed_nodes	 nodes;
 	bool			 have_nodes;
+	bool			 translate;	/* views_translate() */
 };
 
 int view_cmp(const struct view *, const struct view *);

@@ -127,6 +127,7 @@ build_agent(const struct build *b)
 	/* Consul's every node has it. */
 	strmap_put(&a->node_meta, "consul-network-segment", "");
 	a->server = v_bool(v, KEY_SERVER);
+	a->translate_wan = v_bool(v, KEY_TRANSLATE_WAN);
 	a->bootstrap_expect = v_num(v, KEY_BOOTSTRAP_EXPECT) > 0 ?
 	    (uint64_t)v_num(v, KEY_BOOTSTRAP_EXPECT) : 0;
 	a->bootstrap = v_bool(v, KEY_BOOTSTRAP) || a->bootstrap_expect == 1 ||

@@ -66,7 +66,7 @@ enum key_type {
 	K(SERF_WAN, "serf_wan", STR, NULL, KF_FIXED)			\
 	K(LAN_CIDRS, "serf_lan_allowed_cidrs", STRS, NULL, KF_FIXED)	\
 	K(WAN_CIDRS, "serf_wan_allowed_cidrs", STRS, NULL, KF_FIXED)	\
-	K(TRANSLATE_WAN, "translate_wan_addrs", BOOL, "false", KF_WARN)	\
+	K(TRANSLATE_WAN, "translate_wan_addrs", BOOL, "false", KF_FIXED)	\
 	K(ADDR_DNS, "addresses.dns", STR, NULL, KF_FIXED)		\
 	K(ADDR_HTTP, "addresses.http", STR, NULL, KF_FIXED)		\
 	K(ADDR_HTTPS, "addresses.https", STR, NULL, KF_FIXED)		\

@@ -51,7 +51,8 @@ enum conf_kind {
 					serves TLS */			\
 	F(T, STR, , log_level, "LogLevel", 0, NULL)			\
 	F(T, STR, , run_dir, "RunDir", 0, NULL)				\
-	F(T, STR, , data_dir, "DataDir", 0, NULL)
+	F(T, STR, , data_dir, "DataDir", 0, NULL)			\
+	F(T, BOOL, , translate_wan, "TranslateWANAddrs", 0, NULL)
 SCHEMA_DECLARE(conf_agent, CONF_AGENT_)
 
 #define CONF_POOL(F, T)							\
