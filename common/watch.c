@@ -28,6 +28,8 @@ static const struct {
 	    "/v1/health/service/" },
 	[WATCH_CHECKS] = { "checks", "service", NULL, "/v1/health/checks/" },
 	[WATCH_EVENT] = { "event", "name", NULL, "/v1/event/list" },
+	[WATCH_AGENT_SERVICE] = { "agent_service", "service_id",
+	    "a single service ID", "/v1/agent/service/" },
 };
 
 /* What any watch may have. */
@@ -207,7 +209,8 @@ key_allowed(const struct watch *w, const char *key)
 		if (strcmp(key, common_keys[i]) == 0)
 			return true;
 	if (strcmp(key, "stale") == 0)
-		return w->type != WATCH_EVENT;
+		return w->type != WATCH_EVENT &&
+		    w->type != WATCH_AGENT_SERVICE;
 	if (w->type == WATCH_SERVICE && (strcmp(key, "tag") == 0 ||
 	    strcmp(key, "passingonly") == 0))
 		return true;
@@ -369,5 +372,18 @@ watch_path(const struct watch *w, unsigned long long index)
 		snprintf(number, sizeof(number), "%llu", index);
 		put_query(&b, "index", number);
 	}
+	return wb_detach_str(&b);
+}
+
+char *
+watch_path_hash(const struct watch *w, const char *hash)
+{
+	struct wbuf	 b;
+
+	wb_init(&b, 0);
+	wb_str(&b, types[w->type].path);
+	put_escaped(&b, str_or(w->name, ""), "/");
+	if (hash != NULL)
+		put_query(&b, "hash", hash);
 	return wb_detach_str(&b);
 }

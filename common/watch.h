@@ -14,7 +14,8 @@
 
 enum watch_type {
 	WATCH_KEY, WATCH_KEYPREFIX, WATCH_SERVICES, WATCH_NODES,
-	WATCH_SERVICE, WATCH_CHECKS, WATCH_EVENT
+	WATCH_SERVICE, WATCH_CHECKS, WATCH_EVENT,
+	WATCH_AGENT_SERVICE	/* blocks by the hash of its answer */
 };
 
 /* The handler that is an HTTP request. */
@@ -28,7 +29,8 @@ struct watch_http {
 
 struct watch {
 	enum watch_type	 type;
-	char		*name;		/* key, prefix, service or event */
+	char		*name;		/* key, prefix, service, event, or id
+					   of a service of the agent */
 	char		*state;		/* of checks */
 	struct strs	 tags;
 	bool		 passing;
@@ -50,5 +52,7 @@ void watch_clear(struct watch *);
 char *watch_title(const struct watch *);
 /* Path and query of what is asked; index 0: now.  The caller frees. */
 char *watch_path(const struct watch *, unsigned long long index);
+/* The same of an agent's service; hash NULL: now. */
+char *watch_path_hash(const struct watch *, const char *hash);
 
 #endif

@@ -35,6 +35,7 @@ struct watcher {
 	unsigned long long	 index;
 	char			*last;		/* what it was told */
 	char			*last_event;	/* id */
+	char			*hash;		/* of an agent's service */
 };
 
 static void
@@ -249,10 +250,12 @@ on_answer(struct watcher *w, const struct answer *ans)
 static int
 ask(struct watcher *w, struct answer *ans)
 {
-	char	*path = watch_path(&w->watch, w->index);
-	char	*what;
+	char	*path, *what;
 	int	 rc;
 
+	path = w->watch.type == WATCH_AGENT_SERVICE ?
+	    watch_path_hash(&w->watch, w->hash) :
+	    watch_path(&w->watch, w->index);
 	if (w->plan)
 		xasprintf(&what, "Error watching %s", w->title);
 	else
@@ -262,6 +265,27 @@ ask(struct watcher *w, struct answer *ans)
 	free(what);
 	free(path);
 	return rc == -1 ? -1 : 0;
+}
+
+/* Whether a question can wait for the next change of what was answered. */
+static bool
+can_wait(struct watcher *w, const struct answer *ans)
+{
+	const char	*hash;
+
+	if (w->watch.type != WATCH_AGENT_SERVICE)
+		return ans->index != 0;
+	hash = ans->json == NULL ? "" : text_of(ans->json, "ContentHash");
+	free(w->hash);
+	w->hash = *hash == '\0' ? NULL : xstrdup(hash);
+	return w->hash != NULL;
+}
+
+/* A service that the agent does not have is no change, as in Consul. */
+static bool
+is_missing(const struct watcher *w, const struct answer *ans)
+{
+	return w->watch.type == WATCH_AGENT_SERVICE && ans->json == NULL;
 }
 
 static int
@@ -280,15 +304,18 @@ follow(struct watcher *w)
 			    RETRY_MAX_MS;
 			sleep_ms(retry_ms);
 			w->index = 0;	/* nothing that happened is missed */
+			free(w->hash);
+			w->hash = NULL;
 			continue;
 		}
 		retry_ms = 0;
-		if (on_answer(w, &ans) == -1 && !w->plan) {
+		if (!is_missing(w, &ans) && on_answer(w, &ans) == -1 &&
+		    !w->plan) {
 			answer_free(&ans);
 			return 1;
 		}
 		/* What answers at once, always, is not to be asked so. */
-		if (ans.index == 0)
+		if (!can_wait(w, &ans))
 			sleep_ms(1000);
 		answer_free(&ans);
 	}
@@ -343,6 +370,21 @@ put_opt(struct jw *jw, const char *key, const char *value)
 		return;
 	jw_key(jw, key);
 	jw_str(jw, value);
+}
+
+/* Types that a configuration may have, and the command may not. */
+static bool
+plans_only(const char *type)
+{
+	static const char *const	 types[] = {
+		"agent_service", "connect_roots", "connect_leaf"
+	};
+	size_t				 i;
+
+	for (i = 0; i < NELEM(types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
 }
 
 /* The options as a configuration would have them. */
@@ -434,6 +476,7 @@ run_watch(struct watcher *w)
 	    show(w) : follow(w);
 	free(w->last);
 	free(w->last_event);
+	free(w->hash);
 	free(w->title);
 	return rc;
 }
@@ -483,6 +526,11 @@ cmd_watch(struct ctl *c, int argc, char **argv)
 		return 1;
 	}
 	w.plan = o.plan != NULL;
+	if (!w.plan && plans_only(o.type)) {
+		fprintf(stderr, "Type %s is not supported in the CLI tool\n",
+		    o.type);
+		return 1;
+	}
 	plan = w.plan ? plan_of_file(o.plan) : plan_of_options(c, &o);
 	if (plan == NULL)
 		return 1;

@@ -257,7 +257,8 @@ transfer(struct ctl *c, struct transfer *t, const char *method,
 		say_what(what);
 		fprintf(stderr, "Unexpected response code: %ld", ans->status);
 		/* Consul's client reads keys by code of its own. */
-		if (!t->may_miss || strcmp(method, "GET") != 0)
+		if (!t->may_miss || strcmp(method, "GET") != 0 ||
+		    strncmp(path, "/v1/kv/", 7) != 0)
 			fprintf(stderr, " (%s)", ans->body);
 		fprintf(stderr, "\n");
 		answer_free(ans);

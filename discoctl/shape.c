@@ -69,7 +69,7 @@ static const struct shape *const shapes[] = {
 	[WATCH_KEY] = key_shape, [WATCH_KEYPREFIX] = key_shape,
 	[WATCH_SERVICES] = NULL, [WATCH_NODES] = node_shape,
 	[WATCH_SERVICE] = entry_shape, [WATCH_CHECKS] = check_shape,
-	[WATCH_EVENT] = event_shape
+	[WATCH_EVENT] = event_shape, [WATCH_AGENT_SERVICE] = NULL
 };
 
 static void	put_object(struct jw *, const struct shape *,

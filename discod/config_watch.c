@@ -10,22 +10,14 @@
 #include "common/watch.h"
 #include "discod/config_parts.h"
 
-/* Accepted, and not followed: of Connect, or of an agent about itself. */
-static const char *const left_out[] = {
-	"connect_roots", "connect_leaf", "agent_service"
-};
-
 static bool
-is_left_out(const struct json *watch)
+needs_connect(const struct json *watch)
 {
 	const struct json *type = json_get(watch, "type");
-	size_t i;
 
-	for (i = 0; i < NELEM(left_out); i++)
-		if (type != NULL && type->type == JSON_STRING &&
-		    strcmp(type->str, left_out[i]) == 0)
-			return true;
-	return false;
+	return type != NULL && type->type == JSON_STRING &&
+	    (strcmp(type->str, "connect_roots") == 0 ||
+	    strcmp(type->str, "connect_leaf") == 0);
 }
 
 static void
@@ -66,8 +58,12 @@ watches_set(struct strs *texts, const struct json *list, const char *where,
 			    json_type_name(c->type));
 			continue;
 		}
-		if (is_left_out(c))
+		if (needs_connect(c)) {
+			problem(p, where, "watches: type %s: Connect must be "
+			    "enabled, and disco has none: take this watch out",
+			    json_get(c, "type")->str);
 			continue;
+		}
 		if (watch_read(c, true, &watch, err, sizeof(err)) == -1) {
 			err[0] = (char)tolower((unsigned char)err[0]);
 			problem(p, where, "watches: %s", err);
