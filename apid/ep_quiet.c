@@ -75,6 +75,10 @@ ep_config_entry(struct request *r)
 		failed_read_headers(r);
 		reply_text(r, 500, "invalid config entry kind: %.*s", (int)len,
 		    r->tail);
+	} else if (r->method == M_DELETE && !r->apid->agent.server) {
+		/* Consul's servers may have it: it is not gone. */
+		reply_text(r, 500, "configuration entries are not passed on to "
+		    "the servers");
 	} else if (r->method == M_DELETE) {
 		jw = json_of(r);
 		jw_obj(jw);
