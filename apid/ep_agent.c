@@ -334,7 +334,9 @@ filtered(struct request *r, struct schema *row, struct schema *s, void *obj,
 	if (str_empty(text))
 		return 0;
 	if ((f = filter_new(row, text, &why)) == NULL) {
-		reply_text(r, 500, FILTER_BLAME "%s", why);
+		/* Of checks Consul says no more than what is wrong. */
+		reply_text(r, 500, "%s%s", row == &health_check_schema ? "" :
+		    FILTER_BLAME, why);
 		free(why);
 		schema_clear(s, obj);
 		return -1;
