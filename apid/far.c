@@ -9,37 +9,35 @@
 #include "common/util.h"
 
 static bool
-is_far(const struct request *r, const char *dc)
+is_translated(const struct request *r, const char *dc)
 {
-	return !str_empty(dc) && strcmp(dc, r->apid->agent.datacenter) != 0;
+	return r->apid->agent.translate_wan && !str_empty(dc) &&
+	    strcmp(dc, r->apid->agent.datacenter) != 0;
 }
 
 void
 far_node(const struct request *r, struct node *n)
 {
-	if (is_far(r, n->datacenter))
-		reach_show_node(&n->address, &n->tagged_addresses,
-		    r->apid->agent.translate_wan);
+	if (is_translated(r, n->datacenter))
+		reach_show_node(&n->address, &n->tagged_addresses);
 }
 
 void
 far_service(const struct request *r, const char *dc, struct node_service *s)
 {
-	if (is_far(r, dc))
+	if (is_translated(r, dc))
 		reach_show_service(&s->address, &s->port,
-		    &s->tagged_addresses, r->apid->agent.translate_wan);
+		    &s->tagged_addresses);
 }
 
 void
 far_row(const struct request *r, struct service_node *n)
 {
-	bool	wan = r->apid->agent.translate_wan;
-
-	if (!is_far(r, n->datacenter))
+	if (!is_translated(r, n->datacenter))
 		return;
-	reach_show_node(&n->address, &n->tagged_addresses, wan);
+	reach_show_node(&n->address, &n->tagged_addresses);
 	reach_show_service(&n->service_address, &n->service_port,
-	    &n->service_tagged_addresses, wan);
+	    &n->service_tagged_addresses);
 }
 
 void

@@ -14,12 +14,11 @@ struct reach {
 };
 
 static void
-reach_node(struct reach *a, const char *address, const struct strmap *tagged,
-    bool wan)
+reach_node(struct reach *a, const char *address, const struct strmap *tagged)
 {
-	a->v4 = strmap_get(tagged, wan ? "wan_ipv4" : "lan_ipv4");
-	a->v6 = strmap_get(tagged, wan ? "wan_ipv6" : "lan_ipv6");
-	a->any = wan ? strmap_get(tagged, "wan") : NULL;
+	a->v4 = strmap_get(tagged, "wan_ipv4");
+	a->v6 = strmap_get(tagged, "wan_ipv6");
+	a->any = strmap_get(tagged, "wan");
 	a->port = 0;
 	if (a->v4 == NULL)
 		a->v4 = strmap_get(tagged, "lan_ipv4");
@@ -40,15 +39,13 @@ tagged_of(const struct service_address_map *m, const char *key)
 	return NULL;
 }
 
-/* By the WAN's tag, if that is wanted and there, else by the LAN's. */
+/* By the WAN's tag, if that is there, else by the LAN's. */
 static const char *
 family(const struct service_address_map *m, const char *wan_key,
-    const char *lan_key, bool wan)
+    const char *lan_key)
 {
-	const struct service_address	*s = NULL;
+	const struct service_address	*s = tagged_of(m, wan_key);
 
-	if (wan)
-		s = tagged_of(m, wan_key);
 	if (s == NULL)
 		s = tagged_of(m, lan_key);
 	return s == NULL ? NULL : str_or(s->address, "");
@@ -56,15 +53,14 @@ family(const struct service_address_map *m, const char *wan_key,
 
 static void
 reach_service(struct reach *a, const char *address, int64_t port,
-    const struct service_address_map *tagged, bool wan)
+    const struct service_address_map *tagged)
 {
-	const struct service_address	*s;
+	const struct service_address	*s = tagged_of(tagged, "wan");
 
-	s = wan ? tagged_of(tagged, "wan") : NULL;
 	a->any = str_or(s != NULL ? s->address : address, "");
 	a->port = s != NULL && s->port != 0 ? s->port : port;
-	a->v4 = family(tagged, "wan_ipv4", "lan_ipv4", wan);
-	a->v6 = family(tagged, "wan_ipv6", "lan_ipv6", wan);
+	a->v4 = family(tagged, "wan_ipv4", "lan_ipv4");
+	a->v6 = family(tagged, "wan_ipv6", "lan_ipv6");
 }
 
 /* Any will do: Consul takes IPv6 first. */
@@ -79,21 +75,21 @@ show(char **address, const struct reach *a)
 }
 
 void
-reach_show_node(char **address, const struct strmap *tagged, bool wan)
+reach_show_node(char **address, const struct strmap *tagged)
 {
 	struct reach	a;
 
-	reach_node(&a, *address, tagged, wan);
+	reach_node(&a, *address, tagged);
 	show(address, &a);
 }
 
 void
 reach_show_service(char **address, int64_t *port,
-    const struct service_address_map *tagged, bool wan)
+    const struct service_address_map *tagged)
 {
 	struct reach	a;
 
-	reach_service(&a, *address, *port, tagged, wan);
+	reach_service(&a, *address, *port, tagged);
 	show(address, &a);
 	*port = a.port;
 }
