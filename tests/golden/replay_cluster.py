@@ -132,7 +132,7 @@ class Cluster:
         self.cast(dict(zip(near, [first, third, second])))
         self.stage("3-leader-lost")
 
-        self.nodes[third].wait("critical", f"/v1/health/node/{first}",
+        self.nodes[third].wait("critical", f"/v1/health/node/{first}?stale",
                                lambda _, text: '"critical"' in text)
         self.nodes[second].kill()
         self.nodes[third].wait("without a leader", "/v1/catalog/nodes?stale",
