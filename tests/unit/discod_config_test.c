@@ -59,6 +59,17 @@ START_TEST(a_server_listens_for_rpc_and_stays_on_sigterm)
 }
 END_TEST
 
+START_TEST(https_without_a_certificate_is_a_warning)
+{
+	struct got g;
+
+	build_ok(&g, "{" BASE ", \"ports\": {\"https\": 8501}}");
+	ck_assert_ptr_null(listener(&g.c, SOCK_HTTPS_TCP, 0));
+	ck_assert(any_line(&g.c.warnings, "ports.https: no certificate"));
+	got_clear(&g);
+}
+END_TEST
+
 START_TEST(a_server_has_a_wan_pool_where_its_port_says)
 {
 	struct got g;
@@ -487,6 +498,7 @@ END_TEST
 UNIT_MAIN("discod_config",
     defaults_are_consuls,
     a_server_listens_for_rpc_and_stays_on_sigterm,
+    https_without_a_certificate_is_a_warning,
     a_server_has_a_wan_pool_where_its_port_says,
     dev_is_one_server_in_memory,
     later_scalars_win_and_lists_grow,

@@ -145,8 +145,6 @@ static const struct { const char *text, *want; } bad[] = {
 	REFUSED("acl.enabled", "\"acl\": {\"enabled\": true}"),
 	{ "{" BASE ", \"verify_incoming_https\": true}",
 	    "verify_incoming_https: VerifyIncoming set, and no CA certificate" },
-	{ "{" BASE ", \"ports\": {\"https\": 8501}}",
-	    "ports.https: and no certificate to show" },
 	{ "{" BASE ", \"verify_incoming\": true}",
 	    "verify_incoming: VerifyIncoming set, and no CA certificate" },
 	{ "{" BASE ", \"verify_incoming_rpc\": true}",
