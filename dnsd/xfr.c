@@ -168,9 +168,7 @@ on_commit(void *arg)
 
 	if (!xfr_complete(x))
 		return;		/* the last name that comes brings us here */
-	/* Our first: who was killed may have said another zone this second. */
-	if (!zone_commit(x->zone, x->ops.wall(x->arg) +
-	    (zone_serial(x->zone) == 0 ? 1u : 0)))
+	if (!zone_commit(x->zone, x->ops.wall(x->arg)))
 		return;
 	x->committed = ev_now(x->ev);
 	log_debug("dns: zone: serial %u, %zu records",
@@ -190,8 +188,8 @@ changed(struct xfr *x)
 
 	if (!xfr_complete(x) || ev_timer_pending(x->commit))
 		return;
-	ev_timer_set(x->commit, x->committed == 0 ||
-	    since >= XFR_SPACING_MS ? 0 : XFR_SPACING_MS - since);
+	ev_timer_set(x->commit, since >= XFR_SPACING_MS ? 0 :
+	    XFR_SPACING_MS - since);
 }
 
 /* ---- views ---- */
@@ -410,6 +408,8 @@ xfr_new(struct ev *ev, const struct xfr_ops *ops, void *arg, uint64_t seed)
 	TAILQ_INIT(&x->transfers);
 	x->pump = ev_timer_new(ev, on_pump, x);
 	x->commit = ev_timer_new(ev, on_commit, x);
+	/* Who was killed may have said another zone under this second. */
+	x->committed = ev_now(ev);
 	grow(x, 256);
 	return x;
 }

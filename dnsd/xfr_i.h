@@ -56,7 +56,7 @@ struct xfr {
 	struct xname		**bucket;
 	size_t			 nbuckets, nnames, nunknown;
 	struct ev_timer		*pump, *commit;
-	uint64_t		 committed;	/* when, in ms */
+	uint64_t		 committed;	/* when, in ms; at first: the start */
 	TAILQ_HEAD(, transfer)	 transfers;
 	size_t			 ntransfers;
 	struct rng		 rng;
