@@ -149,9 +149,13 @@ ep_catalog_register(struct request *r)
 void
 ep_catalog_deregister(struct request *r)
 {
-	struct deregister_request	q;
+	struct deregister_request	 q;
+	struct json			*tree;
 
-	if (body_json(r, &deregister_request_schema, SJ_STRICT | SJ_FOLD,
+	if ((tree = body_tree(r)) == NULL)
+		return;
+	spelling_deregister(tree);
+	if (tree_json(r, tree, &deregister_request_schema, SJ_STRICT | SJ_FOLD,
 	    &q) == -1)
 		return;
 	default_dc(r, &q.datacenter, &q.token);

@@ -104,27 +104,49 @@ goes_on(const char *key)
 	    strcasecmp(key, "Definition") == 0;
 }
 
-void
-spelling_newer(struct json *tree)
+static void
+drop(struct json *object, bool (*is)(const struct json *))
 {
-	struct json	**at, *k, *last = NULL;
+	struct json	**at = &object->child, *k;
 
-	if (tree->type == JSON_ARRAY)
-		for (k = tree->child; k != NULL; k = k->next)
-			spelling_newer(k);
-	if (tree->type != JSON_OBJECT)
-		return;
-	for (at = &tree->child; (k = *at) != NULL;) {
-		if (is_newer(k)) {
+	object->last = NULL;
+	while ((k = *at) != NULL) {
+		if (is(k)) {
 			*at = k->next;
 			k->next = NULL;
 			json_free(k);
 			continue;
 		}
-		if (goes_on(k->key))
-			spelling_newer(k);
-		last = k;
+		object->last = k;
 		at = &k->next;
 	}
-	tree->last = last;
+}
+
+void
+spelling_newer(struct json *tree)
+{
+	struct json	*k;
+
+	if (tree->type == JSON_OBJECT)
+		drop(tree, is_newer);
+	if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY)
+		return;
+	for (k = tree->child; k != NULL; k = k->next)
+		if (tree->type == JSON_ARRAY || goes_on(k->key))
+			spelling_newer(k);
+}
+
+/* What it was the address of is known by its name. */
+static bool
+is_address(const struct json *k)
+{
+	return strcasecmp(k->key, "Address") == 0;
+}
+
+void
+spelling_deregister(struct json *tree)
+{
+	spelling_newer(tree);
+	if (tree->type == JSON_OBJECT)
+		drop(tree, is_address);
 }

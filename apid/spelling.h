@@ -22,5 +22,7 @@ const char *spelling_service(struct json *service);
  * 1.8 would refuse, though it is nothing that a service depends on.
  */
 void spelling_newer(struct json *tree);
+/* The same of a catalog's deregistration, and the address that clients send. */
+void spelling_deregister(struct json *tree);
 
 #endif

@@ -97,6 +97,11 @@ START_TEST(keys_of_newer_clients_go_where_they_mean_nothing)
 	spelling_newer(j);
 	ck_assert_ptr_nonnull(json_get(j, "Partition"));
 	json_free(j);
+	j = parse("{\"Node\":\"n\",\"address\":\"10.0.0.1\"}");
+	spelling_deregister(j);
+	ck_assert_ptr_null(json_get(j, "address"));
+	ck_assert_ptr_nonnull(json_get(j, "Node"));
+	json_free(j);
 }
 END_TEST
 
