@@ -146,7 +146,7 @@ setup(void)
 	xfr_conf(xfr, &conf, &d.secondaries, names);
 	web();
 	t = ev_timer_new(ev, stop, NULL);
-	ev_timer_set(t, 50);
+	ev_timer_set(t, XFR_SPACING_MS + 50);
 	ev_run(ev);
 	ev_timer_free(t);
 	rrl = rrl_new(1);
